@@ -1,0 +1,1 @@
+//! Superposed electron density at points.

@@ -1,0 +1,18 @@
+//! Engine of `ecteam`: a reactive, variable-charge interatomic potential (ECT-EAM) whose atoms are
+//! ensembles of isolated-atom states.
+//!
+//! Units are eV, Å and e throughout. The pair vector is r = R_j − R_i + S·cell. Modules depend one
+//! way: `energy → density, coulomb, tables, ensemble → neighbors, potential → structure → error`.
+
+pub mod coulomb;
+pub mod density;
+pub mod error;
+pub mod neighbors;
+pub mod potential;
+pub mod structure;
+
+pub use error::{Error, Result};
+pub use structure::{Mat3, Structure, Vec3};
+
+/// Coulomb constant e²/(4πε₀), eV·Å (CODATA 2018; `scipy.constants`: e/(4πε₀)·1e10).
+pub const COULOMB: f64 = 14.399_645_478_425_668;

@@ -1,0 +1,1 @@
+//! Module `ecteam._core`: registration only.
