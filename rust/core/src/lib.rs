@@ -6,6 +6,7 @@
 
 pub mod coulomb;
 pub mod density;
+pub mod elements;
 pub mod error;
 pub mod neighbors;
 pub mod potential;

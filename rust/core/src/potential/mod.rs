@@ -3,10 +3,19 @@
 //! Units: eV, Å, e. [`PotentialFile::from_json`] reads, checks everything and verifies the SHA-256;
 //! [`PotentialFile::to_json`] writes with a fresh one. Unknown fields are rejected.
 
+mod check;
+mod maps;
+mod pairs;
+mod rules;
+mod schema;
+mod seal;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use schema::json_schema;
 
 /// The only format this version reads and writes.
 pub const FORMAT: &str = "ecteam/1";
@@ -26,6 +35,7 @@ pub struct PotentialFile {
     /// Units of every number in the file.
     pub units: Units,
     /// Elements by chemical symbol.
+    #[serde(deserialize_with = "maps::unique_keys")]
     pub elements: BTreeMap<String, Element>,
     /// Fitted pair repulsions between elements (or between given states of them).
     pub repulsions: Vec<Repulsion>,
@@ -93,7 +103,11 @@ pub struct State {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rbf: Option<Rbf>,
     /// Tabulated density felt at each receiving element (eam/alloy, eam/fs); excludes `rbf`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "maps::unique_keys",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub density_tables: BTreeMap<String, Table>,
     /// Embedding energy of the state as a function of the background density; absent for zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
