@@ -1,1 +1,141 @@
 //! Superposed electron density at points.
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::neighbors::{Grid, Run, check};
+use crate::structure::{Structure, Vec3};
+
+/// Points per task.
+const CHUNK: usize = 256;
+/// Largest coordinate of a point, Å.
+const MAX_COORDINATE: f64 = 1e6;
+
+/// Spherical electron densities of the atoms of a structure.
+pub trait RadialDensity: Sync {
+    /// Distance from which on all densities are zero, Å.
+    fn cutoff(&self) -> f64;
+    /// Density (e/Å³) of `atom` at distance `r` (Å), and its slope (e/Å⁴); called for r < cutoff.
+    fn value_slope(&self, atom: usize, r: f64) -> (f64, f64);
+}
+
+/// `Σ_i ρ_i(|p − R_i|)` over all atoms and their images, at each of `points` (m, 3) in Å.
+///
+/// Returns (m,) densities in e/Å³, the same whatever the number of threads.
+///
+/// # Errors
+/// [`Error::InvalidInput`] naming the index of a point that is not finite or beyond 1e6 Å; a
+/// density cutoff outside 0 … 1000 Å; a cell so small that over 16 million images are reached.
+pub fn density_at_points(
+    structure: &Structure,
+    radial: &impl RadialDensity,
+    points: &[Vec3],
+) -> Result<Vec<f64>> {
+    let sum = Superposition::new(structure, radial, points)?;
+    let mut density = vec![0.0; points.len()];
+    density.par_chunks_mut(CHUNK).zip(points.par_chunks(CHUNK)).for_each(|(density, points)| {
+        let mut near = Near::default();
+        for (value, point) in density.iter_mut().zip(points) {
+            *value = sum.at(point, &mut near).0;
+        }
+    });
+    Ok(density)
+}
+
+/// As [`density_at_points`], with the gradient with respect to the points.
+///
+/// Returns (m,) densities in e/Å³ and (m, 3) gradients in e/Å⁴; an atom exactly at a point adds
+/// no gradient (the mean over all directions).
+///
+/// # Errors
+/// Those of [`density_at_points`].
+pub fn density_and_gradient_at_points(
+    structure: &Structure,
+    radial: &impl RadialDensity,
+    points: &[Vec3],
+) -> Result<(Vec<f64>, Vec<Vec3>)> {
+    let sum = Superposition::new(structure, radial, points)?;
+    let mut density = vec![0.0; points.len()];
+    let mut gradient = vec![[0.0; 3]; points.len()];
+    let values = density.par_chunks_mut(CHUNK).zip(gradient.par_chunks_mut(CHUNK));
+    values.zip(points.par_chunks(CHUNK)).for_each(|((density, gradient), points)| {
+        let mut near = Near::default();
+        for ((value, slope), point) in density.iter_mut().zip(gradient).zip(points) {
+            (*value, *slope) = sum.at(point, &mut near);
+        }
+    });
+    Ok((density, gradient))
+}
+
+/// Atoms sorted into bins, and their densities.
+struct Superposition<'a, R> {
+    grid: Grid,
+    radial: &'a R,
+    cutoff: f64,
+}
+
+/// The atoms near a bin; consecutive points are often in the same one.
+#[derive(Default)]
+struct Near {
+    bin: Option<[i32; 3]>,
+    runs: Vec<Run>,
+}
+
+impl<'a, R: RadialDensity> Superposition<'a, R> {
+    fn new(structure: &Structure, radial: &'a R, points: &[Vec3]) -> Result<Self> {
+        let cutoff = radial.cutoff();
+        check(structure, cutoff)?;
+        check_points(points)?;
+        let mut grid = Grid::default();
+        grid.build(structure, cutoff)?;
+        Ok(Self { grid, radial, cutoff })
+    }
+
+    /// Density and gradient at a point.
+    fn at(&self, point: &Vec3, near: &mut Near) -> (f64, Vec3) {
+        let place = self.grid.locate(point);
+        if near.bin != Some(place.bin) {
+            near.bin = Some(place.bin);
+            self.grid.runs(place.bin, false, &mut near.runs);
+        }
+        let mut total = (0.0, [0.0; 3]);
+        for run in &near.runs {
+            let translation = self.grid.images[run.image as usize].translation;
+            let from = [0, 1, 2].map(|d| place.wrapped[d] - translation[d]);
+            self.add_run(run, &from, &mut total);
+        }
+        total
+    }
+
+    #[inline]
+    fn add_run(&self, run: &Run, point: &Vec3, total: &mut (f64, Vec3)) {
+        let atoms = run.start as usize..run.end as usize;
+        for (position, &atom) in
+            self.grid.positions[atoms.clone()].iter().zip(&self.grid.order[atoms])
+        {
+            let r = [0, 1, 2].map(|d| point[d] - position[d]);
+            let distance2 = r[0] * r[0] + r[1] * r[1] + r[2] * r[2];
+            if distance2 >= self.cutoff * self.cutoff {
+                continue;
+            }
+            let distance = distance2.sqrt();
+            let (value, slope) = self.radial.value_slope(atom as usize, distance);
+            total.0 += value;
+            if distance > 0.0 {
+                let factor = slope / distance;
+                total.1 = [0, 1, 2].map(|d| total.1[d] + factor * r[d]);
+            }
+        }
+    }
+}
+
+fn check_points(points: &[Vec3]) -> Result<()> {
+    let bad = |point: &Vec3| point.iter().any(|x| !(-MAX_COORDINATE..=MAX_COORDINATE).contains(x));
+    match points.iter().position(bad) {
+        Some(k) => Err(Error::invalid(
+            format!("points[{k}]"),
+            format!("must be finite and within ±{MAX_COORDINATE:e} Å, got {:?}", points[k]),
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,7 +1,7 @@
 //! Engine of `ecteam`: a reactive, variable-charge interatomic potential (ECT-EAM) whose atoms are
 //! ensembles of isolated-atom states.
 //!
-//! Units are eV, Å and e throughout. The pair vector is r = R_j − R_i + S·cell. Modules depend one
+//! Units are eV, Å and e throughout. The pair vector is `r = R_j − R_i + S·cell`. Modules depend one
 //! way: `energy → density, coulomb, tables, ensemble → neighbors, potential → structure → error`.
 
 pub mod coulomb;

@@ -14,8 +14,9 @@ const MIN_RELATIVE_VOLUME: f64 = 1e-6;
 
 /// Positions, cell, periodicity and atomic numbers of a system.
 ///
-/// Vectors of non-periodic directions that are zero are replaced by unit vectors orthogonal to
-/// the others, so `cell` is always invertible; `volume` is meaningful when all three are periodic.
+/// Vectors of non-periodic directions have no meaning: whatever they were, they are replaced by unit
+/// vectors orthogonal to the others. So `cell` is always invertible, and `volume` is the volume,
+/// area or length of the periodic directions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Structure {
     positions: Vec<Vec3>,
@@ -68,7 +69,7 @@ impl Structure {
     pub fn pbc(&self) -> [bool; 3] {
         self.pbc
     }
-    /// Cell volume, Å³.
+    /// Volume of the completed cell, Å³; area in Å² or length in Å with fewer periodic directions.
     pub fn volume(&self) -> f64 {
         determinant(&self.cell).abs()
     }
@@ -88,7 +89,7 @@ fn check_atoms(positions: &[Vec3], numbers: &[u8]) -> Result<()> {
     }
     for (i, position) in positions.iter().enumerate() {
         for (axis, x) in position.iter().enumerate() {
-            if !(x.abs() <= MAX_COORDINATE) {
+            if !(-MAX_COORDINATE..=MAX_COORDINATE).contains(x) {
                 return Err(Error::invalid(
                     format!("positions[{i}, {axis}]"),
                     format!("must be finite and within ±{MAX_COORDINATE:e} Å, got {x}"),
@@ -109,7 +110,7 @@ fn check_atoms(positions: &[Vec3], numbers: &[u8]) -> Result<()> {
 fn complete_cell(cell: Mat3, pbc: [bool; 3]) -> Result<Mat3> {
     let mut cell = cell;
     for d in 0..3 {
-        if cell[d].iter().any(|x| !(x.abs() <= MAX_COORDINATE)) {
+        if cell[d].iter().any(|x| !(-MAX_COORDINATE..=MAX_COORDINATE).contains(x)) {
             return Err(Error::invalid(
                 format!("cell[{d}]"),
                 format!("must be finite and within ±{MAX_COORDINATE:e} Å, got {:?}", cell[d]),
@@ -183,7 +184,7 @@ pub fn norm(a: &Vec3) -> f64 {
 pub fn cross(a: &Vec3, b: &Vec3) -> Vec3 {
     [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
-/// Row vector times matrix: Σ_d v_d m_d.
+/// Row vector times matrix: `Σ_d v_d m_d`.
 pub fn times(v: &Vec3, m: &Mat3) -> Vec3 {
     [0, 1, 2].map(|k| v[0] * m[0][k] + v[1] * m[1][k] + v[2] * m[2][k])
 }
@@ -192,7 +193,7 @@ fn determinant(m: &Mat3) -> f64 {
     dot(&m[0], &cross(&m[1], &m[2]))
 }
 
-fn inverse(m: &Mat3) -> Mat3 {
+pub(crate) fn inverse(m: &Mat3) -> Mat3 {
     let volume = determinant(m);
     let columns = [cross(&m[1], &m[2]), cross(&m[2], &m[0]), cross(&m[0], &m[1])];
     [0, 1, 2].map(|k| [columns[0][k] / volume, columns[1][k] / volume, columns[2][k] / volume])

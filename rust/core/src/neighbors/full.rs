@@ -1,0 +1,130 @@
+//! Full list with distances and vectors, the "ijSdD" of ASE and matscipy.
+
+use super::table::{Entry, Output, Table};
+use super::{check, direct_pairs, is_small_open, search::separation};
+use crate::error::Result;
+use crate::structure::{Structure, Vec3, norm};
+
+/// All neighbours of all atoms, sorted by `i`; all arrays have one entry per neighbour.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FullList {
+    /// Atom whose neighbour this is.
+    pub i: Vec<u32>,
+    /// The neighbour.
+    pub j: Vec<u32>,
+    /// (m, 3) cell vectors S added to the neighbour.
+    pub shifts: Vec<[i32; 3]>,
+    /// |D|, Å.
+    pub distances: Vec<f64>,
+    /// (m, 3) `D = R_j − R_i + S·cell`, Å.
+    pub vectors: Vec<Vec3>,
+}
+
+/// All neighbours closer than `cutoff` (Å): each pair twice, images of an atom itself included,
+/// the atom itself without shift not.
+///
+/// Atoms in the same place are neighbours at distance zero. The list does not depend on the number
+/// of threads, and (j, i, −S) has exactly the opposite vector of (i, j, S).
+///
+/// # Errors
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) unless 0 < cutoff ≤ 1000 Å, for over 2^31
+/// atoms or 2·10⁹ pairs, a cell so small that over 16 million images are reached, or atoms over
+/// 1e8 cells away from the cell.
+pub fn neighbor_list(structure: &Structure, cutoff: f64) -> Result<FullList> {
+    check(structure, cutoff)?;
+    if is_small_open(structure) {
+        return Ok(direct_list(structure, cutoff));
+    }
+    let (mut table, mut starts) = (Table::default(), Vec::new());
+    table.build(structure, cutoff, false, &mut starts)?;
+    let mut list = FullList::zeros(starts[structure.len()]);
+    table.fill(&starts, list.columns());
+    Ok(list)
+}
+
+fn direct_list(structure: &Structure, cutoff: f64) -> FullList {
+    let n = structure.len();
+    let mut neighbors: Vec<(u32, u32)> = Vec::with_capacity(8 * n);
+    direct_pairs(structure, cutoff, |i, j| {
+        neighbors.push((i as u32, j as u32));
+        neighbors.push((j as u32, i as u32));
+    });
+    neighbors.sort_unstable();
+    let mut list = FullList::zeros(neighbors.len());
+    let positions = structure.positions();
+    let entries = neighbors.iter().map(|&(i, j)| {
+        let (here, there) = (&positions[i as usize], &positions[j as usize]);
+        Entry { i, j, shift: [0; 3], vector: separation(here, there, &[0.0; 3]) }
+    });
+    list.columns().write(entries);
+    list
+}
+
+impl FullList {
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.i.len()
+    }
+    /// True without entries.
+    pub fn is_empty(&self) -> bool {
+        self.i.is_empty()
+    }
+
+    fn zeros(n: usize) -> Self {
+        Self {
+            i: vec![0; n],
+            j: vec![0; n],
+            shifts: vec![[0; 3]; n],
+            distances: vec![0.0; n],
+            vectors: vec![[0.0; 3]; n],
+        }
+    }
+
+    fn columns(&mut self) -> Columns<'_> {
+        Columns {
+            i: &mut self.i,
+            j: &mut self.j,
+            shifts: &mut self.shifts,
+            distances: &mut self.distances,
+            vectors: &mut self.vectors,
+        }
+    }
+}
+
+struct Columns<'a> {
+    i: &'a mut [u32],
+    j: &'a mut [u32],
+    shifts: &'a mut [[i32; 3]],
+    distances: &'a mut [f64],
+    vectors: &'a mut [Vec3],
+}
+
+impl Output for Columns<'_> {
+    fn split(self, at: usize) -> (Self, Self) {
+        let (i, other_i) = self.i.split_at_mut(at);
+        let (j, other_j) = self.j.split_at_mut(at);
+        let (shifts, other_shifts) = self.shifts.split_at_mut(at);
+        let (distances, other_distances) = self.distances.split_at_mut(at);
+        let (vectors, other_vectors) = self.vectors.split_at_mut(at);
+        let others = Self {
+            i: other_i,
+            j: other_j,
+            shifts: other_shifts,
+            distances: other_distances,
+            vectors: other_vectors,
+        };
+        (Self { i, j, shifts, distances, vectors }, others)
+    }
+
+    fn write(self, entries: impl Iterator<Item = Entry>) {
+        let rows = self.i.iter_mut().zip(self.j).zip(self.shifts);
+        let rows = rows.zip(self.distances).zip(self.vectors).zip(entries);
+        for (((((i, j), shift), distance), vector), entry) in rows {
+            *i = entry.i;
+            *j = entry.j;
+            *shift = entry.shift;
+            *distance = norm(&entry.vector);
+            *vector = entry.vector;
+        }
+    }
+}
