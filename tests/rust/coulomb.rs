@@ -14,11 +14,11 @@ use oracle::{
 };
 use proptest::prelude::*;
 
-// Lattice constants of the Madelung sums, referred to the nearest-neighbour distance: OEIS A085469,
-// A181152 and A182566 (decimal expansions after Sakamoto 1958 and Borwein et al. 2013).
+// Madelung constants for the nearest-neighbour distance: OEIS A085469 (NaCl) and A181152 (CsCl);
+// zincblende, Sakamoto, J. Chem. Phys. 28, 164 (1958), follows from them (second test below).
 const NACL: f64 = 1.747_564_594_633_182;
 const CSCL: f64 = 1.762_674_773_070_988;
-const ZNS: f64 = 1.638_055_053_388_790;
+const ZNS: f64 = 1.638_055_053_388_79;
 
 fn crystal(cation: &[Vec3], anion: &[Vec3], cell: Mat3, cutoff: f64) -> System {
     let positions: Vec<_> = cation.iter().chain(anion).map(|s| times(s, &cell)).collect();

@@ -26,7 +26,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// (row, l) pairs, l fastest last: weight index `first + l·rows + row`.
+    /// Number of (row, l) pairs; the weight of one is at `first + l·rows + row`.
     pub(super) fn pairs(&self) -> usize {
         self.rows.len() * self.columns
     }
