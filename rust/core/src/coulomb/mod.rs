@@ -1,1 +1,218 @@
-//! Point-charge electrostatics.
+//! Point-charge electrostatics for charges that are unknowns of a minimisation.
+//!
+//! The energy is E = ½ Σ_i q_i V_i (eV) with the potential V = J·q (eV/e) linear in the charges q
+//! (e) and J symmetric. It comes in two parts:
+//! - a radial [`Kernel`] K(R), E = ½ Σ_{i≠j or image} q_i q_j K(R_ij), for the pairs within the
+//!   engine's cutoff: the engine tabulates it and sums it over its own neighbour list;
+//! - the rest, which [`Coulomb`] applies many times at a fixed geometry.
+//!
+//! | method | kernel | rest |
+//! |---|---|---|
+//! | direct | none | all pairs, 1/R |
+//! | Ewald | erfc(αR)/R | reciprocal sum, self energy, neutralising background |
+//! | shifted force | 1/R − 1/rc + (R − rc)/rc² | self energy |
+//!
+//! Every sum has an order of its own, so results have the same bits for any number of threads.
+
+#![allow(clippy::doc_markdown)] // formulas in documentation keep the letters of their source
+
+mod direct;
+mod ewald;
+mod modes;
+mod phases;
+mod scratch;
+mod shifted;
+
+use std::f64::consts::PI;
+
+use crate::COULOMB;
+use crate::error::{Error, Result};
+use crate::structure::{Mat3, Structure, Vec3};
+use direct::Direct;
+use ewald::Ewald;
+use shifted::ShiftedForce;
+
+/// How the interaction of point charges is summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Method {
+    /// [`Method::Direct`] without periodic directions, [`Method::Ewald`] with three.
+    #[default]
+    Auto,
+    /// All pairs of a finite system, no cutoff.
+    Direct,
+    /// Ewald summation of a system periodic in three directions, conducting surroundings
+    /// ("tin foil"), a uniform background that neutralises any total charge.
+    Ewald,
+    /// Pair potential shifted to zero value and slope at the cutoff; any periodicity. An
+    /// approximation, not a way to sum the series.
+    ShiftedForce,
+}
+
+/// Method and accuracy of the electrostatics.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// Summation method.
+    pub method: Method,
+    /// Root-mean-square error of the Ewald forces relative to their size in a disordered ionic
+    /// system, 1e-14 to 1e-1. The other methods do not use it.
+    pub accuracy: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { method: Method::Auto, accuracy: 1e-6 }
+    }
+}
+
+/// The part K(R) of the interaction that is summed over pairs within the cutoff, eV/e².
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Kernel {
+    /// Nothing is left to the pairs.
+    None,
+    /// `COULOMB` erfc(αR)/R: the real-space part of an Ewald sum (Frenkel & Smit, Understanding
+    /// Molecular Simulation, 2nd ed., section 12.1).
+    Screened {
+        /// α, Å⁻¹.
+        alpha: f64,
+    },
+    /// `COULOMB` [1/R − 1/rc + (R − rc)/rc²] for R < rc, else 0 (Fennell & Gezelter, J. Chem.
+    /// Phys. 124, 234104 (2006), undamped).
+    ShiftedForce {
+        /// rc, Å.
+        cutoff: f64,
+    },
+}
+
+impl Kernel {
+    /// R·K(R) in eV·Å/e² and its first two derivatives with respect to R, in eV/e² and
+    /// eV/(Å·e²). `r` in Å, r ≥ 0; finite at r = 0.
+    pub fn times_r(&self, r: f64) -> [f64; 3] {
+        match *self {
+            Self::None => [0.0; 3],
+            Self::Screened { alpha } => screened(alpha, r),
+            Self::ShiftedForce { cutoff } => shifted::times_r(cutoff, r),
+        }
+    }
+}
+
+/// `COULOMB` erfc(αR), its slope −2α/√π exp(−α²R²) and the slope's slope.
+fn screened(alpha: f64, r: f64) -> [f64; 3] {
+    let gaussian = 2.0 * alpha / PI.sqrt() * (-(alpha * r).powi(2)).exp();
+    [libm::erfc(alpha * r), -gaussian, 2.0 * alpha * alpha * r * gaussian].map(|x| COULOMB * x)
+}
+
+/// The long-ranged rest of the electrostatics: everything that [`Coulomb::kernel`] leaves out.
+#[derive(Debug, Clone)]
+pub struct Coulomb {
+    solver: Solver,
+}
+
+#[derive(Debug, Clone)]
+enum Solver {
+    Direct(Box<Direct>),
+    Ewald(Box<Ewald>),
+    ShiftedForce(ShiftedForce),
+}
+
+impl Coulomb {
+    /// Choose the method for a periodicity and the real-space cutoff (Å).
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for an accuracy outside 1e-14–1e-1, a cutoff that is not positive
+    /// and finite, `Direct` with a periodic direction, `Ewald` (or `Auto`) with one or two.
+    pub fn new(options: Options, pbc: [bool; 3], cutoff: f64) -> Result<Self> {
+        check_options(&options, cutoff)?;
+        let solver = match resolve(options.method, pbc)? {
+            Method::ShiftedForce => Solver::ShiftedForce(ShiftedForce::new(cutoff)),
+            Method::Ewald => Solver::Ewald(Box::new(Ewald::new(options.accuracy, cutoff))),
+            Method::Direct | Method::Auto => Solver::Direct(Box::default()),
+        };
+        Ok(Self { solver })
+    }
+
+    /// The part that the caller sums over all pairs (images included) within the cutoff.
+    pub fn kernel(&self) -> Kernel {
+        match &self.solver {
+            Solver::Direct(_) => Kernel::None,
+            Solver::Ewald(ewald) => Kernel::Screened { alpha: ewald.alpha() },
+            Solver::ShiftedForce(shifted) => Kernel::ShiftedForce { cutoff: shifted.cutoff() },
+        }
+    }
+
+    /// Take a geometry: tables that the following calls share. Buffers are reused; the k vectors
+    /// too while the cell stays the same. The periodicity must be the one given to [`Self::new`].
+    pub fn prepare(&mut self, structure: &Structure) {
+        match &mut self.solver {
+            Solver::Direct(direct) => direct.prepare(structure.positions()),
+            Solver::Ewald(ewald) => ewald.prepare(structure),
+            Solver::ShiftedForce(_) => {}
+        }
+    }
+
+    /// Add the rest of V = ∂E/∂q (eV/e) at the prepared geometry; `charges` in e.
+    ///
+    /// Work space is kept per thread, so the steady state allocates nothing but a list of blocks.
+    /// Atoms at the same place have an infinite (or undefined) potential in the direct sum.
+    ///
+    /// # Panics
+    /// If the lengths differ from each other or from the prepared number of atoms.
+    pub fn add_potential(&self, charges: &[f64], potential: &mut [f64]) {
+        assert_eq!(charges.len(), potential.len(), "one potential per charge");
+        match &self.solver {
+            Solver::Direct(direct) => direct.add_potential(charges, potential),
+            Solver::Ewald(ewald) => ewald.add_potential(charges, potential),
+            Solver::ShiftedForce(shifted) => shifted.add_potential(charges, potential),
+        }
+    }
+
+    /// Add the rest of the forces −∂E/∂R (eV/Å) and of the virial ∂E/∂strain (eV, symmetric;
+    /// positive under tension; stress = virial/volume) at fixed `charges` (e). A strain ε moves
+    /// positions and cell vectors x → x + ε·x; the background's volume dependence is included.
+    ///
+    /// # Panics
+    /// If the lengths differ from each other or from the prepared number of atoms.
+    pub fn add_forces(&self, charges: &[f64], forces: &mut [Vec3], virial: &mut Mat3) {
+        assert_eq!(charges.len(), forces.len(), "one force per charge");
+        match &self.solver {
+            Solver::Direct(direct) => direct.add_forces(charges, forces, virial),
+            Solver::Ewald(ewald) => ewald.add_forces(charges, forces, virial),
+            // The self energy does not depend on positions.
+            Solver::ShiftedForce(_) => {}
+        }
+    }
+}
+
+fn check_options(options: &Options, cutoff: f64) -> Result<()> {
+    if !(1e-14..=1e-1).contains(&options.accuracy) {
+        let problem = format!("must be from 1e-14 to 1e-1, got {}", options.accuracy);
+        return Err(Error::invalid("accuracy", problem));
+    }
+    if !(cutoff > 0.0 && cutoff.is_finite()) {
+        let problem = format!("must be a positive number of Å, got {cutoff}");
+        return Err(Error::invalid("cutoff", problem));
+    }
+    Ok(())
+}
+
+/// The method that `Auto` stands for, if the periodicity allows it.
+fn resolve(method: Method, pbc: [bool; 3]) -> Result<Method> {
+    let periodic = pbc.iter().filter(|&&p| p).count();
+    match (method, periodic) {
+        (Method::ShiftedForce, _) => Ok(Method::ShiftedForce),
+        (Method::Auto | Method::Direct, 0) => Ok(Method::Direct),
+        (Method::Auto | Method::Ewald, 3) => Ok(Method::Ewald),
+        (Method::Direct, _) => Err(Error::invalid(
+            "electrostatics",
+            format!("direct needs a system without periodic directions, got pbc {pbc:?}"),
+        )),
+        (Method::Auto | Method::Ewald, _) => Err(Error::invalid(
+            "electrostatics",
+            format!(
+                "ewald needs three periodic directions, got pbc {pbc:?}; \
+                 use shifted_force for partial pbc"
+            ),
+        )),
+    }
+}
