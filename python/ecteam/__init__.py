@@ -1,0 +1,40 @@
+"""A reactive, variable-charge interatomic potential: atoms are ensembles of atomic states.
+
+Units: eV, Å, e.
+"""
+
+from importlib.metadata import version
+
+from ecteam._core import (
+    EcteamError,
+    InvalidInputError,
+    NotConvergedError,
+    PotentialFormatError,
+    json_schema,
+)
+from ecteam.calculator import ECTEAM
+from ecteam.density import electron_density, write_cube
+from ecteam.evaluate import Result, evaluate
+from ecteam.interop import read_setfl
+from ecteam.neighbors import neighbor_list
+from ecteam.potential import Potential, available, load
+
+__version__ = version("ecteam")
+
+__all__ = [
+    "ECTEAM",
+    "EcteamError",
+    "InvalidInputError",
+    "NotConvergedError",
+    "Potential",
+    "PotentialFormatError",
+    "Result",
+    "available",
+    "electron_density",
+    "evaluate",
+    "json_schema",
+    "load",
+    "neighbor_list",
+    "read_setfl",
+    "write_cube",
+]

@@ -1,0 +1,5 @@
+"""``python -m ecteam``."""
+
+from ecteam.cli import main
+
+main()

@@ -1,0 +1,111 @@
+"""The compiled engine. Units: eV, Å, e."""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+_Floats = npt.NDArray[np.float64]
+_Integers = npt.NDArray[np.int32]
+_Numbers = npt.NDArray[np.uint8]
+_Flags = npt.NDArray[np.bool_]
+
+class EcteamError(Exception): ...
+class InvalidInputError(EcteamError, ValueError): ...
+
+class NotConvergedError(EcteamError, RuntimeError):
+    iterations: int
+    residual: float
+
+class PotentialFormatError(EcteamError, ValueError): ...
+
+def neighbor_list(
+    positions: _Floats, cell: _Floats, pbc: _Flags, cutoff: float
+) -> tuple[_Integers, _Integers, _Integers, _Floats, _Floats]: ...
+
+class Potential:
+    @staticmethod
+    def from_json(text: str) -> Potential: ...
+    def to_json(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def cutoff(self) -> float: ...
+    @property
+    def elements(self) -> dict[str, list[str]]: ...
+
+def json_schema() -> str: ...
+
+class Evaluator:
+    def __init__(
+        self,
+        potential: Potential,
+        *,
+        tolerance: float = 1e-8,
+        electrostatics: str = "auto",
+        accuracy: float = 1e-6,
+        solver: Literal["auto", "dense", "krylov"] = "auto",
+        skin: float = 0.5,
+        max_iterations: int = 200,
+    ) -> None: ...
+    def evaluate(
+        self,
+        positions: _Floats,
+        numbers: _Numbers,
+        cell: _Floats,
+        pbc: _Flags,
+        total_charge: float,
+        warm: bool = True,
+    ) -> Evaluation: ...
+    def reset(self) -> None: ...
+
+class Evaluation:
+    @property
+    def energy(self) -> float: ...
+    @property
+    def free_energy(self) -> float: ...
+    @property
+    def energies(self) -> _Floats: ...
+    @property
+    def forces(self) -> _Floats: ...
+    @property
+    def stress(self) -> _Floats | None: ...
+    @property
+    def weights(self) -> _Floats: ...
+    @property
+    def charges(self) -> _Floats: ...
+    @property
+    def background(self) -> _Floats: ...
+    @property
+    def chemical_potential(self) -> float: ...
+    @property
+    def kkt_residual(self) -> float: ...
+    @property
+    def hessian_products(self) -> int: ...
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def positive_definite(self) -> bool: ...
+    @property
+    def dipole(self) -> _Floats: ...
+
+def electron_density(
+    potential: Potential,
+    positions: _Floats,
+    numbers: _Numbers,
+    cell: _Floats,
+    pbc: _Flags,
+    weights: _Floats,
+    points: _Floats,
+) -> _Floats: ...
+def electron_density_gradient(
+    potential: Potential,
+    positions: _Floats,
+    numbers: _Numbers,
+    cell: _Floats,
+    pbc: _Flags,
+    weights: _Floats,
+    points: _Floats,
+) -> tuple[_Floats, _Floats]: ...

@@ -1,0 +1,167 @@
+"""Command line: ``ecteam run`` and ``ecteam show``.
+
+Exit codes: 0 fine, 2 bad input, 3 not converged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import read, write
+from rich.console import Console
+from rich.progress import track
+
+from ecteam import __version__
+from ecteam._core import EcteamError, InvalidInputError, NotConvergedError
+from ecteam.calculator import ECTEAM
+from ecteam.dynamics import molecular_dynamics, relax
+from ecteam.evaluate import Result
+from ecteam.files import whole_file
+from ecteam.potential import load
+from ecteam.report import potential_card, result_data, result_tables
+
+BAD_INPUT = 2
+NOT_CONVERGED = 3
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+PotentialName = Annotated[str, typer.Option("--potential", "-p", help="Shipped name or file.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+def main() -> None:
+    """Entry point of the ``ecteam`` command."""
+    app(prog_name="ecteam")
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn expected errors into one line on stderr and an exit code."""
+    try:
+        yield
+    except (EcteamError, OSError) as error:
+        code = NOT_CONVERGED if isinstance(error, NotConvergedError) else BAD_INPUT
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(code) from None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ecteam {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """ECT-EAM: a reactive, variable-charge interatomic potential."""
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Shipped name or file.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Describe a potential: states, densities, resonance, errors."""
+    with _one_line_errors():
+        potential = load(name)
+        if as_json:
+            typer.echo(potential.to_json(), nl=False)
+        else:
+            Console().print(potential_card(potential))
+
+
+@app.command()
+def run(
+    structure: Annotated[Path, typer.Argument(help="Any file ASE reads; its last frame is used.")],
+    potential: PotentialName = "water",
+    charge: Annotated[float | None, typer.Option(help="Total charge, e.")] = None,
+    do_relax: Annotated[bool, typer.Option("--relax", help="Relax first.")] = False,
+    fmax: Annotated[float, typer.Option(min=1e-6, help="Largest force, eV/Å.")] = 0.05,
+    do_md: Annotated[bool, typer.Option("--md", help="Molecular dynamics.")] = False,
+    steps: Annotated[int, typer.Option(min=1, help="MD steps.")] = 1000,
+    timestep: Annotated[float, typer.Option(min=1e-3, help="MD time step, fs.")] = 0.5,
+    temperature: Annotated[float, typer.Option(min=0.0, help="Start, K.")] = 300.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the start velocities.")] = 0,
+    interval: Annotated[int, typer.Option(min=1, help="MD steps between frames.")] = 10,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Trajectory, extended XYZ.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Evaluate a structure; relax it or run molecular dynamics first if asked."""
+    frames: list[Atoms] = []
+    with _one_line_errors():
+        atoms = _read_structure(structure)
+        calculator = atoms.calc = ECTEAM(potential, charge)
+        try:
+            frames.append(_frame(atoms))
+            if do_relax:
+                for _ in _progress(relax(atoms, fmax), "relaxing"):
+                    frames.append(_frame(atoms))
+            if do_md:
+                dynamics = molecular_dynamics(atoms, steps, timestep, temperature, seed)
+                for step in _progress(dynamics, "dynamics", steps):
+                    if step % interval == 0:
+                        frames.append(_frame(atoms))
+        finally:
+            if output is not None:
+                _write_frames(output, frames)
+        atoms.get_potential_energy()
+        if calculator.result is not None:
+            _print_result(calculator.result, as_json)
+
+
+def _read_structure(path: Path) -> Atoms:
+    """Read the last frame; ASE's readers raise anything at all on files they cannot read."""
+    if not path.is_file():
+        raise InvalidInputError(f"{path}: no such file")
+    try:
+        atoms: Atoms | list[Atoms] = read(path, index=-1)
+    except Exception as error:
+        problem = str(error) or type(error).__name__
+        raise InvalidInputError(f"{path}: cannot be read as a structure: {problem}") from error
+    if not isinstance(atoms, Atoms):
+        raise InvalidInputError(f"{path}: holds no structure")
+    return atoms
+
+
+def _frame(atoms: Atoms) -> Atoms:
+    """Copy of the atoms with the results of their calculator frozen in."""
+    atoms.get_potential_energy()
+    frame = atoms.copy()
+    frame.calc = SinglePointCalculator(frame, **atoms.calc.results)
+    return frame
+
+
+def _write_frames(path: Path, frames: list[Atoms]) -> None:
+    """Write what there is, also after a failure: a long run is worth keeping."""
+    if frames:
+        with whole_file(path) as part:
+            write(part, frames, format="extxyz")
+
+
+_Item = TypeVar("_Item")
+
+
+def _progress(items: Iterator[_Item], what: str, total: int | None = None) -> Iterator[_Item]:
+    """Show a progress bar on stderr, if that is a terminal."""
+    console = Console(stderr=True)
+    yield from track(items, what, total, console=console, disable=not console.is_terminal)
+
+
+def _print_result(result: Result, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(result_data(result)))
+    else:
+        Console().print(result_tables(result))

@@ -1,0 +1,78 @@
+"""Relaxation and molecular dynamics for the command line, on ASE's optimisers and integrators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from ase import Atoms
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase.md.verlet import VelocityVerlet
+from ase.optimize import BFGS, FIRE
+from ase.units import fs
+
+from ecteam._core import NotConvergedError
+
+# BFGS diagonalises a matrix of all coordinates at every step; FIRE's step is linear in the atoms.
+_LARGEST_BFGS = 200
+_MAX_RELAX_STEPS = 1000
+
+
+def relax(atoms: Atoms, fmax: float) -> Iterator[float]:
+    """Move the atoms to a minimum; yield the largest force after every step, eV/Å.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        With a calculator; moved in place.
+    fmax : float
+        Largest force at the end, eV/Å.
+
+    Raises
+    ------
+    NotConvergedError
+        If 1000 steps are not enough.
+    """
+    optimizer_class = BFGS if len(atoms) <= _LARGEST_BFGS else FIRE
+    optimizer = optimizer_class(atoms, logfile=None)
+    for _ in optimizer.irun(fmax=fmax, steps=_MAX_RELAX_STEPS):
+        yield _largest_force(atoms)
+    force = _largest_force(atoms)
+    if force > fmax:
+        error = NotConvergedError(
+            f"relaxation: largest force {force:.3g} eV/Å after {_MAX_RELAX_STEPS} steps, "
+            f"wanted {fmax} eV/Å"
+        )
+        error.iterations, error.residual = _MAX_RELAX_STEPS, force
+        raise error
+
+
+def molecular_dynamics(
+    atoms: Atoms, steps: int, timestep: float, temperature: float, seed: int
+) -> Iterator[int]:
+    """Run at constant energy from velocities drawn at `temperature`; yield the step number.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        With a calculator; moved in place. The total momentum is zero.
+    steps : int
+        Number of steps.
+    timestep : float
+        fs.
+    temperature : float
+        K, of the drawn velocities.
+    seed : int
+        Of the random numbers.
+    """
+    rng = np.random.default_rng(seed)
+    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+    Stationary(atoms)
+    integrator = VelocityVerlet(atoms, timestep=timestep * fs)
+    for step in range(1, steps + 1):
+        integrator.run(1)
+        yield step
+
+
+def _largest_force(atoms: Atoms) -> float:
+    return float(np.linalg.norm(atoms.get_forces(), axis=1).max())

@@ -1,0 +1,137 @@
+"""Energy, forces, charges and state weights of one structure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+
+from ecteam import _core
+from ecteam.potential import Potential, load
+from ecteam.structure import FloatArray, arrays_of, total_charge_of
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What the potential says about a structure of n atoms.
+
+    Attributes
+    ----------
+    energy : float
+        Energy at the minimising weights, without the entropy term, eV.
+    free_energy : float
+        With the entropy term, eV: the quantity the forces are the slope of.
+    energies : (n,) float64
+        Share of each atom, eV.
+    forces : (n, 3) float64
+        −∂(free energy)/∂R, eV/Å.
+    stress : (6,) float64 or None
+        xx yy zz yz xz xy, eV/Å³, positive when stretched; None unless fully periodic.
+    weights : (n, n_states_max) float64
+        Ensemble weights, in the order of `state_names`, padded with 0.
+    charges : (n,) float64
+        e.
+    background : (n,) float64
+        Density of all other atoms at each nucleus, e/Å³.
+    chemical_potential : float
+        Lagrange multiplier of the total charge, eV/e.
+    kkt_residual : float
+        Largest violation of the optimality conditions of the weights, eV.
+    hessian_products, iterations : int
+        Work done by the minimisation.
+    positive_definite : bool
+        True if the weights are a strict minimum.
+    dipole : (3,) float64
+        e·Å.
+    potential : Potential
+        The potential used.
+    symbols : tuple of str
+        Chemical symbol of each atom.
+    state_names : tuple of tuples of str
+        Names of the states of each atom.
+    """
+
+    energy: float
+    free_energy: float
+    energies: FloatArray
+    forces: FloatArray
+    stress: FloatArray | None
+    weights: FloatArray
+    charges: FloatArray
+    background: FloatArray
+    chemical_potential: float
+    kkt_residual: float
+    hessian_products: int
+    iterations: int
+    positive_definite: bool
+    dipole: FloatArray
+    potential: Potential
+    symbols: tuple[str, ...]
+    state_names: tuple[tuple[str, ...], ...]
+
+    def weights_of(self, i: int) -> dict[str, float]:
+        """Weights of atom `i` by the name of the state.
+
+        Raises
+        ------
+        IndexError
+            If there is no such atom.
+        """
+        names = self.state_names[i]
+        return dict(zip(names, self.weights[i, : len(names)].tolist(), strict=True))
+
+
+_ENGINE_FIELDS = (
+    "energy free_energy energies forces stress weights charges background chemical_potential "
+    "kkt_residual hessian_products iterations positive_definite dipole"
+).split()
+
+
+def evaluate(
+    atoms: Atoms,
+    potential: str | Path | Potential,
+    total_charge: float | None = None,
+    **options: Any,
+) -> Result:
+    """Minimise over the state weights and return energy, forces, charges, weights.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Any cell, any mix of periodic directions.
+    potential : str, Path or Potential
+        See :func:`ecteam.load`.
+    total_charge : float, optional
+        Charge of the whole system, e. Default: ``atoms.info["charge"]``, else 0.
+    **options
+        ``tolerance=1e-8`` (KKT residual, eV), ``electrostatics="auto"``, ``accuracy=1e-6``
+        (relative, of the long-range sum), ``solver="auto"`` (or ``"dense"``, ``"krylov"``),
+        ``skin=0.5`` (Å), ``max_iterations=200``.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument is outside its range; the message names it.
+    NotConvergedError
+        If the weights do not reach `tolerance`.
+    """
+    potential = load(potential)
+    return run(_core.Evaluator(potential.core, **options), atoms, potential, total_charge)
+
+
+def run(
+    evaluator: _core.Evaluator, atoms: Atoms, potential: Potential, total_charge: float | None
+) -> Result:
+    """Evaluate with an evaluator that may be warm; `potential` must be the evaluator's own."""
+    system = arrays_of(atoms)
+    evaluation = evaluator.evaluate(*system, total_charge_of(atoms, total_charge))
+    symbols = tuple(atoms.get_chemical_symbols())
+    states = potential.elements
+    return Result(
+        **{name: getattr(evaluation, name) for name in _ENGINE_FIELDS},
+        potential=potential,
+        symbols=symbols,
+        state_names=tuple(tuple(states[symbol]) for symbol in symbols),
+    )

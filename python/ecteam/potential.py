@@ -1,0 +1,146 @@
+"""Potentials: load a shipped one or a file, look inside, save."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ecteam import _core
+from ecteam.files import whole_file
+
+_DATA = files("ecteam") / "data"
+
+
+class Potential:
+    """A checked, immutable potential. Made by :func:`load` or :meth:`from_json`.
+
+    Two potentials are equal if their contents (SHA-256) are.
+    """
+
+    def __init__(self, core: _core.Potential) -> None:
+        self.core = core
+
+    @classmethod
+    def from_json(cls, text: str) -> Potential:
+        """Read the text of a potential file.
+
+        Raises
+        ------
+        PotentialFormatError
+            With the path of the offending field, e.g.
+            ``elements.O.states[1].rbf.exponents[3]: must be positive, got -1.2``.
+        """
+        return cls(_core.Potential.from_json(text))
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Potential:
+        """Check and seal the fields of a potential file; an old ``sha256`` is dropped.
+
+        Raises
+        ------
+        PotentialFormatError
+            With the path of the offending field.
+        """
+        unsealed = {key: value for key, value in fields.items() if key != "sha256"}
+        return cls.from_json(json.dumps(unsealed))
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+        return self.core.name
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the contents, hexadecimal."""
+        return self.core.sha256
+
+    @property
+    def cutoff(self) -> float:
+        """Range of the short-ranged functions, Å."""
+        return self.core.cutoff
+
+    @property
+    def elements(self) -> dict[str, list[str]]:
+        """Names of the states of each element, in the order of the weights."""
+        return self.core.elements
+
+    def to_json(self) -> str:
+        """Text of the potential file, sealed with its SHA-256."""
+        return self.core.to_json()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields of the potential file; changing the result does not change the potential."""
+        fields: dict[str, Any] = json.loads(self.to_json())
+        return fields
+
+    def save(self, path: str | Path) -> None:
+        """Write the potential file, whole or not at all."""
+        with whole_file(path) as part:
+            part.write_text(self.to_json(), encoding="utf-8")
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        """Pickle as the text of the file."""
+        return Potential.from_json, (self.to_json(),)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare contents."""
+        return isinstance(other, Potential) and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        """Hash of the contents."""
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        """Name, elements and the start of the SHA-256."""
+        elements = " ".join(self.elements)
+        return f"<Potential {self.name}: {elements}, cutoff {self.cutoff:g} Å, {self.sha256[:8]}>"
+
+
+def available() -> list[str]:
+    """Names of the potentials shipped with the package."""
+    return sorted(
+        entry.name.removesuffix(".json")
+        for entry in _DATA.iterdir()
+        if entry.name.endswith(".json")
+    )
+
+
+def load(name_or_path: str | Path | Potential) -> Potential:
+    """Load a shipped potential by name, or a potential file by path.
+
+    Parameters
+    ----------
+    name_or_path : str, Path or Potential
+        A name from :func:`available`, else a path; a `Potential` is returned as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is neither a shipped name nor a file.
+    PotentialFormatError
+        If the file breaks the format; the message names the file and the field.
+    """
+    if isinstance(name_or_path, Potential):
+        return name_or_path
+    if str(name_or_path) in available():
+        text = (_DATA / f"{name_or_path}.json").read_text(encoding="utf-8")
+    else:
+        text = _read(Path(name_or_path))
+    try:
+        return Potential.from_json(text)
+    except _core.PotentialFormatError as error:
+        raise _core.PotentialFormatError(f"{name_or_path}: {error}") from None
+
+
+def _read(path: Path) -> str:
+    if not path.is_file():
+        shipped = ", ".join(available()) or "none"
+        raise _core.InvalidInputError(
+            f"potential: must be a shipped name ({shipped}) or a file, got {str(path)!r}"
+        )
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _core.PotentialFormatError(f"{path}: is not UTF-8 text: {error}") from None

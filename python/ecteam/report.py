@@ -1,0 +1,149 @@
+"""Tables for the command line, and the same as plain data for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ase.data import atomic_numbers
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ecteam.evaluate import Result
+from ecteam.potential import Potential
+
+
+def result_data(result: Result) -> dict[str, Any]:
+    """Everything `run` prints, as plain numbers, lists and dictionaries."""
+    stress = result.stress
+    return {
+        "potential": result.potential.name,
+        "sha256": result.potential.sha256,
+        "energy": result.energy,
+        "free_energy": result.free_energy,
+        "chemical_potential": result.chemical_potential,
+        "dipole": result.dipole.tolist(),
+        "stress": None if stress is None else stress.tolist(),
+        "symbols": list(result.symbols),
+        "charges": result.charges.tolist(),
+        "weights": [result.weights_of(i) for i in range(len(result.symbols))],
+        "forces": result.forces.tolist(),
+        "kkt_residual": result.kkt_residual,
+        "iterations": result.iterations,
+        "hessian_products": result.hessian_products,
+        "positive_definite": result.positive_definite,
+    }
+
+
+def result_tables(result: Result) -> RenderableType:
+    """Two tables: the system, and its atoms."""
+    return Group(_system_table(result), _atom_table(result))
+
+
+def _system_table(result: Result) -> Table:
+    table = Table(title=f"potential {result.potential.name}", show_header=False)
+    minimum = "strict minimum" if result.positive_definite else "not a strict minimum"
+    dipole = " ".join(f"{component:.4f}" for component in result.dipole)
+    rows = {
+        "energy": f"{result.energy:.6f} eV",
+        "free energy": f"{result.free_energy:.6f} eV",
+        "total charge": f"{result.charges.sum():+.4f} e",
+        "chemical potential": f"{result.chemical_potential:.4f} eV/e",
+        "dipole": f"{dipole} e·Å",
+        "weights": f"{minimum}, residual {result.kkt_residual:.1e} eV",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def _atom_table(result: Result) -> Table:
+    table = Table("atom", "charge (e)", "energy (eV)", "|force| (eV/Å)", "state weights")
+    for i, symbol in enumerate(result.symbols):
+        weights = "  ".join(f"{name} {w:.4f}" for name, w in result.weights_of(i).items())
+        force = float((result.forces[i] ** 2).sum() ** 0.5)
+        table.add_row(
+            f"{symbol}{i}",
+            f"{result.charges[i]:+.4f}",
+            f"{result.energies[i]:.4f}",
+            f"{force:.4f}",
+            weights,
+        )
+    return table
+
+
+def potential_card(potential: Potential) -> RenderableType:
+    """Everything worth knowing about a potential on one screen."""
+    fields = potential.to_dict()
+    cutoff = fields["cutoff"]
+    facts = [
+        fields["description"],
+        f"cite: {fields['citation']}",
+        f"cutoff {cutoff['radius']:g} Å, switched over the last {cutoff['switch_width']:g} Å; "
+        f"electronic temperature {fields['electronic_temperature']:g} eV",
+    ]
+    parts: list[RenderableType] = [Text(potential.name, style="bold"), Text("\n".join(facts))]
+    parts.append(_state_table(fields))
+    if fields["resonances"]:
+        parts.append(_resonance_table(fields))
+    if "fit" in fields:
+        parts.append(_fit_table(fields["fit"]))
+    parts.append(Text(f"sha256 {potential.sha256}"))
+    return Group(*parts)
+
+
+def _state_table(fields: dict[str, Any]) -> Table:
+    table = Table("element", "state", "charge (e)", "energy (eV)", "electrons", "density")
+    table.title = "states"
+    for symbol, element in fields["elements"].items():
+        for state in element["states"]:
+            electrons = atomic_numbers[symbol] - state["charge"]
+            bound = "" if state["bound"] else " (unbound in vacuum)"
+            table.add_row(
+                symbol,
+                state["name"] + bound,
+                f"{state['charge']:+g}",
+                f"{state['energy']:.4f}",
+                f"{electrons:g}",
+                _density_words(state),
+            )
+    return table
+
+
+def _density_words(state: dict[str, Any]) -> str:
+    if "rbf" not in state:
+        return "tabulated" if "density_tables" in state else "none"
+    exponents = state["rbf"]["exponents"]
+    if not exponents:
+        return "bare nucleus"
+    return f"{len(exponents)} functions, {min(exponents):.2f} to {max(exponents):.2f} 1/Å"
+
+
+def _resonance_table(fields: dict[str, Any]) -> Table:
+    table = Table("first", "second", "amplitude (eV)", "decay (1/Å)", title="resonance")
+    for channel in fields["resonances"]:
+        (a, b), first, second = channel["pair"], channel["first"], channel["second"]
+        amplitude = channel["amplitude"]
+        table.add_row(
+            f"{a}: {first[0]} → {first[1]}",
+            f"{b}: {second[0]} → {second[1]}",
+            f"{amplitude['amplitude']:.4g}",
+            f"{amplitude['decay']:.4g}",
+        )
+    return table
+
+
+def _fit_table(fit: dict[str, Any]) -> Table:
+    columns = ("group", "split", "geometries", "meV/atom", "eV/Å", "e·Å")
+    title = f"root-mean-square errors, {fit['parameters']} parameters fitted to {fit['data']}"
+    table = Table(*columns, title=title)
+    for group in fit["errors"]:
+        table.add_row(
+            group["group"],
+            group["split"],
+            str(group["geometries"]),
+            f"{1000 * group['energy']:.1f}",
+            f"{group['force']:.3f}",
+            f"{group['dipole']:.4f}",
+        )
+    return table

@@ -1,0 +1,143 @@
+"""The command line: output, files, exit codes."""
+
+import json
+import subprocess
+import sys
+
+import ecteam
+import pytest
+from ase.build import molecule
+from ase.io import read, write
+from ecteam.cli import app
+from typer.testing import CliRunner
+
+
+def ecteam_command(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def water(tmp_path):
+    path = tmp_path / "water.xyz"
+    stretched = molecule("H2O")
+    stretched.positions[1] *= 1.1
+    write(path, [molecule("H2O"), stretched])
+    return path
+
+
+def data_of(outcome):
+    assert outcome.exit_code == 0, outcome.output
+    return json.loads(outcome.stdout)
+
+
+def test_run_uses_the_last_frame(water):
+    found = data_of(ecteam_command("run", water, "--json"))
+    expected = ecteam.evaluate(read(water, index=-1), "water")
+    assert found["energy"] == pytest.approx(expected.energy, abs=1e-8)
+    assert found["symbols"] == ["O", "H", "H"]
+    assert list(found["weights"][1]) == ["ground", "cation"]
+    assert found["sha256"] == ecteam.load("water").sha256
+
+
+def test_run_prints_tables(water):
+    outcome = ecteam_command("run", water)
+    assert outcome.exit_code == 0
+    for text in ("free energy", "total charge", "O0", "H2", "ground"):
+        assert text in outcome.output
+
+
+def test_charge(water):
+    found = data_of(ecteam_command("run", water, "--charge", "1", "--json"))
+    assert sum(found["charges"]) == pytest.approx(1.0)
+
+
+def test_relax(water, tmp_path):
+    output = tmp_path / "relaxed.xyz"
+    outcome = ecteam_command("run", water, "--relax", "--fmax", "0.02", "-o", output, "--json")
+    found = data_of(outcome)
+    frames = read(output, index=":")
+    assert len(frames) > 1
+    assert frames[-1].get_potential_energy() == pytest.approx(found["energy"], abs=1e-6)
+    assert frames[-1].get_potential_energy() < frames[0].get_potential_energy()
+    assert max(sum(x * x for x in f) ** 0.5 for f in found["forces"]) <= 0.02
+    assert frames[-1].get_charges().tolist() == pytest.approx(found["charges"], abs=1e-6)
+
+
+def test_dynamics_is_repeatable(water, tmp_path):
+    outputs = [tmp_path / "a.xyz", tmp_path / "b.xyz"]
+    for output in outputs:
+        options = ["--md", "--steps", "20", "--interval", "5", "--temperature", "100"]
+        assert ecteam_command("run", water, *options, "-o", output).exit_code == 0
+    assert len(read(outputs[0], index=":")) == 5
+    assert read(outputs[0]).get_momenta().sum(axis=0) == pytest.approx(0.0, abs=1e-7)
+    assert outputs[0].read_text() == outputs[1].read_text()
+
+
+@pytest.mark.parametrize("name", ["water", "halides"])
+def test_show(name):
+    outcome = ecteam_command("show", name)
+    assert outcome.exit_code == 0
+    for text in (name, "ground", "resonance", "held-out", ecteam.load(name).sha256[:40]):
+        assert text in outcome.output
+    assert ecteam.Potential.from_json(ecteam_command("show", name, "--json").stdout).name == name
+
+
+def test_version():
+    assert ecteam_command("--version").stdout == f"ecteam {ecteam.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["show", "watr"], "potential: must be a shipped name"),
+        (["run", "missing.xyz"], "missing.xyz: no such file"),
+        (["run", "WATER", "--potential", "nope"], "potential: must be a shipped name"),
+        (["run", "WATER", "--potential", "halides"], "numbers"),
+        (["run", "WATER", "--charge", "nan"], "total_charge: must be a finite number"),
+        (["run", "EMPTY"], "cannot be read as a structure"),
+        (["run", "NOISE"], "cannot be read as a structure"),
+        (["run", "WATER", "-o", "/nowhere/x.xyz"], "/nowhere"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(arguments, problem, water, tmp_path):
+    (tmp_path / "empty.xyz").write_text("")
+    (tmp_path / "noise.xyz").write_bytes(bytes(range(256)))
+    files = {
+        "WATER": water,
+        "EMPTY": tmp_path / "empty.xyz",
+        "NOISE": tmp_path / "noise.xyz",
+    }
+    outcome = ecteam_command(*[files.get(argument, argument) for argument in arguments])
+    assert outcome.exit_code == 2
+    assert outcome.stdout == ""
+    assert problem in outcome.stderr
+    assert outcome.stderr.startswith("error: ")
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_not_converged_is_code_3(water, monkeypatch):
+    def stop(*_):
+        raise ecteam.NotConvergedError("weights did not converge")
+
+    monkeypatch.setattr("ecteam.calculator.run", stop)
+    outcome = ecteam_command("run", water)
+    assert outcome.exit_code == 3
+    assert outcome.stderr == "error: weights did not converge\n"
+
+
+def test_a_failed_run_keeps_its_frames(water, tmp_path, monkeypatch):
+    def fail(*_):
+        yield 1
+        raise ecteam.NotConvergedError("weights did not converge")
+
+    monkeypatch.setattr("ecteam.cli.molecular_dynamics", fail)
+    output = tmp_path / "kept.xyz"
+    outcome = ecteam_command("run", water, "--md", "--interval", "1", "-o", output)
+    assert outcome.exit_code == 3
+    assert len(read(output, index=":")) == 2
+
+
+def test_module_runs():
+    command = [sys.executable, "-m", "ecteam", "--version"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert finished.stdout.startswith("ecteam ")

@@ -1,0 +1,100 @@
+"""Neighbour list against ASE's."""
+
+import ecteam
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.neighborlist import neighbor_list as ase_neighbor_list
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def system(n, cell, pbc, seed=0):
+    rng = np.random.default_rng(seed)
+    return Atoms(f"H{n}", scaled_positions=rng.uniform(-1, 2, (n, 3)), cell=cell, pbc=pbc)
+
+
+SYSTEMS = {
+    "molecule": molecule("CH3CH2OH"),
+    "one atom": Atoms("H"),
+    "primitive fcc": bulk("Cu"),
+    "tiny cell": bulk("Cu").repeat((1, 1, 2)),
+    "rocksalt": bulk("NaCl", "rocksalt", a=5.64, cubic=True),
+    "chain": system(5, [3.0, 9.0, 9.0], [True, False, False]),
+    "slab": system(20, [[4, 0, 0], [1, 5, 0], [0, 0, 20]], [True, True, False]),
+    "triclinic": system(30, [[6, 0, 0], [4, 5, 0], [-3, 3, 4]], True),
+    "wrapped twice": system(10, [4.0, 5.0, 6.0], [True, False, True], seed=3),
+}
+
+
+def as_sorted(i, j, shifts, vectors):
+    order = np.lexsort((*shifts.T, j, i))
+    return np.column_stack([i, j, shifts])[order], vectors[order]
+
+
+def assert_same_pairs(atoms, cutoff):
+    i, j, shifts, distances, vectors = ecteam.neighbor_list("ijSdD", atoms, cutoff)
+    integers, found = as_sorted(i, j, shifts, vectors)
+    expected_integers, expected = as_sorted(*ase_neighbor_list("ijSD", atoms, cutoff))
+    np.testing.assert_array_equal(integers, expected_integers)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(distances, np.linalg.norm(vectors, axis=1), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        vectors,
+        atoms.positions[j] - atoms.positions[i] + shifts @ atoms.cell.array,
+        rtol=0,
+        atol=1e-10,
+    )
+
+
+@pytest.mark.parametrize("cutoff", [0.9, 2.6, 5.3, 9.1])
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_same_pairs_as_ase(name, cutoff):
+    assert_same_pairs(SYSTEMS[name], cutoff)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    n=st.integers(1, 12),
+    seed=st.integers(0, 2**32 - 1),
+    shear=st.lists(st.floats(-4, 4), min_size=3, max_size=3),
+    pbc=st.lists(st.booleans(), min_size=3, max_size=3),
+    cutoff=st.floats(0.5, 7.0),
+)
+def test_same_pairs_as_ase_for_random_cells(n, seed, shear, pbc, cutoff):
+    cell = [[5.0, 0, 0], [shear[0], 4.0, 0], [shear[1], shear[2], 6.0]]
+    assert_same_pairs(system(n, cell, pbc, seed), cutoff)
+
+
+def test_types_and_shapes():
+    i, j, shifts, distances, vectors = ecteam.neighbor_list("ijSdD", bulk("Cu"), 3.0)
+    assert [a.dtype for a in (i, j, shifts)] == [np.int32] * 3
+    assert [a.dtype for a in (distances, vectors)] == [np.float64] * 2
+    assert (i.shape, shifts.shape, vectors.shape) == ((12,), (12, 3), (12, 3))
+
+
+def test_quantities_come_in_the_order_asked():
+    atoms = bulk("Cu")
+    distances, i = ecteam.neighbor_list("di", atoms, 3.0)
+    np.testing.assert_array_equal(ecteam.neighbor_list("d", atoms, 3.0), distances)
+    assert (np.diff(i) >= 0).all()
+
+
+@pytest.mark.parametrize("quantities", ["", "x", "ijk"])
+def test_unknown_quantities(quantities):
+    with pytest.raises(ecteam.InvalidInputError, match=r"^quantities: "):
+        ecteam.neighbor_list(quantities, bulk("Cu"), 3.0)
+
+
+@pytest.mark.parametrize("cutoff", [0.0, -1.0, np.nan, np.inf])
+def test_bad_cutoff(cutoff):
+    with pytest.raises(ecteam.InvalidInputError, match="cutoff"):
+        ecteam.neighbor_list("ij", bulk("Cu"), cutoff)
+
+
+def test_bad_atoms():
+    with pytest.raises(ecteam.InvalidInputError, match="atoms: must be an ase.Atoms object"):
+        ecteam.neighbor_list("ij", np.zeros((3, 3)), 3.0)
+    with pytest.raises(ecteam.InvalidInputError, match=r"positions\[1"):
+        ecteam.neighbor_list("ij", Atoms("H2", positions=[[0, 0, 0], [0, np.nan, 0]]), 3.0)
