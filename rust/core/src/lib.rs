@@ -1,18 +1,30 @@
 //! Engine of `ecteam`: a reactive, variable-charge interatomic potential (ECT-EAM) whose atoms are
 //! ensembles of isolated-atom states.
 //!
-//! Units are eV, Å and e throughout. The pair vector is `r = R_j − R_i + S·cell`. Modules depend one
-//! way: `energy → density, coulomb, tables, ensemble → neighbors, potential → structure → error`.
+//! Units are eV, Å and e throughout. The pair vector is r = R_j − R_i + S·cell. Modules depend one
+//! way: `evaluator → energy → pairs, coulomb → model → tables, slater → formulas`, with
+//! `neighbors → structure` and `potential` at the bottom; `ensemble` knows no atoms.
 
 pub mod coulomb;
 pub mod density;
 pub mod elements;
+pub mod energy;
+pub mod ensemble;
 pub mod error;
+pub mod evaluator;
+pub mod formulas;
+pub mod model;
 pub mod neighbors;
+pub mod pairs;
 pub mod potential;
+pub mod slater;
 pub mod structure;
+pub mod tables;
 
 pub use error::{Error, Result};
+pub use evaluator::{Evaluation, Evaluator};
+pub use model::Model;
+pub use potential::PotentialFile;
 pub use structure::{Mat3, Structure, Vec3};
 
 /// Coulomb constant e²/(4πε₀), eV·Å (CODATA 2018; `scipy.constants`: e/(4πε₀)·1e10).

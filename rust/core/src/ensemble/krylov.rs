@@ -1,0 +1,189 @@
+//! Newton step by projected, preconditioned conjugate gradients (Gould, Hribar & Nocedal,
+//! SIAM J. Sci. Comput. 23, 1376 (2001)): the constraint preconditioner, blocks of the Hessian per
+//! group, keeps every iterate on the tangent space of the constraints.
+
+use super::newton::{Point, Step, centred_charges};
+use super::{Constraints, Objective};
+
+/// Most products a single Newton step may take.
+const MAX_PRODUCTS: usize = 100;
+/// Smallest pivot of a preconditioner block relative to its diagonal entry.
+const SMALLEST_PIVOT: f64 = 1e-3;
+
+/// Truncated Newton step; stops at negative curvature with the best direction so far.
+pub(super) fn step(objective: &mut impl Objective, constraints: &Constraints, point: &Point) -> Step {
+    let n = point.root.len();
+    let preconditioner = Preconditioner::new(objective, constraints, point);
+    let mut r: Vec<f64> = (0..n).map(|a| -point.root[a] * point.slack[a]).collect();
+    let mut z = vec![0.0; n];
+    preconditioner.apply(&r, &mut z);
+    let mut p = z.clone();
+    let mut y = vec![0.0; n];
+    let (mut v, mut hp) = (vec![0.0; n], vec![0.0; n]);
+    let mut rz = dot(&r, &z);
+    let target = rz * forcing(rz.max(0.0).sqrt()).powi(2);
+    for products in 1..=MAX_PRODUCTS {
+        if rz <= 0.0 {
+            return Step { y, products: products - 1, positive_definite: true };
+        }
+        (0..n).for_each(|a| v[a] = point.root[a] * p[a]);
+        objective.product(&v, &mut hp);
+        (0..n).for_each(|a| hp[a] *= point.root[a]);
+        let curvature = dot(&p, &hp);
+        if curvature <= 1e-14 * dot(&p, &p) {
+            let y = if products == 1 { p } else { y };
+            return Step { y, products, positive_definite: false };
+        }
+        let alpha = rz / curvature;
+        (0..n).for_each(|a| {
+            y[a] += alpha * p[a];
+            r[a] -= alpha * hp[a];
+        });
+        preconditioner.apply(&r, &mut z);
+        let next = dot(&r, &z);
+        if next <= target {
+            return Step { y, products, positive_definite: true };
+        }
+        let beta = next / rz;
+        rz = next;
+        (0..n).for_each(|a| p[a] = z[a] + beta * p[a]);
+    }
+    Step { y, products: MAX_PRODUCTS, positive_definite: true }
+}
+
+/// Relative accuracy of the step: superlinear convergence of the outer iteration.
+fn forcing(norm: f64) -> f64 {
+    norm.sqrt().clamp(1e-3, 0.1)
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// Inverse of the block-diagonal Hessian on the tangent space of all constraints.
+struct Preconditioner<'a> {
+    constraints: &'a Constraints,
+    /// Pseudo-inverses M⁺ of the blocks on each group's tangent space, row-major.
+    inverses: Vec<f64>,
+    starts: Vec<usize>,
+    /// √ω (q − q̄).
+    charge: Vec<f64>,
+    /// M⁺ charge, and charge · M⁺ charge.
+    response: Vec<f64>,
+    stiffness: f64,
+}
+
+impl<'a> Preconditioner<'a> {
+    fn new(objective: &mut impl Objective, constraints: &'a Constraints, point: &Point) -> Self {
+        let sizes = (0..constraints.groups()).map(|g| constraints.group(g).len().pow(2));
+        let mut starts = vec![0];
+        for size in sizes {
+            starts.push(starts[starts.len() - 1] + size);
+        }
+        let mut inverses = vec![0.0; starts[starts.len() - 1]];
+        objective.blocks(&mut inverses);
+        for g in 0..constraints.groups() {
+            let root = &point.root[constraints.group(g)];
+            invert_on_tangent(&mut inverses[starts[g]..starts[g + 1]], root);
+        }
+        let charge = centred_charges(constraints, &point.root);
+        let response = vec![0.0; charge.len()];
+        let mut this = Self { constraints, inverses, starts, charge, response, stiffness: 0.0 };
+        let mut response = std::mem::take(&mut this.response);
+        this.apply_blocks(&this.charge, &mut response);
+        this.stiffness = dot(&response, &this.charge);
+        this.response = response;
+        this
+    }
+
+    fn apply_blocks(&self, r: &[f64], z: &mut [f64]) {
+        for g in 0..self.constraints.groups() {
+            let group = self.constraints.group(g);
+            let size = group.len();
+            let block = &self.inverses[self.starts[g]..self.starts[g + 1]];
+            for (row, a) in block.chunks_exact(size).zip(group.clone()) {
+                z[a] = dot(row, &r[group.clone()]);
+            }
+        }
+    }
+
+    /// z = M⁺ (r − ν·charge), ν such that z carries no charge.
+    fn apply(&self, r: &[f64], z: &mut [f64]) {
+        self.apply_blocks(r, z);
+        if self.stiffness > 1e-250 {
+            let nu = dot(&self.charge, z) / self.stiffness;
+            z.iter_mut().zip(&self.response).for_each(|(z, u)| *z -= nu * u);
+        }
+    }
+}
+
+/// Replace a block H by the pseudo-inverse of P √ω H √ω P, P the projector orthogonal to √ω;
+/// negative or tiny pivots are raised so that the result is positive semi-definite.
+fn invert_on_tangent(block: &mut [f64], root: &[f64]) {
+    let n = root.len();
+    let norm = root.iter().map(|r| r * r).sum::<f64>().sqrt();
+    let unit: Vec<f64> = root.iter().map(|r| if norm > 0.0 { r / norm } else { 0.0 }).collect();
+    for a in 0..n {
+        for b in 0..n {
+            block[a * n + b] *= root[a] * root[b];
+        }
+    }
+    project_block(block, &unit);
+    let shift = (0..n).map(|a| block[a * n + a].abs()).fold(1e-12, f64::max);
+    for a in 0..n {
+        for b in 0..n {
+            // Fixed weights (root 0) get a unit diagonal and are cleared below.
+            let fixed = f64::from(u8::from(a == b && root[a] == 0.0));
+            block[a * n + b] += shift * (unit[a] * unit[b] + fixed);
+        }
+    }
+    invert_positive(block, n);
+    project_block(block, &unit);
+    for a in 0..n {
+        for b in 0..n {
+            if root[a] == 0.0 || root[b] == 0.0 {
+                block[a * n + b] = 0.0;
+            }
+        }
+    }
+}
+
+/// P A P for P = 1 − u uᵀ.
+fn project_block(a: &mut [f64], u: &[f64]) {
+    let n = u.len();
+    for row in a.chunks_exact_mut(n) {
+        let along = dot(row, u);
+        row.iter_mut().zip(u).for_each(|(x, u)| *x -= along * u);
+    }
+    for b in 0..n {
+        let along: f64 = (0..n).map(|c| a[c * n + b] * u[c]).sum();
+        (0..n).for_each(|c| a[c * n + b] -= along * u[c]);
+    }
+}
+
+/// Inverse by L D Lᵀ with raised pivots (n ≤ 8).
+fn invert_positive(a: &mut [f64], n: usize) {
+    let mut l = [0.0; 64];
+    let mut d = [0.0; 8];
+    for j in 0..n {
+        let s: f64 = (0..j).map(|k| l[j * n + k] * l[j * n + k] * d[k]).sum();
+        let pivot = a[j * n + j] - s;
+        d[j] = pivot.abs().max(SMALLEST_PIVOT * a[j * n + j].abs()).max(1e-12);
+        for i in j + 1..n {
+            let s: f64 = (0..j).map(|k| l[i * n + k] * l[j * n + k] * d[k]).sum();
+            l[i * n + j] = (a[i * n + j] - s) / d[j];
+        }
+    }
+    for column in 0..n {
+        let mut x = [0.0; 8];
+        for i in 0..n {
+            let s: f64 = (0..i).map(|k| l[i * n + k] * x[k]).sum();
+            x[i] = f64::from(u8::from(i == column)) - s;
+        }
+        for i in (0..n).rev() {
+            let s: f64 = (i + 1..n).map(|k| l[k * n + i] * x[k]).sum();
+            x[i] = x[i] / d[i] - s;
+        }
+        (0..n).for_each(|i| a[i * n + column] = x[i]);
+    }
+}

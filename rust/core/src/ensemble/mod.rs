@@ -1,0 +1,90 @@
+//! Minimise a function of ensemble weights under their constraints; knows no atoms' physics.
+//!
+//! Weights ω come in groups (the states of an atom): every group sums to 1, Σ ω q = Q, ω ≥ 0.
+//! The iterates move along exponential geodesics, ω ← ω·exp(d), followed by the exact
+//! Kullback–Leibler projection onto the constraints (a one-dimensional monotone equation), so the
+//! constraints hold to rounding at every step and no weight changes sign. Steps come from Newton's
+//! equation in the Fisher–Rao scaling y = δω/√ω, in which the ensemble entropy is T times the
+//! identity and the resonance terms stay finite: dense with an eigenvalue safeguard for small
+//! systems, projected conjugate gradients with a block preconditioner otherwise.
+
+pub mod constraints;
+mod dense;
+mod krylov;
+mod newton;
+
+pub use constraints::Constraints;
+pub use newton::minimise;
+
+/// Weights at or below this are on the boundary: they are reported as exactly 0.
+pub const FLOOR: f64 = 1e-30;
+
+/// A twice differentiable function of the weights.
+pub trait Objective {
+    /// Value (eV) and gradient (eV) at `weights`; later calls refer to this point.
+    fn value_gradient(&mut self, weights: &[f64], gradient: &mut [f64]) -> f64;
+    /// `out = ∇²E · direction` at the last point.
+    fn product(&mut self, direction: &[f64], out: &mut [f64]);
+    /// Hessian blocks of each group at the last point (row-major S×S, one after another).
+    fn blocks(&mut self, out: &mut [f64]);
+}
+
+/// Which linear algebra finds the Newton step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Solver {
+    /// Dense up to [`DENSE_LIMIT`] weights, Krylov beyond.
+    #[default]
+    Auto,
+    /// Dense reduced Hessian.
+    Dense,
+    /// Matrix-free projected conjugate gradients.
+    Krylov,
+}
+
+/// Largest number of weights that [`Solver::Auto`] treats densely.
+pub const DENSE_LIMIT: usize = 100;
+
+/// Options of [`minimise`].
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// KKT residual to reach, eV.
+    pub tolerance: f64,
+    /// Largest number of Newton iterations.
+    pub max_iterations: usize,
+    /// Linear algebra.
+    pub solver: Solver,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { tolerance: 1e-8, max_iterations: 200, solver: Solver::Auto }
+    }
+}
+
+impl Options {
+    fn dense(&self, weights: usize) -> bool {
+        match self.solver {
+            Solver::Auto => weights <= DENSE_LIMIT,
+            Solver::Dense => true,
+            Solver::Krylov => false,
+        }
+    }
+}
+
+/// What [`minimise`] found; the weights are returned in place.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// Minimised value, eV.
+    pub value: f64,
+    /// Multiplier of the total charge, dE/dQ, eV/e.
+    pub chemical_potential: f64,
+    /// Largest of −s and √ω·s over all weights, s = ∂E/∂ω − λ_i − μ q (see `newton`), eV.
+    pub kkt_residual: f64,
+    /// Hessian products used.
+    pub hessian_products: usize,
+    /// Newton iterations used.
+    pub iterations: usize,
+    /// The Hessian on the free directions was positive definite: proved by a factorisation in the
+    /// dense solver; in the Krylov solver, no direction of negative curvature was met.
+    pub positive_definite: bool,
+}

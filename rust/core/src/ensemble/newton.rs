@@ -1,0 +1,295 @@
+//! The outer iteration: multipliers, residual, step, line search.
+
+use super::{Constraints, FLOOR, Objective, Options, Outcome, dense, krylov};
+use crate::error::{Error, Result};
+
+/// Steps on log ω below this leave a weight at the floor anyway.
+const LARGEST_DECREASE: f64 = 80.0;
+/// Largest change of a weight that a step of negative curvature may ask for.
+const LARGEST_CHANGE: f64 = 0.5;
+/// Sufficient-decrease constant of the line search (Armijo).
+const SUFFICIENT: f64 = 1e-4;
+/// How often a converged saddle point is left along its most negative direction.
+const MAX_ESCAPES: usize = 5;
+
+/// Value, gradient and multipliers at the current weights.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Point {
+    pub(super) weights: Vec<f64>,
+    pub(super) gradient: Vec<f64>,
+    /// s = g − λ_i − μ q: zero on populated states, not negative on empty ones, at the solution.
+    pub(super) slack: Vec<f64>,
+    /// √ω on free weights, 0 on fixed ones.
+    pub(super) root: Vec<f64>,
+    pub(super) value: f64,
+    mu: f64,
+    residual: f64,
+}
+
+/// A Newton-type step in the scaling y = δω/√ω.
+pub(super) struct Step {
+    pub(super) y: Vec<f64>,
+    pub(super) products: usize,
+    pub(super) positive_definite: bool,
+}
+
+/// Minimise from `weights` (any positive numbers; projected first); the solution replaces them.
+///
+/// The KKT residual is the largest of −s_a (a state that should gain weight) and √ω_a·s_a
+/// (a populated state that should lose weight), s as in [`Point::slack`].
+///
+/// # Errors
+/// [`Error::NotConverged`] names the groups ("atoms") with the largest residuals.
+pub fn minimise(
+    objective: &mut impl Objective,
+    constraints: &Constraints,
+    options: &Options,
+    weights: &mut [f64],
+) -> Result<Outcome> {
+    let mut point = Point::start(objective, constraints, weights);
+    let dense = options.dense(weights.len());
+    let mut products = 0;
+    let mut definite = true;
+    let mut escapes = 0;
+    for iteration in 0..=options.max_iterations {
+        let done = point.residual <= options.tolerance;
+        if done || iteration == options.max_iterations {
+            if done && dense {
+                let escape = dense::escape(objective, constraints, &point);
+                products += escape.products;
+                definite = escape.positive_definite;
+                if !definite && escapes < MAX_ESCAPES {
+                    escapes += 1;
+                    if point.advance(objective, constraints, &escape.y, true) {
+                        continue;
+                    }
+                }
+            }
+            if done {
+                return Ok(point.finish(weights, iteration, products, definite));
+            }
+            break;
+        }
+        let step = if dense {
+            dense::step(objective, constraints, &point)
+        } else {
+            krylov::step(objective, constraints, &point)
+        };
+        products += step.products;
+        definite = step.positive_definite;
+        if !point.advance(objective, constraints, &step.y, !definite) {
+            if point.residual <= options.tolerance.max(1e-7) {
+                break;
+            }
+            // A poor step near rounding: fall back to the scaled gradient once.
+            let y: Vec<f64> = descent(constraints, &point);
+            if !point.advance(objective, constraints, &y, true) {
+                break;
+            }
+        }
+    }
+    Err(Error::NotConverged {
+        iterations: options.max_iterations,
+        residual: point.residual,
+        tolerance: options.tolerance,
+        atoms: point.worst(constraints),
+    })
+}
+
+/// Projected steepest descent in the Fisher–Rao metric.
+fn descent(constraints: &Constraints, point: &Point) -> Vec<f64> {
+    let mut y: Vec<f64> = point.slack.iter().zip(&point.root).map(|(s, r)| -s * r).collect();
+    tangent(constraints, &point.root, &mut y);
+    y
+}
+
+/// Remove from `y` its components along the constraint normals √ω (per group) and √ω·q.
+pub(super) fn tangent(constraints: &Constraints, root: &[f64], y: &mut [f64]) {
+    let centred = centred_charges(constraints, root);
+    for g in 0..constraints.groups() {
+        let group = constraints.group(g);
+        let norm: f64 = root[group.clone()].iter().map(|r| r * r).sum();
+        if norm > 0.0 {
+            let along: f64 = group.clone().map(|a| root[a] * y[a]).sum::<f64>() / norm;
+            group.for_each(|a| y[a] -= along * root[a]);
+        }
+    }
+    let norm: f64 = centred.iter().map(|c| c * c).sum();
+    if norm > 0.0 {
+        let along = centred.iter().zip(y.iter()).map(|(c, y)| c * y).sum::<f64>() / norm;
+        y.iter_mut().zip(&centred).for_each(|(y, c)| *y -= along * c);
+    }
+}
+
+/// √ω (q − q̄_group) on free weights: the charge normal orthogonal to the group normals.
+pub(super) fn centred_charges(constraints: &Constraints, root: &[f64]) -> Vec<f64> {
+    let mut centred = vec![0.0; root.len()];
+    for g in 0..constraints.groups() {
+        let group = constraints.group(g);
+        let norm: f64 = root[group.clone()].iter().map(|r| r * r).sum();
+        if norm == 0.0 {
+            continue;
+        }
+        let charge = |a: usize| root[a] * root[a] * constraints.charges[a];
+        let mean = group.clone().map(charge).sum::<f64>() / norm;
+        group.for_each(|a| centred[a] = root[a] * (constraints.charges[a] - mean));
+    }
+    centred
+}
+
+impl Point {
+    fn start(objective: &mut impl Objective, constraints: &Constraints, weights: &[f64]) -> Self {
+        let mut weights = weights.to_vec();
+        constraints.project(&mut weights);
+        let n = weights.len();
+        let mut point =
+            Self { weights, gradient: vec![0.0; n], slack: vec![0.0; n], root: vec![0.0; n], ..Self::default() };
+        point.value = objective.value_gradient(&point.weights, &mut point.gradient);
+        point.update(constraints);
+        point
+    }
+
+    /// Multipliers, slacks and residual from the gradient.
+    fn update(&mut self, constraints: &Constraints) {
+        self.mu = chemical_potential(constraints, &self.weights, &self.gradient);
+        self.residual = 0.0;
+        for g in 0..constraints.groups() {
+            let group = constraints.group(g);
+            let shifted = |a: usize| self.gradient[a] - self.mu * constraints.charges[a];
+            let lambda: f64 = group.clone().filter(|&a| constraints.allowed(a)).map(|a| self.weights[a] * shifted(a)).sum();
+            for a in group {
+                let slack = shifted(a) - lambda;
+                if constraints.allowed(a) {
+                    let excess = if slack < 0.0 { -slack } else { self.weights[a].sqrt() * slack };
+                    self.residual = self.residual.max(excess);
+                }
+                self.slack[a] = slack;
+                let fixed = self.weights[a] <= 2.0 * FLOOR && slack >= 0.0;
+                let free = constraints.allowed(a) && !fixed;
+                self.root[a] = if free { self.weights[a].sqrt() } else { 0.0 };
+            }
+        }
+        if !self.value.is_finite() || !self.residual.is_finite() {
+            self.residual = f64::INFINITY;
+        }
+    }
+
+    /// Move along `y` with a backtracking line search; false if no step decreases the value.
+    fn advance(
+        &mut self,
+        objective: &mut impl Objective,
+        constraints: &Constraints,
+        y: &[f64],
+        bounded: bool,
+    ) -> bool {
+        let slope: f64 = y.iter().zip(&self.root).zip(&self.slack).map(|((y, r), s)| y * r * s).sum();
+        let change = y.iter().zip(&self.root).fold(0.0_f64, |m, (y, r)| m.max((y * r).abs()));
+        if !(change > 0.0 && change.is_finite()) {
+            return false;
+        }
+        let mut scale = if bounded || change > 1.0 { (LARGEST_CHANGE / change).min(1.0) } else { 1.0 };
+        if bounded && slope >= 0.0 {
+            scale = 0.05 * LARGEST_CHANGE / change;
+        }
+        // Differences of the value below this are rounding.
+        let noise = 4e-15 * (self.value.abs() + self.weights.len() as f64);
+        let mut trial = self.clone();
+        for _ in 0..40 {
+            retract(&self.weights, &self.root, y, scale, &mut trial.weights);
+            constraints.project(&mut trial.weights);
+            trial.value = objective.value_gradient(&trial.weights, &mut trial.gradient);
+            trial.update(constraints);
+            let gain = trial.value - self.value;
+            let quiet = gain.abs() <= noise && trial.residual <= self.residual;
+            if gain <= SUFFICIENT * scale * slope.min(0.0) - f64::from(u8::from(slope >= 0.0)) * noise || quiet {
+                *self = trial;
+                return true;
+            }
+            scale *= 0.4;
+        }
+        // Leave the objective at the point that is kept.
+        self.value = objective.value_gradient(&self.weights, &mut self.gradient);
+        false
+    }
+
+    fn finish(&self, weights: &mut [f64], iterations: usize, products: usize, definite: bool) -> Outcome {
+        for (out, w) in weights.iter_mut().zip(&self.weights) {
+            *out = if *w <= 2.0 * FLOOR { 0.0 } else { *w };
+        }
+        Outcome {
+            value: self.value,
+            chemical_potential: self.mu,
+            kkt_residual: self.residual,
+            hessian_products: products,
+            iterations,
+            positive_definite: definite,
+        }
+    }
+
+    /// The three groups with the largest residuals, in words.
+    fn worst(&self, constraints: &Constraints) -> String {
+        let residual = |g: usize| {
+            constraints.group(g).filter(|&a| constraints.allowed(a)).fold(0.0_f64, |m, a| {
+                let s = self.slack[a];
+                m.max(if s < 0.0 { -s } else { s * self.weights[a].sqrt() })
+            })
+        };
+        let mut groups: Vec<(usize, f64)> = (0..constraints.groups()).map(|g| (g, residual(g))).collect();
+        groups.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let words: Vec<String> =
+            groups.iter().take(3).map(|(g, r)| format!("atom {g} ({r:.2e} eV)")).collect();
+        words.join(", ")
+    }
+}
+
+/// ω·exp(y/√ω) where weight is lost, ω + √ω·y where it is gained: first-order equal, never negative.
+fn retract(weights: &[f64], root: &[f64], y: &[f64], scale: f64, out: &mut [f64]) {
+    for a in 0..weights.len() {
+        let d = if root[a] > 0.0 { scale * y[a] / root[a] } else { 0.0 };
+        let factor = if d < 0.0 { d.max(-LARGEST_DECREASE).exp() } else { 1.0 + d };
+        out[a] = weights[a] * factor;
+    }
+}
+
+/// μ by weighted least squares of the stationarity conditions; where every group is at a vertex,
+/// the middle of the interval that keeps all empty states empty.
+fn chemical_potential(constraints: &Constraints, weights: &[f64], gradient: &[f64]) -> f64 {
+    let (mut covariance, mut variance) = (0.0, 0.0);
+    for g in 0..constraints.groups() {
+        let group = constraints.group(g).filter(|&a| constraints.allowed(a));
+        let (mut mean_q, mut mean_g) = (0.0, 0.0);
+        for a in group.clone() {
+            mean_q += weights[a] * constraints.charges[a];
+            mean_g += weights[a] * gradient[a];
+        }
+        for a in group {
+            let dq = constraints.charges[a] - mean_q;
+            covariance += weights[a] * dq * (gradient[a] - mean_g);
+            variance += weights[a] * dq * dq;
+        }
+    }
+    if variance > 1e-20 { covariance / variance } else { vertex_potential(constraints, weights, gradient) }
+}
+
+fn vertex_potential(constraints: &Constraints, weights: &[f64], gradient: &[f64]) -> f64 {
+    let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
+    for g in 0..constraints.groups() {
+        let group = constraints.group(g);
+        let Some(v) = group.clone().max_by(|&a, &b| weights[a].total_cmp(&weights[b])) else { continue };
+        for a in group {
+            let dq = constraints.charges[a] - constraints.charges[v];
+            let ratio = (gradient[a] - gradient[v]) / dq;
+            if dq > 0.0 {
+                high = high.min(ratio);
+            } else if dq < 0.0 {
+                low = low.max(ratio);
+            }
+        }
+    }
+    match (low.is_finite(), high.is_finite()) {
+        (true, true) => 0.5 * (low + high),
+        (true, false) => low,
+        (false, true) => high,
+        (false, false) => 0.0,
+    }
+}

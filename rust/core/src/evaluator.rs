@@ -1,0 +1,395 @@
+//! Evaluations of one potential, one after another: keeps the neighbour list and the weights.
+
+use std::sync::Arc;
+
+use crate::coulomb::{Coulomb, Method, Options as CoulombOptions};
+use crate::energy::{Energy, Geometry, Workspace};
+use crate::ensemble::{self, Constraints, DENSE_LIMIT, Objective, Outcome, Solver};
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::neighbors::NeighborList;
+use crate::pairs::{ChargeKernel, Pairs};
+use crate::structure::{Mat3, Structure, Vec3};
+
+/// A cold start compares these weights on small systems and takes the lowest minimum.
+const STARTS: [Start; 3] = [Start::Uniform, Start::Neutral, Start::Ionic];
+/// Weight of the favoured states in a neutral or ionic start.
+const FAVOURED: f64 = 0.98;
+/// A branch lower than the one followed by less than this is not reported, eV.
+const SAME_BRANCH: f64 = 1e-6;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Uniform,
+    Neutral,
+    Ionic,
+}
+
+/// How to evaluate.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Point-charge electrostatics.
+    pub coulomb: CoulombOptions,
+    /// Weight minimisation.
+    pub ensemble: ensemble::Options,
+    /// Verlet skin, Å.
+    pub skin: f64,
+    /// Warm starts of a small system between two comparisons with its cold starts; 0 for never.
+    pub branch_interval: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            coulomb: CoulombOptions::default(),
+            ensemble: ensemble::Options::default(),
+            skin: 0.5,
+            branch_interval: 20,
+        }
+    }
+}
+
+/// Result of one evaluation.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// Energy without the entropy term, eV.
+    pub energy: f64,
+    /// Energy with the entropy term T Σ ω ln ω: what is minimised, and conserved by dynamics, eV.
+    pub free_energy: f64,
+    /// Per-atom shares of `energy`, eV.
+    pub energies: Vec<f64>,
+    /// −dA/dR (A the free energy), eV/Å.
+    pub forces: Vec<Vec3>,
+    /// dA/dstrain, eV; the stress is this over the volume.
+    pub virial: Mat3,
+    /// State weights, flat; atom i holds `offsets[i]..offsets[i + 1]`.
+    pub weights: Vec<f64>,
+    /// See `weights`.
+    pub offsets: Vec<usize>,
+    /// Atomic charges, e.
+    pub charges: Vec<f64>,
+    /// Background densities, e/Å³.
+    pub background: Vec<f64>,
+    /// How the weights were found.
+    pub outcome: Outcome,
+    /// How far (eV) another branch of weights lies below this one, where one was looked for.
+    pub lower_branch: Option<f64>,
+}
+
+impl Evaluation {
+    /// Dipole Σ q_i R_i about the coordinate origin, e·Å; meaningful without periodicity.
+    pub fn dipole(&self, structure: &Structure) -> Vec3 {
+        let mut total = [0.0; 3];
+        for (q, r) in self.charges.iter().zip(structure.positions()) {
+            (0..3).for_each(|d| total[d] += q * r[d]);
+        }
+        total
+    }
+}
+
+/// Evaluates one potential; state carried from call to call only speeds it up.
+#[derive(Debug)]
+pub struct Evaluator {
+    model: Arc<Model>,
+    options: Options,
+    neighbors: NeighborList,
+    coulomb: Option<([bool; 3], Coulomb, Option<ChargeKernel>)>,
+    pairs: Pairs,
+    work: Workspace,
+    history: History,
+    elements: Vec<u8>,
+    warm_calls: usize,
+}
+
+/// The last two solutions, to start from.
+#[derive(Debug, Clone, Default)]
+struct History {
+    numbers: Vec<u8>,
+    pbc: [bool; 3],
+    positions: [Vec<Vec3>; 2],
+    weights: [Vec<f64>; 2],
+}
+
+impl Evaluator {
+    /// An evaluator without history.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for a tolerance, accuracy or skin out of range.
+    pub fn new(model: Arc<Model>, options: Options) -> Result<Self> {
+        let t = options.ensemble.tolerance;
+        if !(1e-13..=1e-2).contains(&t) {
+            return Err(Error::invalid("tolerance", format!("must be between 1e-13 and 1e-2 eV, got {t}")));
+        }
+        if options.ensemble.max_iterations == 0 {
+            return Err(Error::invalid("max_iterations", "must be at least 1, got 0"));
+        }
+        if !(0.0..=10.0).contains(&options.skin) {
+            return Err(Error::invalid("skin", format!("must be between 0 and 10 Å, got {}", options.skin)));
+        }
+        // Periodicity is checked with the structure; accuracy and cutoff here.
+        let bare = CoulombOptions { method: Method::Auto, ..options.coulomb };
+        Coulomb::new(bare, [false; 3], model.cutoff().radius)?;
+        let neighbors = NeighborList::new(model.cutoff().radius, options.skin)?;
+        Ok(Self {
+            model,
+            options,
+            neighbors,
+            coulomb: None,
+            pairs: Pairs::default(),
+            work: Workspace::default(),
+            history: History::default(),
+            elements: Vec::new(),
+            warm_calls: 0,
+        })
+    }
+
+    /// The compiled potential.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// Forget the neighbour list and the weights.
+    pub fn reset(&mut self) -> Result<()> {
+        *self = Self::new(self.model.clone(), self.options)?;
+        Ok(())
+    }
+
+    /// Energy, forces, weights of a structure. With `warm`, start from the last weights if the
+    /// atoms are the same ones.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for an element the potential lacks, atoms too close, a charge out
+    /// of reach, electrostatics that do not fit the periodicity; [`Error::NotConverged`].
+    pub fn evaluate(&mut self, structure: &Structure, total_charge: f64, warm: bool) -> Result<Evaluation> {
+        let (offsets, charges) = self.assign(structure)?;
+        let constraints = Constraints::new(offsets, charges, total_charge)?;
+        self.prepare(structure)?;
+        let start = if warm { self.history.predict(structure) } else { None };
+        let geometry = Geometry {
+            model: &self.model,
+            pairs: &self.pairs,
+            kernel: self.coulomb.as_ref().and_then(|c| c.2.as_ref()),
+            coulomb: self.coulomb.as_ref().map(|c| &c.1),
+            elements: &self.elements,
+            offsets: &constraints.offsets,
+        };
+        let mut search = Search { geometry, constraints: &constraints, options: self.options.ensemble };
+        let small = constraints.charges.len() <= DENSE_LIMIT;
+        let mut lower_branch = None;
+        let (weights, outcome) = match start {
+            Some(start) => {
+                let found = search.from(&mut self.work, start).or_else(|_| search.cold(&mut self.work))?;
+                self.warm_calls += 1;
+                let interval = self.options.branch_interval;
+                if small && interval > 0 && self.warm_calls.is_multiple_of(interval) {
+                    let (_, other) = search.cold(&mut self.work)?;
+                    let below = found.1.value - other.value;
+                    lower_branch = (below > SAME_BRANCH).then_some(below);
+                }
+                found
+            }
+            None => search.cold(&mut self.work)?,
+        };
+        self.history.push(structure, &weights);
+        let mut evaluation = collect(geometry, &mut self.work, weights, outcome);
+        evaluation.lower_branch = lower_branch;
+        Ok(evaluation)
+    }
+
+    /// Element index, first weight and state charges of every atom.
+    fn assign(&mut self, structure: &Structure) -> Result<(Vec<usize>, Vec<f64>)> {
+        self.elements.clear();
+        let (mut offsets, mut charges) = (vec![0], Vec::new());
+        for (i, &number) in structure.numbers().iter().enumerate() {
+            let Some(element) = self.model.element_index(number) else {
+                return Err(self.unknown_element(i, number));
+            };
+            self.elements.push(element);
+            let states = &self.model.elements()[usize::from(element)].states;
+            charges.extend(states.iter().map(|s| s.charge));
+            offsets.push(charges.len());
+        }
+        Ok((offsets, charges))
+    }
+
+    fn unknown_element(&self, atom: usize, number: u8) -> Error {
+        let known: Vec<&str> = self.model.elements().iter().map(|e| e.symbol.as_str()).collect();
+        let symbol = crate::elements::symbol_of(number).unwrap_or("?");
+        Error::invalid(
+            format!("numbers[{atom}]"),
+            format!(
+                "the potential '{}' has no element {symbol} (Z = {number}); it has {}",
+                self.model.file().name,
+                known.join(", ")
+            ),
+        )
+    }
+
+    /// Neighbour list, point charges and pair values at a structure.
+    fn prepare(&mut self, structure: &Structure) -> Result<()> {
+        self.neighbors.update(structure)?;
+        let charged = self.model.elements().iter().flat_map(|e| &e.states).any(|s| s.charge != 0.0);
+        if charged {
+            let pbc = structure.pbc();
+            if self.coulomb.as_ref().is_none_or(|c| c.0 != pbc) {
+                let coulomb = Coulomb::new(self.options.coulomb, pbc, self.model.cutoff().radius)?;
+                let kernel = ChargeKernel::new(&coulomb.kernel(), &self.model);
+                self.coulomb = Some((pbc, coulomb, kernel));
+            }
+            if let Some((_, coulomb, _)) = &mut self.coulomb {
+                coulomb.prepare(structure);
+            }
+        }
+        let kernel = self.coulomb.as_ref().and_then(|c| c.2.as_ref());
+        self.pairs.fill(&self.model, kernel, structure, &self.elements, self.neighbors.pairs())
+    }
+}
+
+/// One minimisation problem and the ways into it.
+struct Search<'a> {
+    geometry: Geometry<'a>,
+    constraints: &'a Constraints,
+    options: ensemble::Options,
+}
+
+impl Search<'_> {
+    fn from(&mut self, work: &mut Workspace, mut weights: Vec<f64>) -> Result<(Vec<f64>, Outcome)> {
+        let mut energy = Energy::new(self.geometry, work);
+        let outcome = ensemble::minimise(&mut energy, self.constraints, &self.options, &mut weights)?;
+        Ok((weights, outcome))
+    }
+
+    /// Small systems: the lowest minimum of all starts. Large ones: the start with the lowest
+    /// energy, the others only if it fails.
+    fn cold(&mut self, work: &mut Workspace) -> Result<(Vec<f64>, Outcome)> {
+        let mut starts: Vec<(f64, Vec<f64>)> =
+            STARTS.iter().map(|&s| self.start(work, s)).collect();
+        if self.constraints.charges.len() > DENSE_LIMIT {
+            starts.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let mut last = None;
+            for (_, weights) in starts {
+                match self.from(work, weights) {
+                    Ok(found) => return Ok(found),
+                    Err(error) => last = Some(error),
+                }
+            }
+            return Err(last.unwrap_or_else(|| Error::invalid("weights", "no start")));
+        }
+        let mut best: Result<(Vec<f64>, Outcome)> = Err(Error::invalid("weights", "no start"));
+        let mut products = 0;
+        for (_, weights) in starts {
+            let found = self.from(work, weights);
+            products += found.as_ref().map_or(0, |f| f.1.hessian_products);
+            let better = match (&best, &found) {
+                (Ok(b), Ok(f)) => f.1.value < b.1.value - 1e-9,
+                (Ok(_), Err(_)) => false,
+                (Err(_), _) => true,
+            };
+            if better {
+                best = found;
+            }
+        }
+        best.map(|(weights, outcome)| (weights, Outcome { hessian_products: products, ..outcome }))
+    }
+
+    fn start(&self, work: &mut Workspace, start: Start) -> (f64, Vec<f64>) {
+        let mut weights = self.constraints.charges.clone();
+        for g in 0..self.constraints.groups() {
+            let group = self.constraints.group(g);
+            let favoured = |q: f64| match start {
+                Start::Uniform => true,
+                Start::Neutral => q == 0.0,
+                Start::Ionic => q != 0.0,
+            };
+            let charges = &self.constraints.charges[group.clone()];
+            let n = charges.iter().filter(|q| favoured(**q)).count();
+            let (high, low) = if n == 0 || n == charges.len() {
+                (1.0, 1.0)
+            } else {
+                (FAVOURED / n as f64, (1.0 - FAVOURED) / (charges.len() - n) as f64)
+            };
+            for a in group {
+                weights[a] = if favoured(self.constraints.charges[a]) { high } else { low };
+            }
+        }
+        self.constraints.project(&mut weights);
+        let mut gradient = vec![0.0; weights.len()];
+        let value = Energy::new(self.geometry, work).value_gradient(&weights, &mut gradient);
+        (value, weights)
+    }
+}
+
+fn collect(geometry: Geometry, work: &mut Workspace, weights: Vec<f64>, outcome: Outcome) -> Evaluation {
+    let mut gradient = vec![0.0; weights.len()];
+    let mut energy = Energy::new(geometry, work);
+    let free_energy = energy.value_gradient(&weights, &mut gradient);
+    let derivatives = energy.derivatives();
+    let t = geometry.model.temperature();
+    let entropy: f64 = weights.iter().map(|&w| crate::formulas::entropy(w)[0]).sum();
+    Evaluation {
+        energy: free_energy - t * entropy,
+        free_energy,
+        energies: derivatives.energies,
+        forces: derivatives.forces,
+        virial: derivatives.virial,
+        weights,
+        offsets: geometry.offsets.to_vec(),
+        charges: work.charges.clone(),
+        background: work.background.clone(),
+        outcome,
+        lower_branch: None,
+    }
+}
+
+impl History {
+    fn push(&mut self, structure: &Structure, weights: &[f64]) {
+        if self.numbers != structure.numbers() || self.pbc != structure.pbc() {
+            *self = Self::default();
+            self.numbers = structure.numbers().to_vec();
+            self.pbc = structure.pbc();
+        }
+        self.positions.swap(0, 1);
+        self.weights.swap(0, 1);
+        self.positions[0] = structure.positions().to_vec();
+        self.weights[0] = weights.to_vec();
+    }
+
+    /// Weights to start from: the last ones, extrapolated time-reversibly (2ω_n − ω_{n−1}) when
+    /// the atoms move on as in the step before, as they do in dynamics.
+    fn predict(&self, structure: &Structure) -> Option<Vec<f64>> {
+        if self.weights[0].is_empty() || self.numbers != structure.numbers() || self.pbc != structure.pbc() {
+            return None;
+        }
+        let [last, before] = &self.weights;
+        if !self.steady(structure) {
+            return Some(last.clone());
+        }
+        let extrapolate = |(w, b): (&f64, &f64)| (2.0 * w - b).max(0.2 * w);
+        Some(last.iter().zip(before).map(extrapolate).collect())
+    }
+
+    /// The last two displacements differ by less than half of the last.
+    fn steady(&self, structure: &Structure) -> bool {
+        let [last, before] = &self.positions;
+        if before.len() != last.len() {
+            return false;
+        }
+        let (mut step, mut bend) = (0.0_f64, 0.0_f64);
+        for ((new, last), before) in structure.positions().iter().zip(last).zip(before) {
+            for d in 0..3 {
+                step = step.max((last[d] - before[d]).abs());
+                bend = bend.max((new[d] - 2.0 * last[d] + before[d]).abs());
+            }
+        }
+        step > 0.0 && bend < 0.5 * step
+    }
+}
+
+impl Options {
+    /// Options with a given weight solver.
+    #[must_use]
+    pub fn with_solver(mut self, solver: Solver) -> Self {
+        self.ensemble.solver = solver;
+        self
+    }
+}

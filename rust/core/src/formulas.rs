@@ -1,0 +1,145 @@
+//! Every scalar formula of the model, once; each returns its value with its derivatives.
+//!
+//! A [`Jet`] is (value, first derivative, second derivative) with respect to the argument.
+
+use std::f64::consts::PI;
+
+/// Value, slope and curvature of a function of one variable.
+pub type Jet = [f64; 3];
+
+/// Jet of a product f·g (Leibniz).
+#[inline]
+pub fn product(f: Jet, g: Jet) -> Jet {
+    [f[0] * g[0], f[1] * g[0] + f[0] * g[1], f[2] * g[0] + 2.0 * f[1] * g[1] + f[0] * g[2]]
+}
+
+/// Jet of the sum f + g.
+#[inline]
+pub fn sum(f: Jet, g: Jet) -> Jet {
+    [f[0] + g[0], f[1] + g[1], f[2] + g[2]]
+}
+
+/// Jet of a constant times f.
+#[inline]
+pub fn scaled(factor: f64, f: Jet) -> Jet {
+    f.map(|x| factor * x)
+}
+
+/// Normalised 1s Slater density ζ³/(8π) exp(−ζ r), e/Å³ for one electron (design 2.2).
+#[inline]
+pub fn slater(zeta: f64, r: f64) -> Jet {
+    let value = zeta * zeta * zeta / (8.0 * PI) * (-zeta * r).exp();
+    [value, -zeta * value, zeta * zeta * value]
+}
+
+/// (c₀ + c₁ r + c₂ r² + c₃ r³) exp(−ζ r): the building block of the charge penetration.
+#[inline]
+pub fn polynomial_exponential(zeta: f64, c: [f64; 4], r: f64) -> Jet {
+    let p = c[0] + r * (c[1] + r * (c[2] + r * c[3]));
+    let p1 = c[1] + r * (2.0 * c[2] + 3.0 * r * c[3]);
+    let p2 = 2.0 * c[2] + 6.0 * r * c[3];
+    let e = (-zeta * r).exp();
+    [p * e, (p1 - zeta * p) * e, (p2 - 2.0 * zeta * p1 + zeta * zeta * p) * e]
+}
+
+/// amplitude · exp(−decay · r).
+#[inline]
+pub fn exponential(amplitude: f64, decay: f64, r: f64) -> Jet {
+    let value = amplitude * (-decay * r).exp();
+    [value, -decay * value, decay * decay * value]
+}
+
+/// Smooth switch: 1 below `radius − width`, 0 from `radius` on, quintic between (C²).
+#[inline]
+pub fn switch(radius: f64, width: f64, r: f64) -> Jet {
+    if r >= radius {
+        return [0.0; 3];
+    }
+    let x = (radius - r) / width;
+    if x.is_nan() || x >= 1.0 {
+        return [1.0, 0.0, 0.0];
+    }
+    let y = 1.0 - x;
+    let slope = 30.0 * x * x * y * y;
+    let curvature = 60.0 * x * y * (y - x);
+    [x * x * x * (10.0 - 15.0 * x + 6.0 * x * x), -slope / width, curvature / (width * width)]
+}
+
+/// Embedding energy Σ_k c_k s^k, s = √(ρ̄ + shift) − √shift, k = 1 … n; zero at ρ̄ = 0 with a
+/// finite slope. A polynomial in √ρ̄ as in the second-moment model, shifted to stay analytic.
+#[inline]
+pub fn root_polynomial(shift: f64, coefficients: &[f64], background: f64) -> Jet {
+    let root = (background + shift).sqrt();
+    let s = root - shift.sqrt();
+    let (mut p, mut p1, mut p2) = (0.0, 0.0, 0.0);
+    for &c in coefficients.iter().rev() {
+        p2 = p2 * s + 2.0 * p1;
+        p1 = p1 * s + p;
+        p = p * s + c;
+    }
+    // F = s·p(s), and ds/dρ̄ = 1/(2 root).
+    let (f, f1, f2) = (s * p, p + s * p1, 2.0 * p1 + s * p2);
+    let s1 = 0.5 / root;
+    let s2 = -0.5 * s1 / (root * root);
+    [f, f1 * s1, f2 * s1 * s1 + f1 * s2]
+}
+
+/// Ensemble entropy density ω ln ω (0 at ω = 0) and its first two derivatives.
+#[inline]
+pub fn entropy(weight: f64) -> Jet {
+    if weight <= 0.0 {
+        return [0.0, f64::NEG_INFINITY, f64::INFINITY];
+    }
+    let log = weight.ln();
+    [weight * log, log + 1.0, 1.0 / weight]
+}
+
+/// Geometric mean of the four weights of a charge-transfer channel (design 2.3).
+///
+/// With G the mean and y = v/ω along a direction v: ∂G/∂ω_a = G/(4ω_a) and
+/// (∇²G v)_a = G/(16 ω_a) (Σ_b y_b − 4 y_a).
+#[inline]
+pub fn resonance_mean(weights: [f64; 4]) -> f64 {
+    // Two square roots of products of two: no underflow for weights down to 1e-150.
+    ((weights[0] * weights[2]).sqrt() * (weights[1] * weights[3]).sqrt()).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Central differences of value and slope reproduce slope and curvature.
+    fn check(f: impl Fn(f64) -> Jet, x: f64, h: f64) {
+        let (m, c, p) = (f(x - h), f(x), f(x + h));
+        let scale = c.iter().fold(1.0_f64, |a, b| a.max(b.abs()));
+        assert!(((p[0] - m[0]) / (2.0 * h) - c[1]).abs() < 1e-6 * scale, "slope at {x}");
+        assert!(((p[1] - m[1]) / (2.0 * h) - c[2]).abs() < 1e-6 * scale, "curvature at {x}");
+    }
+
+    #[test]
+    fn derivatives_match_central_differences() {
+        for k in 1..60 {
+            let x = 0.1 * f64::from(k);
+            check(|r| slater(3.1, r), x, 1e-5);
+            check(|r| polynomial_exponential(1.7, [0.3, -1.0, 0.5, 0.2], r), x, 1e-5);
+            check(|r| exponential(4.0, 2.0, r), x, 1e-5);
+            check(|r| product(slater(2.0, r), switch(6.0, 1.5, r)), x, 1e-5);
+            check(|r| root_polynomial(0.01, &[-2.0, 1.0, 0.3, -0.1], r), x, 1e-5);
+            check(entropy, x, 1e-5);
+        }
+    }
+
+    #[test]
+    fn switch_is_one_then_zero() {
+        assert_eq!(switch(5.0, 1.0, 3.9), [1.0, 0.0, 0.0]);
+        assert_eq!(switch(5.0, 1.0, 5.0), [0.0; 3]);
+        assert_eq!(switch(5.0, 0.0, 4.999), [1.0, 0.0, 0.0]);
+        let near = switch(5.0, 1.0, 5.0 - 1e-4);
+        assert!(near[0] < 2e-11 && near[1].abs() < 1e-6 && near[2].abs() < 1e-2);
+    }
+
+    #[test]
+    fn embedding_vanishes_without_neighbours() {
+        assert_eq!(root_polynomial(0.01, &[-2.0, 1.0], 0.0)[0], 0.0);
+    }
+}
