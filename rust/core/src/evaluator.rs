@@ -148,6 +148,24 @@ impl Evaluator {
         &self.model
     }
 
+    /// Go on with another potential, from the same weights if its states are the same.
+    pub fn set_model(&mut self, model: Arc<Model>) -> Result<()> {
+        let shape = |m: &Model| -> Vec<(u8, usize)> {
+            m.elements().iter().map(|e| (e.number, e.states.len())).collect()
+        };
+        let history = std::mem::take(&mut self.history);
+        let keep = shape(&model) == shape(&self.model);
+        if model.cutoff() == self.model.cutoff() && keep {
+            self.model = model;
+        } else {
+            *self = Self::new(model, self.options)?;
+        }
+        if keep {
+            self.history = history;
+        }
+        Ok(())
+    }
+
     /// Forget the neighbour list and the weights.
     pub fn reset(&mut self) -> Result<()> {
         *self = Self::new(self.model.clone(), self.options)?;

@@ -19,6 +19,7 @@ pub mod pairs;
 pub mod potential;
 pub mod slater;
 pub mod structure;
+pub mod superposition;
 pub mod tables;
 
 pub use error::{Error, Result};

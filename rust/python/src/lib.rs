@@ -1,1 +1,24 @@
 //! Module `ecteam._core`: registration only.
+
+mod arrays;
+mod batch;
+mod errors;
+mod evaluator;
+mod functions;
+mod potential;
+
+use pyo3::prelude::*;
+
+/// The compiled engine of ecteam. Units: eV, Å, e.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    errors::register(module)?;
+    module.add_class::<potential::Potential>()?;
+    module.add_class::<evaluator::Evaluator>()?;
+    module.add_class::<evaluator::Evaluation>()?;
+    module.add_class::<batch::Batch>()?;
+    module.add_function(wrap_pyfunction!(functions::neighbor_list, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::electron_density, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::electron_density_gradient, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::json_schema, module)?)
+}

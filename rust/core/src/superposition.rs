@@ -1,0 +1,83 @@
+//! The electron density of weighted states: Σ_i Σ_M ω_iM ρ_M(|r − R_i|).
+
+use crate::density::RadialDensity;
+use crate::error::{Error, Result};
+use crate::formulas::{scaled, slater, sum};
+use crate::model::Model;
+use crate::structure::Structure;
+
+/// Densities below this (e/Å³) are left out; it sets how far each atom reaches.
+const NEGLIGIBLE: f64 = 1e-10;
+
+/// Slater functions of every atom, its states' weights multiplied in.
+#[derive(Debug)]
+pub struct Superposition {
+    cutoff: f64,
+    offsets: Vec<usize>,
+    functions: Vec<(f64, f64)>,
+}
+
+impl Superposition {
+    /// Mix the states of every atom; `weights` (n, `columns`) row-major, padded.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for weights of another shape or not finite, an element the
+    /// potential lacks, or a state with a tabulated density (classical EAM).
+    pub fn new(model: &Model, structure: &Structure, weights: &[f64], columns: usize) -> Result<Self> {
+        if weights.len() != columns * structure.len() {
+            return Err(Error::invalid(
+                "weights",
+                format!("must have one row per atom ({}), got {}", structure.len(), weights.len() / columns.max(1)),
+            ));
+        }
+        let mut this = Self { cutoff: 0.0, offsets: vec![0], functions: Vec::new() };
+        for (i, &number) in structure.numbers().iter().enumerate() {
+            let row = &weights[i * columns..(i + 1) * columns];
+            this.add_atom(model, i, number, row)?;
+        }
+        this.cutoff = this.reach();
+        Ok(this)
+    }
+
+    fn add_atom(&mut self, model: &Model, i: usize, number: u8, row: &[f64]) -> Result<()> {
+        let element = model.element_index(number).ok_or_else(|| {
+            Error::invalid(format!("numbers[{i}]"), format!("the potential has no element Z = {number}"))
+        })?;
+        let symbol = &model.elements()[usize::from(element)].symbol;
+        let states = &model.file().elements[symbol].states;
+        if row.len() < states.len() || row.iter().any(|w| !w.is_finite()) {
+            return Err(Error::invalid(
+                format!("weights[{i}]"),
+                format!("must hold {} finite weights, got {row:?}", states.len()),
+            ));
+        }
+        for (state, w) in states.iter().zip(row) {
+            let rbf = state.rbf.as_ref().ok_or_else(|| {
+                Error::invalid("potential", format!("state {symbol} {} has no electron density", state.name))
+            })?;
+            self.functions.extend(rbf.exponents.iter().zip(&rbf.coefficients).map(|(&z, c)| (z, w * c)));
+        }
+        self.offsets.push(self.functions.len());
+        Ok(())
+    }
+
+    /// Distance at which the slowest function has decayed to [`NEGLIGIBLE`].
+    fn reach(&self) -> f64 {
+        self.functions.iter().fold(1.0, |reach: f64, &(zeta, c)| {
+            let at_nucleus = (c * slater(zeta, 0.0)[0]).abs();
+            reach.max((at_nucleus / NEGLIGIBLE).max(1.0).ln() / zeta)
+        })
+    }
+}
+
+impl RadialDensity for Superposition {
+    fn cutoff(&self) -> f64 {
+        self.cutoff
+    }
+
+    fn value_slope(&self, atom: usize, r: f64) -> (f64, f64) {
+        let functions = &self.functions[self.offsets[atom]..self.offsets[atom + 1]];
+        let jet = functions.iter().fold([0.0; 3], |t, &(zeta, c)| sum(t, scaled(c, slater(zeta, r))));
+        (jet[0], jet[1])
+    }
+}

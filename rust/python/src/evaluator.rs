@@ -1,0 +1,160 @@
+//! `Evaluator`, `Batch` and their results.
+
+use ecteam_core::coulomb::Method;
+use ecteam_core::ensemble::Solver;
+use ecteam_core::evaluator::{self, Options};
+use ecteam_core::{Error, Structure};
+use numpy::{PyArray1, PyArray2};
+use pyo3::prelude::*;
+
+use crate::arrays::{structure, table, vector};
+use crate::errors::to_python;
+use crate::potential::Potential;
+
+/// Evaluates one potential; keeps its neighbour list and weights between calls.
+#[pyclass(module = "ecteam._core")]
+pub(crate) struct Evaluator {
+    inner: evaluator::Evaluator,
+}
+
+/// Result of one evaluation; arrays are fresh.
+#[pyclass(frozen, get_all, module = "ecteam._core")]
+pub(crate) struct Evaluation {
+    energy: f64,
+    free_energy: f64,
+    energies: Py<PyArray1<f64>>,
+    forces: Py<PyArray2<f64>>,
+    stress: Option<Py<PyArray1<f64>>>,
+    weights: Py<PyArray2<f64>>,
+    charges: Py<PyArray1<f64>>,
+    background: Py<PyArray1<f64>>,
+    chemical_potential: f64,
+    kkt_residual: f64,
+    hessian_products: usize,
+    iterations: usize,
+    positive_definite: bool,
+    dipole: Py<PyArray1<f64>>,
+    lower_branch: Option<f64>,
+}
+
+/// Options of Python's signature as the engine's.
+#[allow(clippy::too_many_arguments)] // one per Python keyword
+pub(crate) fn options(
+    tolerance: f64,
+    electrostatics: &str,
+    accuracy: f64,
+    solver: &str,
+    skin: f64,
+    max_iterations: usize,
+    branch_interval: usize,
+) -> Result<Options, Error> {
+    let mut options = Options { skin, branch_interval, ..Options::default() };
+    options.coulomb.accuracy = accuracy;
+    options.coulomb.method = match electrostatics {
+        "auto" => Method::Auto,
+        "direct" => Method::Direct,
+        "ewald" => Method::Ewald,
+        "shifted_force" => Method::ShiftedForce,
+        other => return Err(unknown("electrostatics", other, "auto, direct, ewald, shifted_force")),
+    };
+    options.ensemble.tolerance = tolerance;
+    options.ensemble.max_iterations = max_iterations;
+    options.ensemble.solver = match solver {
+        "auto" => Solver::Auto,
+        "dense" => Solver::Dense,
+        "krylov" => Solver::Krylov,
+        other => return Err(unknown("solver", other, "auto, dense, krylov")),
+    };
+    Ok(options)
+}
+
+fn unknown(argument: &str, found: &str, allowed: &str) -> Error {
+    Error::invalid(argument, format!("must be one of {allowed}, got {found:?}"))
+}
+
+#[pymethods]
+impl Evaluator {
+    #[new]
+    #[pyo3(signature = (potential, *, tolerance=1e-8, electrostatics="auto", accuracy=1e-6,
+        solver="auto", skin=0.5, max_iterations=200, branch_interval=20))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        potential: &Potential,
+        tolerance: f64,
+        electrostatics: &str,
+        accuracy: f64,
+        solver: &str,
+        skin: f64,
+        max_iterations: usize,
+        branch_interval: usize,
+    ) -> PyResult<Self> {
+        options(tolerance, electrostatics, accuracy, solver, skin, max_iterations, branch_interval)
+            .and_then(|o| evaluator::Evaluator::new(potential.model.clone(), o))
+            .map(|inner| Self { inner })
+            .map_err(|e| to_python(py, e))
+    }
+
+    /// Evaluate a structure.
+    #[pyo3(signature = (positions, numbers, cell, pbc, total_charge, warm=true))]
+    #[allow(clippy::too_many_arguments)]
+    fn evaluate(
+        &mut self,
+        py: Python<'_>,
+        positions: &Bound<'_, PyAny>,
+        numbers: &Bound<'_, PyAny>,
+        cell: &Bound<'_, PyAny>,
+        pbc: &Bound<'_, PyAny>,
+        total_charge: f64,
+        warm: bool,
+    ) -> PyResult<Evaluation> {
+        let system = structure(positions, numbers, cell, pbc)?;
+        let found = py
+            .detach(|| self.inner.evaluate(&system, total_charge, warm))
+            .map_err(|e| to_python(py, e))?;
+        Evaluation::new(py, &self.inner, &system, found)
+    }
+
+    /// Forget the neighbour list and the weights.
+    fn reset(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.inner.reset().map_err(|e| to_python(py, e))
+    }
+}
+
+impl Evaluation {
+    fn new(
+        py: Python<'_>,
+        evaluator: &evaluator::Evaluator,
+        system: &Structure,
+        found: ecteam_core::Evaluation,
+    ) -> PyResult<Self> {
+        let dipole = found.dipole(system).to_vec();
+        let columns =
+            evaluator.model().elements().iter().map(|e| e.states.len()).max().unwrap_or(0);
+        let mut weights = vec![0.0; system.len() * columns];
+        for (row, w) in weights.chunks_exact_mut(columns).zip(found.offsets.windows(2)) {
+            row[..w[1] - w[0]].copy_from_slice(&found.weights[w[0]..w[1]]);
+        }
+        let stress = (system.pbc() == [true; 3]).then(|| {
+            let (v, volume) = (&found.virial, system.volume());
+            [v[0][0], v[1][1], v[2][2], v[1][2], v[0][2], v[0][1]].map(|x| x / volume).to_vec()
+        });
+        Ok(Self {
+            energy: found.energy,
+            free_energy: found.free_energy,
+            energies: vector(py, found.energies),
+            forces: table(py, found.forces.concat(), 3)?,
+            stress: stress.map(|s| vector(py, s)),
+            weights: table(py, weights, columns)?,
+            charges: vector(py, found.charges),
+            background: vector(py, found.background),
+            chemical_potential: found.outcome.chemical_potential,
+            kkt_residual: found.outcome.kkt_residual,
+            hessian_products: found.outcome.hessian_products,
+            iterations: found.outcome.iterations,
+            positive_definite: found.outcome.positive_definite,
+            dipole: vector(py, dipole),
+            lower_branch: found.lower_branch,
+        })
+    }
+}

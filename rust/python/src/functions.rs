@@ -1,0 +1,94 @@
+//! Free functions: neighbour list, electron density, schema.
+
+use ecteam_core::density::{density_and_gradient_at_points, density_at_points};
+use ecteam_core::neighbors;
+use ecteam_core::superposition::Superposition;
+use numpy::{PyArray1, PyArray2};
+use pyo3::prelude::*;
+
+use crate::arrays::{matrix, structure, table, vector, vectors};
+use crate::errors::to_python;
+use crate::potential::Potential;
+
+type FullList = (
+    Py<PyArray1<i32>>,
+    Py<PyArray1<i32>>,
+    Py<PyArray2<i32>>,
+    Py<PyArray1<f64>>,
+    Py<PyArray2<f64>>,
+);
+
+/// Full neighbour list (i, j, S, d, D), D = R_j − R_i + S·cell, sorted by i.
+#[pyfunction]
+pub(crate) fn neighbor_list(
+    py: Python<'_>,
+    positions: &Bound<'_, PyAny>,
+    cell: &Bound<'_, PyAny>,
+    pbc: &Bound<'_, PyAny>,
+    cutoff: f64,
+) -> PyResult<FullList> {
+    let n = vectors(positions, "positions")?.len();
+    // The list does not depend on the elements.
+    let numbers = PyArray1::from_vec(py, vec![1_u8; n]);
+    let system = structure(positions, numbers.as_any(), cell, pbc)?;
+    let list =
+        py.detach(|| neighbors::neighbor_list(&system, cutoff)).map_err(|e| to_python(py, e))?;
+    Ok((
+        vector(py, list.i.iter().map(|&i| i as i32).collect()),
+        vector(py, list.j.iter().map(|&j| j as i32).collect()),
+        table(py, list.shifts.concat(), 3)?,
+        vector(py, list.distances),
+        table(py, list.vectors.concat(), 3)?,
+    ))
+}
+
+/// Superposed electron density at points, e/Å³.
+#[pyfunction]
+#[allow(clippy::too_many_arguments)] // one per Python argument
+pub(crate) fn electron_density(
+    py: Python<'_>,
+    potential: &Potential,
+    positions: &Bound<'_, PyAny>,
+    numbers: &Bound<'_, PyAny>,
+    cell: &Bound<'_, PyAny>,
+    pbc: &Bound<'_, PyAny>,
+    weights: &Bound<'_, PyAny>,
+    points: &Bound<'_, PyAny>,
+) -> PyResult<Py<PyArray1<f64>>> {
+    let system = structure(positions, numbers, cell, pbc)?;
+    let ((weights, columns), points) = (matrix(weights, "weights")?, vectors(points, "points")?);
+    let compute = || {
+        let radial = Superposition::new(&potential.model, &system, &weights, columns)?;
+        density_at_points(&system, &radial, &points)
+    };
+    Ok(vector(py, py.detach(compute).map_err(|e| to_python(py, e))?))
+}
+
+/// Superposed electron density (e/Å³) and its gradient (e/Å⁴) at points.
+#[pyfunction]
+#[allow(clippy::too_many_arguments)] // one per Python argument
+pub(crate) fn electron_density_gradient(
+    py: Python<'_>,
+    potential: &Potential,
+    positions: &Bound<'_, PyAny>,
+    numbers: &Bound<'_, PyAny>,
+    cell: &Bound<'_, PyAny>,
+    pbc: &Bound<'_, PyAny>,
+    weights: &Bound<'_, PyAny>,
+    points: &Bound<'_, PyAny>,
+) -> PyResult<(Py<PyArray1<f64>>, Py<PyArray2<f64>>)> {
+    let system = structure(positions, numbers, cell, pbc)?;
+    let ((weights, columns), points) = (matrix(weights, "weights")?, vectors(points, "points")?);
+    let compute = || {
+        let radial = Superposition::new(&potential.model, &system, &weights, columns)?;
+        density_and_gradient_at_points(&system, &radial, &points)
+    };
+    let (density, gradient) = py.detach(compute).map_err(|e| to_python(py, e))?;
+    Ok((vector(py, density), table(py, gradient.concat(), 3)?))
+}
+
+/// JSON Schema of the potential file.
+#[pyfunction]
+pub(crate) fn json_schema() -> String {
+    ecteam_core::potential::json_schema()
+}

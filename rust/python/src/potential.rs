@@ -1,0 +1,61 @@
+//! `Potential`: a checked file and its compiled model.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ecteam_core::{Model, PotentialFile};
+use pyo3::prelude::*;
+
+use crate::errors::to_python;
+
+/// A checked and compiled potential.
+#[pyclass(frozen, module = "ecteam._core")]
+pub(crate) struct Potential {
+    pub(crate) model: Arc<Model>,
+}
+
+#[pymethods]
+impl Potential {
+    /// Read the text of a potential file.
+    #[staticmethod]
+    fn from_json(py: Python<'_>, text: &str) -> PyResult<Self> {
+        let compile = || Model::new(PotentialFile::from_json(text)?);
+        let model = py.detach(compile).map_err(|e| to_python(py, e))?;
+        Ok(Self { model: Arc::new(model) })
+    }
+
+    /// A potential that differs in fitted parameters only; reuses what it can of this one.
+    fn refit(&self, py: Python<'_>, text: &str) -> PyResult<Self> {
+        let compile = || self.model.recompile(PotentialFile::from_json(text)?);
+        let model = py.detach(compile).map_err(|e| to_python(py, e))?;
+        Ok(Self { model: Arc::new(model) })
+    }
+
+    /// Text of the sealed file.
+    fn to_json(&self, py: Python<'_>) -> PyResult<String> {
+        self.model.file().to_json().map_err(|e| to_python(py, e))
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        &self.model.file().name
+    }
+
+    #[getter]
+    fn sha256(&self, py: Python<'_>) -> PyResult<String> {
+        self.model.file().sha256().map_err(|e| to_python(py, e))
+    }
+
+    #[getter]
+    fn cutoff(&self) -> f64 {
+        self.model.cutoff().radius
+    }
+
+    #[getter]
+    fn elements(&self) -> BTreeMap<String, Vec<String>> {
+        let names = |e: &ecteam_core::potential::Element| {
+            e.states.iter().map(|s| s.name.clone()).collect()
+        };
+        self.model.file().elements.iter().map(|(k, e)| (k.clone(), names(e))).collect()
+    }
+}
