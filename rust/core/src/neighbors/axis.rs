@@ -9,7 +9,8 @@ use crate::structure::{Mat3, Structure, times};
 
 /// Bins per cutoff: more follow the sphere better, fewer cost less bookkeeping.
 const BINS_PER_CUTOFF: f64 = 2.0;
-/// Cutoffs that remain of a gap without atoms; over 2, so that its sides do not see each other.
+/// Cutoffs that remain of a gap without atoms: enough that its sides are not searched for each other
+/// (shortening is always safe, it only adds candidates).
 const GAP: f64 = 3.0;
 /// Cap on the bins, per atom: distant atoms must not cost memory.
 const BINS_PER_ATOM: f64 = 2.0;
