@@ -54,6 +54,25 @@ proptest! {
     }
 
     #[test]
+    fn points_in_gaps_see_both_sides(
+        atoms in prop::collection::vec(prop::array::uniform3(-20..20_i32), 3..9),
+        steps in prop::collection::vec(prop::array::uniform3(-4.0..4.0_f64), 9),
+    ) {
+        // Atoms about 100 Å apart, points within reach of them and beyond.
+        let positions: Vec<Vec3> =
+            atoms.iter().map(|atom| atom.map(|x| f64::from(x * x * x))).collect();
+        let numbers = vec![1; positions.len()];
+        let structure = Structure::new(positions, numbers, [[0.0; 3]; 3], [false; 3]).unwrap();
+        let points: Vec<Vec3> = structure.positions().iter().zip(&steps)
+            .map(|(r, step)| [0, 1, 2].map(|d| r[d] + step[d])).collect();
+        let density = density_at_points(&structure, &Bump(3.0), &points).unwrap();
+        for (value, point) in density.iter().zip(&points) {
+            let expected = brute_force(&structure, &Bump(3.0), point);
+            assert_relative_eq!(*value, expected, epsilon = 1e-10, max_relative = 1e-10);
+        }
+    }
+
+    #[test]
     fn gradient_is_the_slope(structure in structures(8), points in points(), cutoff in 1.0..8.0_f64) {
         // Central differences: error ~ h²·ρ'''/6 ≈ 1e-10·120·(number of atoms)/c³, rounding 1e-11.
         let (radial, h) = (Bump(cutoff), 1e-5);

@@ -83,6 +83,12 @@ proptest! {
     }
 
     #[test]
+    fn gaps_between_clusters_lose_nothing(structure in scattered(), cutoff in 0.2..4.0_f64) {
+        let list = neighbor_list(&structure, cutoff).unwrap();
+        assert_same(&keys(&list), &structure, cutoff);
+    }
+
+    #[test]
     fn half_list_is_each_pair_once(
         structure in structures(70), cutoff in 0.3..5.0_f64, skin in 0.0..1.0_f64,
     ) {
@@ -209,13 +215,30 @@ fn distance_equal_to_cutoff_is_out_and_zero_is_in() {
 
 #[test]
 fn far_atoms_cost_little() {
-    let mut positions = fcc(6, 3.6).positions().to_vec();
+    // A double loop would need minutes, a grid over all of the space all of the memory.
+    let mut positions = fcc(37, 3.6).positions().to_vec();
+    let near = open(positions.clone());
+    let expected = neighbor_list(&near, 2.8).unwrap().len();
     positions.extend([[1e5, 2e5, -9e5], [-1e6, 1e6, 3e4], [-1e6, 1e6, 3e4 + 1.0]]);
-    let structure = open(positions);
     let start = std::time::Instant::now();
-    let list = neighbor_list(&structure, 3.0).unwrap();
-    assert!(start.elapsed().as_secs_f64() < 2.0);
-    assert_same(&keys(&list), &structure, 3.0);
+    let list = neighbor_list(&open(positions), 2.8).unwrap();
+    assert_eq!(list.len(), expected + 2);
+    assert!(start.elapsed().as_secs_f64() < 20.0);
+}
+
+/// Clusters far apart along every direction that is not periodic.
+fn scattered() -> impl Strategy<Value = Structure> {
+    let atom = (prop::array::uniform3(-2.0..2.0_f64), prop::array::uniform3(-4..4_i32));
+    let step = prop_oneof![Just(3.0), Just(9.0), Just(2e3), Just(1e5)];
+    let pbc = prop_oneof![3 => Just([false; 3]), 1 => prop::array::uniform3(any::<bool>())];
+    (prop::collection::vec(atom, 60..90), step, pbc).prop_map(|(atoms, step, pbc)| {
+        let place = |(r, site): ([f64; 3], [i32; 3])| {
+            [0, 1, 2].map(|d| r[d] + step * f64::from(site[d].abs() / 2))
+        };
+        let cell = [[5.0, 0.0, 0.0], [1.0, 4.0, 0.0], [0.5, -2.0, 6.0]];
+        let numbers = vec![1; atoms.len()];
+        Structure::new(atoms.into_iter().map(place).collect(), numbers, cell, pbc).unwrap()
+    })
 }
 
 #[test]

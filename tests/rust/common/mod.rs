@@ -4,7 +4,7 @@ use ecteam_core::structure::{norm, times};
 use ecteam_core::{Mat3, Structure, Vec3};
 use proptest::prelude::*;
 
-/// Every (j, S, R_j + S·cell − point) within `cutoff` of a point: all images, one by one.
+/// Every `(j, S, R_j + S·cell − point)` within `cutoff` of a point: all images, one by one.
 pub(crate) fn images_within(structure: &Structure, point: &Vec3, cutoff: f64) -> Vec<Found> {
     let mut found = Vec::new();
     for (j, position) in structure.positions().iter().enumerate() {
@@ -34,7 +34,7 @@ pub(crate) struct Found {
     pub(crate) vector: Vec3,
 }
 
-/// Shifts that can bring `offset` into a sphere: |(offset + S·cell)·normal_d| ≤ cutoff.
+/// Shifts that can bring `offset` into a sphere: `|(offset + S·cell)·normal_d| ≤ cutoff`.
 fn ranges(structure: &Structure, offset: &Vec3, cutoff: f64) -> [(i32, i32); 3] {
     let fractional = times(offset, structure.inverse());
     let heights = structure.heights();

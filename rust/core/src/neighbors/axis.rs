@@ -2,17 +2,22 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::grid::heights;
 use crate::structure::{Mat3, Structure, times};
 
 /// Bins per cutoff: more follow the sphere better, fewer cost less bookkeeping.
 const BINS_PER_CUTOFF: f64 = 2.0;
+/// Cutoffs that remain of a gap without atoms: enough that its sides are not searched for each other
+/// (shortening is always safe, it only adds candidates).
+const GAP: f64 = 3.0;
 /// Cap on the bins, per atom: distant atoms must not cost memory.
 const BINS_PER_ATOM: f64 = 2.0;
 
 /// Bins along one direction of the (compact) cell, in fractional coordinates; directions without
 /// periodicity have a unit vector, so there fractional is Å.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Axis {
     periodic: bool,
     /// Fractional coordinate of the first face of bin 0.
@@ -25,6 +30,33 @@ pub(super) struct Axis {
     pub(super) reach: i32,
     /// Images of the cell reached on either side; 0 if not periodic.
     pub(super) images: i32,
+    /// Empty space that gets no bins, in order.
+    gaps: Vec<Gap>,
+}
+
+/// Empty space along an open axis, shortened to [`GAP`] cutoffs when bins are counted.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    /// Coordinates of the atoms on both sides, Å.
+    start: f64,
+    end: f64,
+    /// Cutoff, Å.
+    padded: f64,
+    /// Length taken out before this gap, and with it, Å.
+    removed_before: f64,
+    removed_after: f64,
+}
+
+impl Gap {
+    /// Squeezed coordinate of a point in or after this gap, before the next. Points within the
+    /// cutoff of a side keep their distance to it, others are over a cutoff from both.
+    fn squeeze(&self, x: f64) -> f64 {
+        if x >= self.end - self.padded {
+            x - self.removed_after
+        } else {
+            x.min(self.start + 0.5 * GAP * self.padded) - self.removed_before
+        }
+    }
 }
 
 /// Bins for searches up to `cutoff` (Å) in a cell with this inverse.
@@ -33,23 +65,46 @@ pub(super) fn axes(structure: &Structure, inverse: &Mat3, cutoff: f64) -> [Axis;
     let padded = cutoff * (1.0 + 1e-9) + 1e-8;
     let extent = extents(structure, inverse);
     let heights = heights(inverse);
-    let lengths =
-        [0, 1, 2].map(|d| if structure.pbc()[d] { heights[d] } else { extent[d].1 - extent[d].0 });
-    let wanted = lengths.map(|length| (BINS_PER_CUTOFF * length / padded).floor().max(1.0));
+    let pbc = structure.pbc();
+    let mut lengths =
+        [0, 1, 2].map(|d| if pbc[d] { heights[d] } else { extent[d].1 - extent[d].0 });
+    let wanted =
+        |lengths: [f64; 3]| lengths.map(|x| (BINS_PER_CUTOFF * x / padded).floor().max(1.0));
     let cap = (BINS_PER_ATOM * structure.len() as f64).clamp(8.0, 1e9);
-    let bins = capped(wanted, cap);
-    [0, 1, 2].map(|d| {
-        let periodic = structure.pbc()[d];
-        let origin = if periodic { 0.0 } else { extent[d].0 };
-        let shortest = padded / BINS_PER_CUTOFF;
-        let width = lengths[d] / bins[d];
-        let width = if periodic { width } else { width.max(shortest) };
-        let bins = bins[d] as i32;
-        let reach = (padded / width * (1.0 - 1e-12)).ceil().min(1e8) as i32;
-        let scale = if periodic { f64::from(bins) } else { 1.0 / width };
-        let images = if periodic { (reach + bins - 1) / bins } else { 0 };
-        Axis { periodic, origin, scale, bins, reach, images }
+    let mut gaps = [const { Vec::new() }; 3];
+    if wanted(lengths).iter().product::<f64>() > cap {
+        for d in (0..3).filter(|&d| !pbc[d]) {
+            gaps[d] = find_gaps(structure, inverse, d, padded);
+            lengths[d] -= gaps[d].last().map_or(0.0, |gap| gap.removed_after);
+        }
+    }
+    let bins = capped(wanted(lengths), cap);
+    std::array::from_fn(|d| {
+        Axis::new(pbc[d], extent[d].0, lengths[d], bins[d], padded, std::mem::take(&mut gaps[d]))
     })
+}
+
+/// Gaps between the atoms along an open direction that are far wider than the search.
+fn find_gaps(structure: &Structure, inverse: &Mat3, d: usize, padded: f64) -> Vec<Gap> {
+    let coordinate = |position| times(position, inverse)[d];
+    let mut sorted: Vec<f64> = structure.positions().iter().map(coordinate).collect();
+    sorted.par_sort_unstable_by(f64::total_cmp);
+    let mut removed = 0.0;
+    let mut gaps = Vec::new();
+    for ends in sorted.windows(2) {
+        let excess = ends[1] - ends[0] - GAP * padded;
+        if excess > 0.0 {
+            gaps.push(Gap {
+                start: ends[0],
+                end: ends[1],
+                padded,
+                removed_before: removed,
+                removed_after: removed + excess,
+            });
+            removed += excess;
+        }
+    }
+    gaps
 }
 
 /// Smallest and largest coordinate along the directions without periodicity.
@@ -77,6 +132,31 @@ fn capped(mut bins: [f64; 3], cap: f64) -> [f64; 3] {
 }
 
 impl Axis {
+    /// `bins` bins for the `length` from `origin`; an open axis may get wider ones.
+    fn new(
+        periodic: bool,
+        origin: f64,
+        length: f64,
+        bins: f64,
+        padded: f64,
+        gaps: Vec<Gap>,
+    ) -> Self {
+        let width =
+            if periodic { length / bins } else { (length / bins).max(padded / BINS_PER_CUTOFF) };
+        let reach = (padded / width * (1.0 - 1e-12)).ceil().min(1e8) as i32;
+        let origin = if periodic { 0.0 } else { origin };
+        let scale = if periodic { bins } else { 1.0 / width };
+        let bins = bins as i32;
+        let images = if periodic { (reach + bins - 1) / bins } else { 0 };
+        Self { periodic, origin, scale, bins, reach, images, gaps }
+    }
+
+    /// A coordinate along an open axis after shortening the gaps before it.
+    fn squeeze(&self, x: f64) -> f64 {
+        let before = self.gaps.partition_point(|gap| gap.start < x);
+        if before == 0 { x } else { self.gaps[before - 1].squeeze(x) }
+    }
+
     /// Bin of a fractional coordinate and the whole cells taken from it.
     pub(super) fn locate(&self, fractional: f64) -> (i32, i64) {
         if self.periodic {
@@ -84,7 +164,7 @@ impl Axis {
             let bin = ((fractional - cells) * self.scale) as i32;
             return (bin.min(self.bins - 1), cells as i64);
         }
-        let bin = ((fractional - self.origin) * self.scale).floor();
+        let bin = ((self.squeeze(fractional) - self.origin) * self.scale).floor();
         // Beyond its reach the grid holds nothing, wherever exactly the point is.
         let beyond = f64::from(self.reach + 1);
         (bin.clamp(-beyond, f64::from(self.bins) + beyond) as i32, 0)

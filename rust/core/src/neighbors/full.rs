@@ -1,9 +1,9 @@
 //! Full list with distances and vectors, the "ijSdD" of ASE and matscipy.
 
 use super::table::{Entry, Output, Table};
-use super::{check, direct_pairs, is_small_open, search::separation};
+use super::{check, is_small_open, search::separation};
 use crate::error::Result;
-use crate::structure::{Structure, Vec3, norm};
+use crate::structure::{Structure, Vec3, dot, norm};
 
 /// All neighbours of all atoms, sorted by `i`; all arrays have one entry per neighbour.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,21 +42,20 @@ pub fn neighbor_list(structure: &Structure, cutoff: f64) -> Result<FullList> {
     Ok(list)
 }
 
+/// A double loop, both ways.
 fn direct_list(structure: &Structure, cutoff: f64) -> FullList {
-    let n = structure.len();
-    let mut neighbors: Vec<(u32, u32)> = Vec::with_capacity(8 * n);
-    direct_pairs(structure, cutoff, |i, j| {
-        neighbors.push((i as u32, j as u32));
-        neighbors.push((j as u32, i as u32));
-    });
-    neighbors.sort_unstable();
-    let mut list = FullList::zeros(neighbors.len());
     let positions = structure.positions();
-    let entries = neighbors.iter().map(|&(i, j)| {
-        let (here, there) = (&positions[i as usize], &positions[j as usize]);
-        Entry { i, j, shift: [0; 3], vector: separation(here, there, &[0.0; 3]) }
-    });
-    list.columns().write(entries);
+    let mut entries = Vec::with_capacity(16 * positions.len());
+    for (i, here) in positions.iter().enumerate() {
+        for (j, there) in positions.iter().enumerate() {
+            let vector = separation(here, there, &[0.0; 3]);
+            if i != j && dot(&vector, &vector) < cutoff * cutoff {
+                entries.push(Entry { i: i as u32, j: j as u32, shift: [0; 3], vector });
+            }
+        }
+    }
+    let mut list = FullList::zeros(entries.len());
+    list.columns().write(entries.into_iter());
     list
 }
 

@@ -76,7 +76,7 @@ impl Chunk {
     ) {
         self.hits.clear();
         self.ends.clear();
-        let mut bin_end = atoms.start;
+        let (mut bin_end, count) = (atoms.start, atoms.len());
         for atom in atoms {
             if atom == bin_end {
                 bin_end = self.enter_bin(grid, atom, half);
@@ -86,6 +86,10 @@ impl Chunk {
             let new = (self.hits.len() - before) as u64;
             if found.fetch_add(new, Ordering::Relaxed) + new > MAX_PAIRS {
                 return;
+            }
+            if before == 0 {
+                // The others will have about as many: no growth in many steps.
+                self.hits.reserve((new as usize * count * 9 / 8).min(1 << 20));
             }
             self.ends.push(self.hits.len());
         }
