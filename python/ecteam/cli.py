@@ -127,19 +127,19 @@ def _read_structure(path: Path) -> Atoms:
     if not path.is_file():
         raise InvalidInputError(f"{path}: no such file")
     try:
-        atoms: Atoms | list[Atoms] = read(path, index=-1)
+        frames = read(path, index="-1:")
     except Exception as error:
         problem = str(error) or type(error).__name__
         raise InvalidInputError(f"{path}: cannot be read as a structure: {problem}") from error
-    if not isinstance(atoms, Atoms):
-        raise InvalidInputError(f"{path}: holds no structure")
-    return atoms
+    if not isinstance(frames, list) or not frames:
+        raise InvalidInputError(f"{path}: cannot be read as a structure: it holds none")
+    return frames[-1]
 
 
 def _frame(atoms: Atoms) -> Atoms:
     """Copy of the atoms with the results of their calculator frozen in."""
     atoms.get_potential_energy()
-    frame = atoms.copy()
+    frame: Atoms = atoms.copy()
     frame.calc = SinglePointCalculator(frame, **atoms.calc.results)
     return frame
 
