@@ -102,6 +102,7 @@ def run(
     """Evaluate a structure; relax it or run molecular dynamics first if asked."""
     frames: list[Atoms] = []
     with _one_line_errors():
+        _check_directory(output)
         atoms = _read_structure(structure)
         calculator = atoms.calc = ECTEAM(potential, charge)
         try:
@@ -120,6 +121,12 @@ def run(
         atoms.get_potential_energy()
         if calculator.result is not None:
             _print_result(calculator.result, as_json)
+
+
+def _check_directory(output: Path | None) -> None:
+    """Fail before a long run, not after it."""
+    if output is not None and not output.parent.is_dir():
+        raise InvalidInputError(f"{output}: there is no directory {output.parent}")
 
 
 def _read_structure(path: Path) -> Atoms:
