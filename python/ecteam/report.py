@@ -60,8 +60,7 @@ def _system_table(result: Result) -> Table:
 def _atom_table(result: Result) -> Table:
     table = Table("atom", "charge (e)", "energy (eV)", "|force| (eV/Å)", "state weights")
     for i, symbol in enumerate(result.symbols):
-        # A no-break space keeps a name and its number on one line.
-        weights = ", ".join(f"{name}\u00a0{w:.4f}" for name, w in result.weights_of(i).items())
+        weights = " ".join(f"{name}={w:.4f}" for name, w in result.weights_of(i).items())
         force = float((result.forces[i] ** 2).sum() ** 0.5)
         table.add_row(
             f"{symbol}{i}",
