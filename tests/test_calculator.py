@@ -6,12 +6,11 @@ import pickle
 import ecteam
 import numpy as np
 import pytest
-from ase import Atoms, units
+from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
-from ase.md.verlet import VelocityVerlet
+from ecteam.dynamics import molecular_dynamics
 
 
 def water(charge=None):
@@ -106,7 +105,7 @@ def test_order_of_atoms_does_not_matter(case):
 class FreeEnergy(ecteam.ECTEAM):
     """Gives the free energy where ASE's finite differences ask for the energy."""
 
-    def calculate(self, *args, **kwargs):
+    def calculate(self, *args, **kwargs):  # noqa: D102
         super().calculate(*args, **kwargs)
         self.results["energy"] = self.results["free_energy"]
 
@@ -206,11 +205,8 @@ def test_calculators_can_be_copied(twin, used):
 def test_free_energy_is_conserved_in_dynamics():
     atoms = water()
     atoms.calc = ecteam.ECTEAM("water")
-    MaxwellBoltzmannDistribution(atoms, temperature_K=300, rng=np.random.default_rng(0))
     totals = []
-    dynamics = VelocityVerlet(atoms, timestep=0.25 * units.fs)
-    for _ in range(100):
-        dynamics.run(1)
+    for _ in molecular_dynamics(atoms, steps=100, timestep=0.25, temperature=300, seed=0):
         free = atoms.get_potential_energy(force_consistent=True)
         totals.append(free + atoms.get_kinetic_energy())
     assert np.ptp(totals) < 5e-3

@@ -94,7 +94,7 @@ def test_bad_cutoff(cutoff):
 
 
 def test_bad_atoms():
-    with pytest.raises(ecteam.InvalidInputError, match="atoms: must be an ase.Atoms object"):
+    with pytest.raises(ecteam.InvalidInputError, match=r"atoms: must be an ase\.Atoms object"):
         ecteam.neighbor_list("ij", np.zeros((3, 3)), 3.0)
     with pytest.raises(ecteam.InvalidInputError, match=r"positions\[1"):
         ecteam.neighbor_list("ij", Atoms("H2", positions=[[0, 0, 0], [0, np.nan, 0]]), 3.0)

@@ -102,6 +102,7 @@ def run(
     """Evaluate a structure; relax it or run molecular dynamics first if asked."""
     frames: list[Atoms] = []
     with _one_line_errors():
+        _check_directory(output)
         atoms = _read_structure(structure)
         calculator = atoms.calc = ECTEAM(potential, charge)
         try:
@@ -122,24 +123,30 @@ def run(
             _print_result(calculator.result, as_json)
 
 
+def _check_directory(output: Path | None) -> None:
+    """Fail before a long run, not after it."""
+    if output is not None and not output.parent.is_dir():
+        raise InvalidInputError(f"{output}: there is no directory {output.parent}")
+
+
 def _read_structure(path: Path) -> Atoms:
     """Read the last frame; ASE's readers raise anything at all on files they cannot read."""
     if not path.is_file():
         raise InvalidInputError(f"{path}: no such file")
     try:
-        atoms: Atoms | list[Atoms] = read(path, index=-1)
+        frames = read(path, index="-1:")
     except Exception as error:
         problem = str(error) or type(error).__name__
         raise InvalidInputError(f"{path}: cannot be read as a structure: {problem}") from error
-    if not isinstance(atoms, Atoms):
-        raise InvalidInputError(f"{path}: holds no structure")
-    return atoms
+    if not isinstance(frames, list) or not frames:
+        raise InvalidInputError(f"{path}: cannot be read as a structure: it holds none")
+    return frames[-1]
 
 
 def _frame(atoms: Atoms) -> Atoms:
     """Copy of the atoms with the results of their calculator frozen in."""
     atoms.get_potential_energy()
-    frame = atoms.copy()
+    frame: Atoms = atoms.copy()
     frame.calc = SinglePointCalculator(frame, **atoms.calc.results)
     return frame
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 from ase import Atoms
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS, FIRE
-from ase.units import fs
+from ase.units import fs, kB
 
 from ecteam._core import NotConvergedError
 
@@ -65,13 +64,20 @@ def molecular_dynamics(
     seed : int
         Of the random numbers.
     """
-    rng = np.random.default_rng(seed)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
-    Stationary(atoms)
+    _draw_momenta(atoms, temperature, seed)
     integrator = VelocityVerlet(atoms, timestep=timestep * fs)
     for step in range(1, steps + 1):
         integrator.run(1)
         yield step
+
+
+def _draw_momenta(atoms: Atoms, temperature: float, seed: int) -> None:
+    """Give the atoms Maxwell-Boltzmann momenta without motion of the centre of mass."""
+    masses = atoms.get_masses()[:, None]
+    momenta = np.random.default_rng(seed).standard_normal((len(atoms), 3))
+    momenta *= np.sqrt(masses * kB * temperature)
+    momenta -= masses * momenta.sum(axis=0) / masses.sum()
+    atoms.set_momenta(momenta)
 
 
 def _largest_force(atoms: Atoms) -> float:

@@ -60,7 +60,7 @@ def _system_table(result: Result) -> Table:
 def _atom_table(result: Result) -> Table:
     table = Table("atom", "charge (e)", "energy (eV)", "|force| (eV/Å)", "state weights")
     for i, symbol in enumerate(result.symbols):
-        weights = "  ".join(f"{name} {w:.4f}" for name, w in result.weights_of(i).items())
+        weights = " ".join(f"{name}={w:.4f}" for name, w in result.weights_of(i).items())
         force = float((result.forces[i] ** 2).sum() ** 0.5)
         table.add_row(
             f"{symbol}{i}",
@@ -116,7 +116,7 @@ def _density_words(state: dict[str, Any]) -> str:
     exponents = state["rbf"]["exponents"]
     if not exponents:
         return "bare nucleus"
-    return f"{len(exponents)} functions, {min(exponents):.2f} to {max(exponents):.2f} 1/Å"
+    return f"{len(exponents)} × 1s, {min(exponents):.2f} … {max(exponents):.2f} 1/Å"
 
 
 def _resonance_table(fields: dict[str, Any]) -> Table:
