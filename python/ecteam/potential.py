@@ -10,7 +10,7 @@ from typing import Any
 from ecteam import _core
 from ecteam.files import whole_file
 
-_DATA = files("ecteam") / "data"
+_DATA = files("ecteam") / "data" / "potentials"
 
 
 class Potential:

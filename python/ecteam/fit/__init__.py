@@ -1,0 +1,1 @@
+"""Fits that turn reference data into the ingredients of the potential."""

@@ -1,0 +1,113 @@
+"""Reference geometries for a fit: energies, forces, dipoles, and their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+from ase.io import read
+
+FloatArray = npt.NDArray[np.float64]
+
+HELD_OUT_EVERY = 10
+"""Every tenth geometry of a group is never fitted."""
+HIGHEST_ENERGY = 2.0
+"""eV/atom above the lowest geometry of the same composition: higher ones are left out."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Geometries of n structures with N atoms in all.
+
+    Attributes
+    ----------
+    structures : sequence of ase.Atoms
+        With ``charge`` and ``group`` in ``info``.
+    energies : (n,) float64
+        Relative to isolated neutral atoms, eV.
+    forces : (N, 3) float64
+        eV/Å.
+    dipoles : (n, 3) float64
+        About the coordinate origin, e·Å.
+    held_out : (n,) bool
+        Never fitted.
+    excess : (n,) float64
+        Energy above the lowest geometry of the same composition and charge, eV/atom.
+    """
+
+    structures: Sequence[Atoms]
+    energies: FloatArray
+    forces: FloatArray
+    dipoles: FloatArray
+    held_out: npt.NDArray[np.bool_]
+    excess: FloatArray
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Number of atoms of each structure, (n,)."""
+        return np.array([len(atoms) for atoms in self.structures], dtype=np.int64)
+
+    @property
+    def groups(self) -> list[str]:
+        """Name of the group of each structure."""
+        return [str(atoms.info["group"]) for atoms in self.structures]
+
+
+def load_dataset(path: str | Path) -> Dataset:
+    """Read an extended XYZ file written by :mod:`ecteam.reference.datasets`.
+
+    Unconverged and suspect geometries, and those more than 2 eV/atom above the lowest of the
+    same composition, are left out. In each group the 5th, 15th, 25th … geometry is held out.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left.
+    """
+    frames = [atoms for atoms in read(path, ":") if _usable(atoms)]
+    energies = np.array([atoms.info["energy"] for atoms in frames])
+    sizes = np.array([len(atoms) for atoms in frames])
+    kinds = np.array([f"{atoms.get_chemical_formula()}{atoms.info['charge']:+g}" for atoms in frames])
+    excess = np.empty(len(frames))
+    for kind in np.unique(kinds):
+        chosen = kinds == kind
+        excess[chosen] = (energies[chosen] - energies[chosen].min()) / sizes[chosen]
+    kept = [k for k in range(len(frames)) if excess[k] <= HIGHEST_ENERGY]
+    if not kept:
+        raise ValueError(f"{path}: no usable geometry")
+    structures = [frames[k] for k in kept]
+    return Dataset(
+        structures=structures,
+        energies=energies[kept],
+        forces=np.concatenate([atoms.arrays["reference_forces"] for atoms in structures]),
+        dipoles=np.array([atoms.info["dipole"] for atoms in structures]),
+        held_out=_every_tenth([str(atoms.info["group"]) for atoms in structures]),
+        excess=excess[kept],
+    )
+
+
+def _usable(atoms: Atoms) -> bool:
+    """Keep converged geometries; ASE moves known arrays into a calculator: copy them back."""
+    if not atoms.info.get("converged", True) or atoms.info.get("suspect", False):
+        return False
+    if atoms.calc is not None:
+        results = atoms.calc.results
+        atoms.info.setdefault("energy", results.get("energy"))
+        atoms.info.setdefault("dipole", results.get("dipole"))
+        atoms.arrays["reference_forces"] = np.asarray(results["forces"])
+    else:
+        atoms.arrays["reference_forces"] = atoms.arrays["forces"]
+    return len(atoms) > 1
+
+
+def _every_tenth(groups: Sequence[str]) -> npt.NDArray[np.bool_]:
+    seen: dict[str, int] = {}
+    held_out = np.zeros(len(groups), dtype=bool)
+    for k, group in enumerate(groups):
+        held_out[k] = seen.get(group, 0) % HELD_OUT_EVERY == HELD_OUT_EVERY // 2
+        seen[group] = seen.get(group, 0) + 1
+    return held_out

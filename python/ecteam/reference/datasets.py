@@ -1,0 +1,224 @@
+"""Command that computes and collects the reference data sets.
+
+``python -m ecteam.reference.datasets water -o water.extxyz.gz --runs DIR`` runs whatever is
+missing in the run folder and then writes the set; ``--collect`` only writes what is finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import logging
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import nullcontext
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms
+
+from ecteam.reference.halides import halide_structures
+from ecteam.reference.molecules import Level, Structure, single_point
+from ecteam.reference.runs import RunReport, collect_runs, run_tasks, write_atomic
+from ecteam.reference.water import water_structures
+
+__all__ = ["SETS", "collect", "generate", "to_atoms", "write_set"]
+
+SETS: dict[str, tuple[Callable[[], dict[str, Structure]], Level]] = {
+    "water": (water_structures, Level("aug-cc-pVDZ", grid=2)),
+    "halides": (halide_structures, Level("def2-SVPD", grid_response=True)),
+}
+"""Sampler and level of theory of each data set."""
+
+SUSPECT_DISTANCE = {"pair": 3.6, "hydrogen": 2.2}
+"""Å: from here on a neutral pair, or a hydrogen atom of an ion, should have integer charges."""
+
+logger = logging.getLogger(__name__)
+Result = dict[str, Any]
+
+
+def generate(
+    name: str, runs: str, *, executor: Executor | None = None, retry_failed: bool = False
+) -> RunReport:
+    """Run the calculations of a data set that have no record yet.
+
+    Parameters
+    ----------
+    name : str
+        ``water`` or ``halides``.
+    runs : path
+        Run folder.
+    executor : concurrent.futures.Executor, optional
+        Where to run; here and one by one without it.
+    retry_failed : bool
+        Run failed calculations again.
+
+    Returns
+    -------
+    RunReport
+    """
+    sampler, level = SETS[name]
+    tasks = {key: partial(single_point, value, level) for key, value in sampler().items()}
+    return run_tasks(tasks, runs, executor=executor, retry_failed=retry_failed, description=name)
+
+
+def collect(name: str, runs: str) -> tuple[list[Atoms], dict[str, str]]:
+    """Make ASE structures of the finished calculations of a run folder, in sampling order.
+
+    Parameters
+    ----------
+    name : str
+        ``water`` or ``halides``.
+    runs : path
+        Run folder, of a finished or unfinished run.
+
+    Returns
+    -------
+    frames : list of ase.Atoms
+        See `to_atoms`.
+    failures : dict of str to str
+        Reason of each failed calculation.
+
+    Raises
+    ------
+    RuntimeError
+        If an atom, whose energy is the zero of energy, is missing.
+    """
+    sampler, level = SETS[name]
+    results, failures = collect_runs(runs)
+    zero = {
+        key.removeprefix("atom-"): float(result["energy"])
+        for key, result in results.items()
+        if key.startswith("atom-")
+    }
+    frames = []
+    for key, structure in sampler().items():
+        if key not in results:
+            continue
+        missing = set(structure.symbols) - set(zero)
+        if missing:
+            raise RuntimeError(f"{runs}: no energy of the atoms {sorted(missing)}")
+        frames.append(to_atoms(key, results[key], zero, level))
+    return frames, failures
+
+
+def to_atoms(name: str, result: Result, zero: Mapping[str, float], level: Level) -> Atoms:
+    """Make an ASE structure that keeps everything through extended XYZ.
+
+    Parameters
+    ----------
+    name : str
+        Name of the structure.
+    result : dict
+        What `ecteam.reference.molecules.single_point` returned.
+    zero : mapping of str to float
+        Total energy in eV of each neutral ground-state atom.
+    level : Level
+        Level of theory.
+
+    Returns
+    -------
+    ase.Atoms
+        `info`: `energy` (eV, zero for separated neutral atoms), `dipole` (e Å, from minus to
+        plus, about the coordinate origin), `charge` (e), `spin` (2S), `group`, `name`, `level`,
+        `grid` (PySCF grid level), `converged`, `solution`, `spin_square`, `suspect`.
+        `arrays`: `forces` (eV/Å), `hirshfeld` (e). ASE's reader moves energy,
+        forces and dipole into ``atoms.calc.results``.
+    """
+    structure = result["structure"]
+    atoms = Atoms(structure["symbols"], positions=structure["positions"])
+    energy = result["energy"] - sum(zero[symbol] for symbol in structure["symbols"])
+    atoms.arrays["forces"] = np.array(result["forces"])
+    atoms.arrays["hirshfeld"] = np.array(result["hirshfeld"])
+    atoms.info.update(
+        energy=round(energy, 8),
+        dipole=np.round(result["dipole"], 8),
+        charge=int(structure["charge"]),
+        spin=int(structure["spin"]),
+        group=structure["group"],
+        name=name,
+        level=level.label,
+        grid=int(result["level"]["grid"]),
+        converged=True,
+        solution=result["solution"].replace(" ", "-"),
+        spin_square=round(result["spin_square"], 4),
+    )
+    atoms.info["suspect"] = _is_suspect(atoms, structure["charge"])
+    return atoms
+
+
+def write_set(frames: list[Atoms], path: str | os.PathLike[str]) -> None:
+    """Write extended XYZ, gzip-compressed, atomically and reproducibly.
+
+    Parameters
+    ----------
+    frames : list of ase.Atoms
+        Structures of `to_atoms`.
+    path : path
+        Output file, ``.extxyz.gz``.
+    """
+    text = io.StringIO()
+    ase.io.write(text, frames, format="extxyz")
+    write_atomic(path, gzip.compress(text.getvalue().encode(), mtime=0))
+
+
+def _is_suspect(atoms: Atoms, charge: int) -> bool:
+    """Whether a stretched bond shows the fractional charges of the delocalisation error.
+
+    A neutral pair is judged by the charge its dipole stands for (0 and 0.8 to 1 are fine, the
+    Hirshfeld charge is too small at medium distances), the hydrogen of an ion by its Hirshfeld
+    charge.
+    """
+    distances = np.linalg.norm(atoms.positions[:, None] - atoms.positions[None], axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    nearest = distances.min(axis=1)
+    if charge == 0:
+        far = len(atoms) == 2 and nearest[0] > SUSPECT_DISTANCE["pair"]
+        return bool(far and 0.1 < np.linalg.norm(atoms.info["dipole"]) / nearest[0] < 0.8)
+    charges = np.abs(atoms.arrays["hirshfeld"])
+    free = (atoms.numbers == 1) & (nearest > SUSPECT_DISTANCE["hydrogen"]) & (len(atoms) > 1)
+    return bool((free & (charges > 0.15) & (charges < 0.85)).any())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ecteam.reference.datasets", description=__doc__
+    )
+    parser.add_argument("set", choices=sorted(SETS), help="data set")
+    parser.add_argument("-o", "--output", required=True, help="extended XYZ file, .extxyz.gz")
+    parser.add_argument("--runs", required=True, help="run folder; resumed if it exists")
+    parser.add_argument("--collect", action="store_true", help="run nothing, write what is there")
+    parser.add_argument("--retry-failed", action="store_true", help="run failures again")
+    parser.add_argument("--workers", type=int, default=0, help="processes; 0: run in this one")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit status, 1 if any calculation failed."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    pool = (
+        ProcessPoolExecutor(options.workers, mp_context=get_context("spawn"))
+        if options.workers and not options.collect
+        else nullcontext(None)
+    )
+    with pool as executor:
+        if not options.collect:
+            generate(
+                options.set, options.runs, executor=executor, retry_failed=options.retry_failed
+            )
+    frames, failures = collect(options.set, options.runs)
+    write_set(frames, options.output)
+    for name, reason in failures.items():
+        logger.warning("failed: %s: %s", name, reason)
+    logger.info("%s: %d structures, %d failures", options.output, len(frames), len(failures))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
