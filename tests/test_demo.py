@@ -1,5 +1,6 @@
 """The demonstration: its physics in outline, its files, its output."""
 
+import io
 import json
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,8 @@ from ase.io import read
 from ecteam.cli import app
 from ecteam.demo import main, run_demo
 from ecteam.demo.plot import _spread
+from ecteam.demo.report import demo_report
+from rich.console import Console
 from typer.testing import CliRunner
 
 FILES = {
@@ -112,6 +115,9 @@ def test_without_matplotlib(found, tmp_path, monkeypatch):
     demo = replace(found, files=[], notes=[])
     main._write_figure(demo, tmp_path)
     assert demo.notes == [main.NO_FIGURE]
+    console = Console(width=80, file=io.StringIO())
+    console.print(demo_report(demo))
+    assert "'ecteam[plot]'" in console.file.getvalue()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -33,7 +33,7 @@ def demo_report(demo: Demo) -> RenderableType:
 def _section(title: str, facts: Iterable[tuple[str, str]]) -> tuple[RenderableType, ...]:
     grid = Table.grid(padding=(0, 2))
     for name, value in facts:
-        grid.add_row(name, value)
+        grid.add_row(Text(name), Text(value))
     return Text(f"\n{title}", style="bold", overflow="ignore", no_wrap=True), grid
 
 
