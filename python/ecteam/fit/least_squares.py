@@ -174,4 +174,4 @@ def _resume(form: Form, path: Path) -> FloatArray:
         for k, name in enumerate(form.names):
             start[k] = known.get(name, start[k])
     inside = np.nextafter(form.lower, np.inf), np.nextafter(form.upper, -np.inf)
-    return np.clip(start, *inside)
+    return np.asarray(np.clip(start, *inside))
