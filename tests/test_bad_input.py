@@ -45,7 +45,7 @@ def test_positions_that_are_not_places(value, atom, axis):
 @settings(max_examples=20)
 def test_coincident_atoms_are_named(seed, distance):
     rng = np.random.default_rng(seed)
-    atoms = Atoms("OHHOHH", positions=3.0 * np.eye(6, 3) + [[0, 0, 3 * k] for k in range(6)])
+    atoms = Atoms("OHHOHH", positions=[[3.0 * k, 0, 0] for k in range(6)])
     i, j = sorted(rng.choice(6, 2, replace=False))
     atoms.positions[j] = atoms.positions[i] + [0, distance, 0]
     with rejected(rf"atoms {i} and {j} are .* Å apart; at least 0\.1 Å"):
@@ -197,7 +197,7 @@ def test_arrays_of_the_core(name):
 @given(charge=st.one_of(st.floats(), st.just(1e308)))
 def test_any_charge_at_the_core(charge):
     evaluator = _core.Evaluator(WATER.core)
-    if -2 <= charge <= 0:
+    if -2 - 1e-12 <= charge <= 1e-12:  # a little rounding is forgiven
         found = evaluator.evaluate(*GOOD.values(), charge)
         assert found.charges[0] == pytest.approx(charge, rel=0, abs=1e-12)
     else:

@@ -159,10 +159,12 @@ def test_how_much_unlike_molecules_share(name):
     assert -abs(charge * difference) - coulomb < excess < coulomb
 
 
-@pytest.mark.parametrize("name", ["stretched by 5 %", "stretched by 20 %"])
-def test_water_molecules_share_little(name):
-    """Vibrations of a liquid: less than 0.05 e and 0.02 eV, ten times less for 5 %."""
+@pytest.mark.parametrize(
+    ("name", "most_charge", "most_energy"),
+    [("stretched by 5 %", 0.0125, 0.005), ("stretched by 20 %", 0.05, 0.02)],
+)
+def test_water_molecules_share_little(name, most_charge, most_energy):
+    """Vibrations of a liquid, in e and eV; about two and a half times what was measured."""
     charge, excess, _ = leak(*UNLIKE[name], 1000.0)
-    factor = 0.25 if "5 %" in name and "2" not in name else 1.0
-    assert abs(charge) < 0.05 * factor
-    assert -0.02 * factor < excess <= 1e-6
+    assert abs(charge) < most_charge
+    assert -most_energy < excess <= 1e-6
