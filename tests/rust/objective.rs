@@ -25,7 +25,7 @@ impl Fixture {
         let model = toy::model();
         let cutoff = model.cutoff().radius;
         let mut coulomb = Coulomb::new(Options::default(), structure.pbc(), cutoff).unwrap();
-        coulomb.prepare(structure);
+        coulomb.prepare(structure).unwrap();
         let kernel = ChargeKernel::new(&coulomb.kernel(), &model);
         let mut list = NeighborList::new(cutoff, 0.0).unwrap();
         list.update(structure).unwrap();

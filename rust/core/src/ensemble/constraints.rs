@@ -65,7 +65,8 @@ impl Constraints {
 
     fn charge_range(&self) -> [f64; 2] {
         let total = |pick: fn(f64, f64) -> f64| -> f64 {
-            (0..self.groups()).filter_map(|g| self.extreme(g, pick)).sum()
+            // Not `sum`, which gives −0 without atoms.
+            (0..self.groups()).filter_map(|g| self.extreme(g, pick)).fold(0.0, |sum, q| sum + q)
         };
         [total(f64::min), total(f64::max)]
     }
