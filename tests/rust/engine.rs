@@ -84,7 +84,11 @@ fn the_virial_is_the_slope_along_a_strain() {
             evaluate(precise(), &s, 0.0).free_energy
         };
         let slope = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
-        assert!((e.virial[p][q] - slope).abs() < 1e-6 * (1.0 + slope.abs()), "{p}{q} {} {slope}", e.virial[p][q]);
+        assert!(
+            (e.virial[p][q] - slope).abs() < 1e-6 * (1.0 + slope.abs()),
+            "{p}{q} {} {slope}",
+            e.virial[p][q]
+        );
     }
 }
 

@@ -185,7 +185,8 @@ impl<'a> Energy<'a> {
             0.0
         });
         self.work.buffers = buffers;
-        let mut forces: Vec<Vec3> = flat[..3 * n].chunks_exact(3).map(|f| [f[0], f[1], f[2]]).collect();
+        let mut forces: Vec<Vec3> =
+            flat[..3 * n].chunks_exact(3).map(|f| [f[0], f[1], f[2]]).collect();
         let tail = &flat[PER_ATOM * n..];
         let mut virial: Mat3 = [0, 1, 2].map(|p| [0, 1, 2].map(|q| tail[3 * p + q]));
         let mut energies = flat[3 * n..4 * n].to_vec();
@@ -223,8 +224,10 @@ fn pair_derivatives(geometry: &Geometry, work: &Workspace, chunk: &Chunk, out: &
         let n_elements = geometry.model.elements().len();
         let d = slopes(pair, geometry.kernel, record, &values, n_elements, &mut scratch);
         let (a, b) = (record.a as usize, record.b as usize);
-        let (wa, wb) =
-            (geometry.weights_of(&work.weights, record.a), geometry.weights_of(&work.weights, record.b));
+        let (wa, wb) = (
+            geometry.weights_of(&work.weights, record.a),
+            geometry.weights_of(&work.weights, record.b),
+        );
         let mut energy = bilinear(values.phi, wa, wb);
         let mut slope = bilinear(d.phi, wa, wb)
             + work.mean_slope[a] * dot(d.at_a, wb)
@@ -286,21 +289,24 @@ impl Objective for Energy<'_> {
         let mut buffers = std::mem::take(&mut self.work.buffers);
         let work = &*self.work;
         value += geometry.pairs.accumulate(&mut buffers, gradient, |chunk, out| {
-            chunk.iter(geometry.model).map(|(record, pair, v)| {
-                let at = [geometry.offsets[record.a as usize], geometry.offsets[record.b as usize]];
-                let x = [record.a, record.b].map(|i| geometry.weights_of(weights, i));
-                let mut energy = add_bilinear(v.phi, x, out, at);
-                add_scaled(out, at[1], work.mean_slope[record.a as usize], v.at_a);
-                add_scaled(out, at[0], work.mean_slope[record.b as usize], v.at_b);
-                for (channel, t) in pair.channels.iter().zip(v.amplitudes) {
-                    let at = slots(channel, at[0], at[1]);
-                    let strength = t * resonance_mean(at.map(|s| weights[s]));
-                    energy -= 2.0 * strength;
-                    at.iter().for_each(|&s| out[s] -= 0.5 * strength * work.inverse_weights[s]);
-                }
-                energy
-            })
-            .sum()
+            chunk
+                .iter(geometry.model)
+                .map(|(record, pair, v)| {
+                    let at =
+                        [geometry.offsets[record.a as usize], geometry.offsets[record.b as usize]];
+                    let x = [record.a, record.b].map(|i| geometry.weights_of(weights, i));
+                    let mut energy = add_bilinear(v.phi, x, out, at);
+                    add_scaled(out, at[1], work.mean_slope[record.a as usize], v.at_a);
+                    add_scaled(out, at[0], work.mean_slope[record.b as usize], v.at_b);
+                    for (channel, t) in pair.channels.iter().zip(v.amplitudes) {
+                        let at = slots(channel, at[0], at[1]);
+                        let strength = t * resonance_mean(at.map(|s| weights[s]));
+                        energy -= 2.0 * strength;
+                        at.iter().for_each(|&s| out[s] -= 0.5 * strength * work.inverse_weights[s]);
+                    }
+                    energy
+                })
+                .sum()
         });
         self.work.buffers = buffers;
         let mut charges = std::mem::take(&mut self.work.charges);
@@ -320,7 +326,8 @@ impl Objective for Energy<'_> {
             let change = response[i];
             let coupling = dot(&direction[group.clone()], &work.embedding_slope[group.clone()]);
             for a in group {
-                out[a] = work.embedding_slope[a] * change + t * direction[a] * work.inverse_weights[a];
+                out[a] =
+                    work.embedding_slope[a] * change + t * direction[a] * work.inverse_weights[a];
             }
             // From here on: the factor of ρ_N(R_ij) in the neighbours' rows.
             response[i] = coupling + work.mean_curvature[i] * change;
@@ -349,7 +356,8 @@ impl Objective for Energy<'_> {
         let t = geometry.model.temperature();
         for i in 0..geometry.atoms() {
             for m in 0..size(i) {
-                out[starts[i] + m * (size(i) + 1)] = t * self.work.inverse_weights[geometry.offsets[i] + m];
+                out[starts[i] + m * (size(i) + 1)] =
+                    t * self.work.inverse_weights[geometry.offsets[i] + m];
             }
         }
         let mut buffers = std::mem::take(&mut self.work.buffers);
@@ -389,7 +397,13 @@ fn product_pass(
 }
 
 /// Diagonal blocks of resonance and of the embedding's response to the atom's own density.
-fn block_pass(geometry: &Geometry, work: &Workspace, chunk: &Chunk, starts: &[usize], out: &mut [f64]) {
+fn block_pass(
+    geometry: &Geometry,
+    work: &Workspace,
+    chunk: &Chunk,
+    starts: &[usize],
+    out: &mut [f64],
+) {
     for (record, pair, v) in chunk.iter(geometry.model) {
         let (a, b) = (record.a as usize, record.b as usize);
         add_outer(&mut out[starts[a]..starts[a + 1]], work.mean_curvature[b], v.at_b);
@@ -397,7 +411,9 @@ fn block_pass(geometry: &Geometry, work: &Workspace, chunk: &Chunk, starts: &[us
         for (channel, t) in pair.channels.iter().zip(v.amplitudes) {
             let at = slots(channel, geometry.offsets[a], geometry.offsets[b]);
             let strength = 0.125 * t * resonance_mean(at.map(|s| work.weights[s]));
-            for (atom, states, two) in [(a, channel.first, [at[0], at[1]]), (b, channel.second, [at[2], at[3]])] {
+            for (atom, states, two) in
+                [(a, channel.first, [at[0], at[1]]), (b, channel.second, [at[2], at[3]])]
+            {
                 let size = geometry.offsets[atom + 1] - geometry.offsets[atom];
                 let block = &mut out[starts[atom]..starts[atom + 1]];
                 let inverse = two.map(|s| work.inverse_weights[s]);

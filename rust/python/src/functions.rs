@@ -10,13 +10,8 @@ use crate::arrays::{matrix, structure, table, vector, vectors};
 use crate::errors::to_python;
 use crate::potential::Potential;
 
-type FullList = (
-    Py<PyArray1<i32>>,
-    Py<PyArray1<i32>>,
-    Py<PyArray2<i32>>,
-    Py<PyArray1<f64>>,
-    Py<PyArray2<f64>>,
-);
+type FullList =
+    (Py<PyArray1<i32>>, Py<PyArray1<i32>>, Py<PyArray2<i32>>, Py<PyArray1<f64>>, Py<PyArray2<f64>>);
 
 /// Full neighbour list (i, j, S, d, D), D = R_j − R_i + S·cell, sorted by i.
 #[pyfunction]

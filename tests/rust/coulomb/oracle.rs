@@ -45,7 +45,7 @@ impl System {
 
     pub(super) fn prepared(&self) -> Coulomb {
         let mut coulomb = Coulomb::new(self.options, self.pbc, self.cutoff).unwrap();
-        coulomb.prepare(&self.structure());
+        coulomb.prepare(&self.structure()).unwrap();
         coulomb
     }
 

@@ -10,7 +10,11 @@ use super::modes::{Block, Modes};
 use super::phases::Phases;
 use super::scratch::with_scratch;
 use crate::COULOMB;
+use crate::error::{Error, Result};
 use crate::structure::{Mat3, Structure, Vec3, dot};
+
+/// Most k vectors of a half sphere: about 2 GiB, and a second for every atom.
+const MAX_VECTORS: f64 = 2e7;
 
 /// Ewald sum with a fixed splitting.
 #[derive(Debug, Clone)]
@@ -41,9 +45,27 @@ impl Ewald {
         self.alpha
     }
 
-    pub(super) fn prepare(&mut self, structure: &Structure) {
+    pub(super) fn prepare(&mut self, structure: &Structure) -> Result<()> {
+        self.check_size(structure)?;
         self.modes.prepare(structure, self.alpha, self.radius);
         self.phases.prepare(structure.positions(), &self.modes);
+        Ok(())
+    }
+
+    /// Refuse, before any work, a cell with far too many k vectors: a half sphere of volume
+    /// 2π/3 k³, one vector per (2π)³/V.
+    fn check_size(&self, structure: &Structure) -> Result<()> {
+        let volume = structure.volume();
+        let vectors = volume * self.radius.powi(3) / (12.0 * PI * PI);
+        if vectors <= MAX_VECTORS {
+            return Ok(());
+        }
+        let problem = format!(
+            "{volume:.3e} Å³ need an Ewald sum over {vectors:.1e} k vectors, the most are \
+             {MAX_VECTORS:.0e}: use a smaller cell, a lower accuracy, no periodicity, or \
+             electrostatics shifted_force"
+        );
+        Err(Error::invalid("cell", problem))
     }
 
     /// V_i += Σ_k w [cos(k·r_i) Re S + sin(k·r_i) Im S] − `COULOMB` (2α/√π q_i + πQ/(α²V)).

@@ -143,12 +143,16 @@ impl Coulomb {
 
     /// Take a geometry: tables that the following calls share. Buffers are reused; the k vectors
     /// too while the cell stays the same. The periodicity must be the one given to [`Self::new`].
-    pub fn prepare(&mut self, structure: &Structure) {
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for a cell so large that the Ewald sum would take minutes.
+    pub fn prepare(&mut self, structure: &Structure) -> Result<()> {
         match &mut self.solver {
             Solver::Direct(direct) => direct.prepare(structure.positions()),
-            Solver::Ewald(ewald) => ewald.prepare(structure),
+            Solver::Ewald(ewald) => ewald.prepare(structure)?,
             Solver::ShiftedForce(_) => {}
         }
+        Ok(())
     }
 
     /// Add the rest of V = ∂E/∂q (eV/e) at the prepared geometry; `charges` in e.

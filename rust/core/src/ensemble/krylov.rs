@@ -11,7 +11,11 @@ const MAX_PRODUCTS: usize = 100;
 const SMALLEST_PIVOT: f64 = 1e-3;
 
 /// Truncated Newton step; stops at negative curvature with the best direction so far.
-pub(super) fn step(objective: &mut impl Objective, constraints: &Constraints, point: &Point) -> Step {
+pub(super) fn step(
+    objective: &mut impl Objective,
+    constraints: &Constraints,
+    point: &Point,
+) -> Step {
     let n = point.root.len();
     let preconditioner = Preconditioner::new(objective, constraints, point);
     let mut r: Vec<f64> = (0..n).map(|a| -point.root[a] * point.slack[a]).collect();
