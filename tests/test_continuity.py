@@ -111,5 +111,3 @@ def test_no_step_along_a_whole_line(name):
     work = -h / 3 * (np.array(forces)[:-2] + 4 * np.array(forces)[1:-1] + np.array(forces)[2:])
     gained = np.array(energies)[2:] - np.array(energies)[:-2]
     np.testing.assert_allclose(gained, work, rtol=0, atol=1e-8)
-
-

@@ -204,6 +204,6 @@ def test_a_cell_without_periodicity_means_nothing(system, direction):
 @given(system=finite)
 def test_the_dipole_of_a_neutral_system_has_no_origin(system):
     before = evaluate(system)
-    moved = evaluate(with_positions(system, system.atoms.positions + [5.0, -3.0, 2.0]))
+    moved = evaluate(with_positions(system, system.atoms.positions + np.array([5.0, -3.0, 2.0])))
     change = system.atoms.info["charge"] * np.array([5.0, -3.0, 2.0])
     np.testing.assert_allclose(moved.dipole, before.dipole + change, rtol=0, atol=1e-7)

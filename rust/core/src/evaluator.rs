@@ -88,7 +88,8 @@ impl Evaluation {
 
     /// Parameters of absurd size overflow in sums over pairs even where single terms do not.
     fn check_finite(&self) -> Result<()> {
-        let finite = |i: usize| self.energies[i].is_finite() && self.forces[i].iter().all(|f| f.is_finite());
+        let finite =
+            |i: usize| self.energies[i].is_finite() && self.forces[i].iter().all(|f| f.is_finite());
         match (0..self.forces.len()).find(|&i| !finite(i)) {
             Some(i) => Err(Error::invalid(
                 format!("positions[{i}]"),
