@@ -26,8 +26,8 @@ fn noise(k: usize) -> f64 {
 fn waters() -> Structure {
     let (mut positions, mut numbers): (Vec<Vec3>, Vec<u8>) = (Vec::new(), Vec::new());
     for k in 0..64 {
-        let origin = [k % 4, k / 4 % 4, k / 16].map(|x| 3.105 * x as f64);
-        let angle = 2.4 * k as f64;
+        let origin = [k % 4, k / 4 % 4, k / 16].map(|x| 3.105 * f64::from(x));
+        let angle = 2.4 * f64::from(k);
         for (z, x, y) in [(8, 0.0, 0.0), (1, 0.757, 0.586), (1, -0.757, 0.586)] {
             let r = [x * angle.cos(), x * angle.sin(), if k % 2 == 0 { y } else { -y }];
             positions.push([0, 1, 2].map(|d| origin[d] + r[d]));
@@ -45,7 +45,7 @@ fn salt() -> Structure {
     let (mut positions, mut numbers): (Vec<Vec3>, Vec<u8>) = (Vec::new(), Vec::new());
     for k in 0..512 {
         let n = [k % 8, k / 8 % 8, k / 64];
-        positions.push(n.map(|x| half * x as f64));
+        positions.push(n.map(|x| half * f64::from(x)));
         numbers.push(if (n[0] + n[1] + n[2]) % 2 == 0 { 11 } else { 17 });
     }
     let side = 8.0 * half;

@@ -302,7 +302,9 @@ impl Objective for Energy<'_> {
                         let at = slots(channel, at[0], at[1]);
                         let strength = t * resonance_mean(at.map(|s| weights[s]));
                         energy -= 2.0 * strength;
-                        at.iter().for_each(|&s| out[s] -= 0.5 * strength * work.inverse_weights[s]);
+                        for s in at {
+                            out[s] -= 0.5 * strength * work.inverse_weights[s];
+                        }
                     }
                     energy
                 })

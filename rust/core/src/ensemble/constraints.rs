@@ -102,9 +102,9 @@ impl Constraints {
                 break;
             }
             if excess > 0.0 {
-                high = nu
+                high = nu;
             } else {
-                low = nu
+                low = nu;
             }
             nu = next_multiplier(nu, excess, slope, [low, high]);
             if nu == low || nu == high {

@@ -96,7 +96,7 @@ fn slater_atom(number: u8, state: &State) -> Option<SlaterAtom<'_>> {
 }
 
 /// Electron density of a state at distance `r`, e/Å³, with slope and curvature.
-pub fn density(atom: &SlaterAtom, r: f64) -> Jet {
+pub(crate) fn density(atom: &SlaterAtom, r: f64) -> Jet {
     atom.exponents
         .iter()
         .zip(atom.coefficients)
