@@ -50,8 +50,9 @@ pub fn minimise(
     let dense = options.dense(weights.len());
     let mut products = 0;
     let mut definite = true;
-    let mut escapes = 0;
+    let (mut escapes, mut used) = (0, 0);
     for iteration in 0..=options.max_iterations {
+        used = iteration;
         let done = point.residual <= options.tolerance;
         if done || iteration == options.max_iterations {
             if done && dense {
@@ -89,7 +90,7 @@ pub fn minimise(
         }
     }
     Err(Error::NotConverged {
-        iterations: options.max_iterations,
+        iterations: used,
         residual: point.residual,
         tolerance: options.tolerance,
         atoms: point.worst(constraints),
