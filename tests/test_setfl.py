@@ -85,6 +85,15 @@ def test_energies_and_forces_are_those_of_ase(setfl, make):
     assert result.charges == pytest.approx(0.0, abs=1e-14)
 
 
+def test_numbers_that_only_count_the_elements(tmp_path):
+    """Cu_mishin1.eam.alloy, for one, has 1 where the atomic number of copper should be."""
+    path = tmp_path / "Cu.eam.alloy"
+    write_setfl(path, ["Cu"], finnis_sinclair=False)
+    expected = ecteam.read_setfl(path).to_dict()["elements"]
+    path.write_text(path.read_text().replace("29 60.0", "1 60.0"))
+    assert ecteam.read_setfl(path).to_dict()["elements"] == expected
+
+
 def test_fields(tmp_path):
     path = tmp_path / "NiCu.eam.fs"
     write_setfl(path, ["Ni", "Cu"], finnis_sinclair=True)
@@ -155,8 +164,8 @@ def replaced(k, text):
             ", line 4: the number of elements must be a positive integer, got 'x'",
         ),
         (
-            replaced(6, "28 58.7 3.5 fcc"),
-            ", line 6: the atomic number of Cu must be 29, got 28",
+            replaced(6, "0 58.7 3.5 fcc"),
+            ", line 6: the atomic number of Cu must be a positive integer, got '0'",
         ),
         (
             replaced(8, "nan"),

@@ -173,10 +173,9 @@ def _read_repulsion(reader: _Reader, pair: list[str], grid: _Grid) -> dict[str, 
 
 
 def _check_header(reader: _Reader, symbol: str) -> None:
-    number = reader.integer(f"the atomic number of {symbol}")
-    if number != atomic_numbers[symbol]:
-        expected = atomic_numbers[symbol]
-        raise reader.error(f"the atomic number of {symbol} must be {expected}, got {number}")
+    # Not compared with the symbol: published files (Cu_mishin1.eam.alloy) count their elements
+    # here, and LAMMPS does not use the number.
+    reader.integer(f"the atomic number of {symbol}")
     reader.number(f"the mass of {symbol}")
     reader.number(f"the lattice constant of {symbol}")
     reader.word(f"the lattice type of {symbol}")
