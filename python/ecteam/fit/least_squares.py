@@ -148,9 +148,7 @@ def fit(
             problem.residuals,
             start,
             jac=jacobian,
-            bounds=(problem.form.lower, problem.form.upper),
             x_scale="jac",
-            loss="linear",
             max_nfev=iterations,
             ftol=1e-6,
             xtol=1e-8,
@@ -178,5 +176,4 @@ def _resume(form: Form, path: Path) -> FloatArray:
         known = json.loads(path.read_text(encoding="utf-8"))["parameters"]
         for k, name in enumerate(form.names):
             start[k] = known.get(name, start[k])
-    inside = np.nextafter(form.lower, np.inf), np.nextafter(form.upper, -np.inf)
-    return np.asarray(np.clip(start, *inside))
+    return start
