@@ -147,6 +147,6 @@ def _fit_table(fit: dict[str, Any]) -> Table:
             str(group["geometries"]),
             f"{1000 * group['energy']:.1f}",
             f"{group['force']:.3f}",
-            f"{group['dipole']:.4f}",
+            f"{group['dipole']:.4f}" if "dipole" in group else "–",
         )
     return table

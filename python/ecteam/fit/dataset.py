@@ -57,30 +57,29 @@ class Dataset:
         return [str(atoms.info["group"]) for atoms in self.structures]
 
 
-def load_dataset(path: str | Path) -> Dataset:
-    """Read an extended XYZ file written by :mod:`ecteam.reference.datasets`.
+def load_dataset(*paths: str | Path) -> Dataset:
+    """Read extended XYZ files written by :mod:`ecteam.reference.datasets` or `crystals`.
 
     Unconverged and suspect geometries, and those more than 2 eV/atom above the lowest of the
-    same composition, are left out. In each group the 5th, 15th, 25th … geometry is held out.
+    same composition (crystals and molecules apart), are left out. In each group the 6th, 16th,
+    26th … geometry is held out.
 
     Raises
     ------
     ValueError
         If nothing is left.
     """
-    frames = [atoms for atoms in read(path, ":") if _usable(atoms)]
+    frames = [atoms for path in paths for atoms in read(path, ":") if _usable(atoms)]
     energies = np.array([atoms.info["energy"] for atoms in frames])
     sizes = np.array([len(atoms) for atoms in frames])
-    kinds = np.array(
-        [f"{atoms.get_chemical_formula()}{atoms.info['charge']:+g}" for atoms in frames]
-    )
+    kinds = np.array([_kind(atoms) for atoms in frames])
     excess = np.empty(len(frames))
     for kind in np.unique(kinds):
         chosen = kinds == kind
         excess[chosen] = (energies[chosen] - energies[chosen].min()) / sizes[chosen]
     kept = [k for k in range(len(frames)) if excess[k] <= HIGHEST_ENERGY]
     if not kept:
-        raise ValueError(f"{path}: no usable geometry")
+        raise ValueError(f"{paths}: no usable geometry")
     structures = [frames[k] for k in kept]
     return Dataset(
         structures=structures,
@@ -90,6 +89,10 @@ def load_dataset(path: str | Path) -> Dataset:
         held_out=_every_tenth([str(atoms.info["group"]) for atoms in structures]),
         excess=excess[kept],
     )
+
+
+def _kind(atoms: Atoms) -> str:
+    return f"{atoms.get_chemical_formula()}{atoms.info['charge']:+g} {atoms.pbc.any()}"
 
 
 def _usable(atoms: Atoms) -> bool:

@@ -1,6 +1,6 @@
 """The form of a fitted potential: named parameters and how they fill a potential file.
 
-Embedding: four coefficients of the root polynomial for every state. Repulsion: a sum of
+Embedding: coefficients of the root polynomial for every state. Repulsion: a sum of
 exponentials with fixed decays for every pair of elements. Resonance: logarithms of amplitude and
 decay of every charge-transfer channel, so that nothing needs bounds.
 """
@@ -17,8 +17,6 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 Fields = dict[str, Any]
 
-COEFFICIENTS = 4
-"""Coefficients of each embedding function."""
 SHIFT = 0.02
 """e/Å³: keeps the slope of the embedding finite without neighbours."""
 
@@ -50,6 +48,8 @@ class Form:
         eV.
     radius, switch_width : float
         Range of the short-ranged functions, Å.
+    coefficients : int
+        Of each embedding function.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Form:
     electronic_temperature: float
     radius: float
     switch_width: float
+    coefficients: int = 4
     names: list[str] = field(init=False, default_factory=list)
     initial: FloatArray = field(init=False, default_factory=lambda: np.empty(0))
     prior_width: FloatArray = field(init=False, default_factory=lambda: np.empty(0))
@@ -70,9 +71,9 @@ class Form:
         rows: list[tuple[str, float, float]] = []
         for element, states in self.states.items():
             for state in states:
-                for k in range(COEFFICIENTS):
+                for k in range(self.coefficients):
                     name = f"embedding.{element}.{state['name']}.{k + 1}"
-                    rows.append((name, 0.0, 20.0))
+                    rows.append((name, 0.0, 20.0 / 2**k))
         for (a, b), decays in self.decays.items():
             for decay in decays:
                 # In units of the energy at 2 Å; starts as one medium exponential.
@@ -115,7 +116,7 @@ class Form:
 
     def _state(self, state: Fields, values: Any) -> Fields:
         kept = ("name", "charge", "multiplicity", "energy", "bound", "rbf", "provenance")
-        coefficients = [next(values) for _ in range(COEFFICIENTS)]
+        coefficients = [next(values) for _ in range(self.coefficients)]
         embedding = {"form": "root_polynomial", "shift": SHIFT, "coefficients": coefficients}
         return {key: state[key] for key in kept} | {"embedding": embedding}
 

@@ -74,7 +74,9 @@ class Problem:
         self._energy_weight = fitted / (self.scales.energy * sizes * soft)
         # A geometry's forces count as one measurement per atom, whatever its size.
         self._force_weight = np.repeat(fitted / (self.scales.force * soft * np.sqrt(sizes)), sizes)
-        self._dipole_weight = fitted / (self.scales.dipole * soft)
+        # A periodic cell has no dipole of its own.
+        finite = [not atoms.pbc.any() for atoms in self.dataset.structures]
+        self._dipole_weight = fitted * np.array(finite) / (self.scales.dipole * soft)
 
     def predict(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Free energies (n,), forces (N, 3), dipoles (n, 3); NaN where the weights failed."""
@@ -93,7 +95,7 @@ class Problem:
             ((dipoles - self.dataset.dipoles) * self._dipole_weight[:, None]).ravel(),
             (parameters - self.form.initial) / self.form.prior_width,
         ]
-        return np.nan_to_num(np.concatenate(parts), nan=FAILED)
+        return np.asarray(np.nan_to_num(np.concatenate(parts), nan=FAILED))
 
     def jacobian(self, parameters: FloatArray) -> FloatArray:
         """Forward differences, column by column."""
@@ -176,4 +178,4 @@ def _resume(form: Form, path: Path) -> FloatArray:
         known = json.loads(path.read_text(encoding="utf-8"))["parameters"]
         for k, name in enumerate(form.names):
             start[k] = known.get(name, start[k])
-    return start
+    return np.asarray(start)

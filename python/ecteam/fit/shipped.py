@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ecteam.fit.dataset import Dataset, FloatArray, load_dataset
@@ -40,9 +41,8 @@ def water() -> Form:
         citation=CITATION,
         states={"H": library["H"], "O": library["O"]},
         decays={
-            ("H", "H"): (1.6, 2.4, 3.6, 5.4),
-            ("H", "O"): (1.6, 2.3, 3.3, 4.7, 6.7),
-            ("O", "O"): (1.4, 2.1, 3.1, 4.6),
+            pair: (1.2, 1.8, 2.7, 4.0, 6.0, 9.0)
+            for pair in combinations_with_replacement(("H", "O"), 2)
         },
         channels=[
             Channel(("H", "O"), hydrogen, ("ground", "anion")),
@@ -76,6 +76,12 @@ def halides() -> Form:
 
 
 FORMS = {"water": water, "halides": halides}
+DATA_SETS = {"water": ("water",), "halides": ("halides", "crystals")}
+SCALES = {
+    "water": Scales(emphasis={"h2o-bend": 3.0, "h2o-random": 1.5, "h2o-scan": 1.5}),
+    "halides": Scales(),
+}
+"""Spherical atoms are reluctant to bend a water molecule: its shape gets more weight."""
 
 
 def _library() -> dict[str, list[Fields]]:
@@ -89,10 +95,7 @@ def errors(dataset: Dataset, prediction: Sequence[FloatArray]) -> list[Fields]:
 
     Energies in eV/atom, force components in eV/Å, dipole components in e·Å.
     """
-    energies, forces, dipoles = prediction
-    sizes = dataset.sizes
     groups = np.array(dataset.groups)
-    atom_of = np.repeat(np.arange(len(sizes)), sizes)
     rows = []
     for group in [*sorted(set(dataset.groups)), "all"]:
         for split in ("train", "held-out"):
@@ -101,18 +104,23 @@ def errors(dataset: Dataset, prediction: Sequence[FloatArray]) -> list[Fields]:
                 chosen &= groups == group
             if not chosen.any():
                 continue
-            atoms = chosen[atom_of]
-            rows.append(
-                {
-                    "group": group,
-                    "split": split,
-                    "geometries": int(chosen.sum()),
-                    "energy": _rms(((energies - dataset.energies) / sizes)[chosen]),
-                    "force": _rms((forces - dataset.forces)[atoms]),
-                    "dipole": _rms((dipoles - dataset.dipoles)[chosen]),
-                }
-            )
+            rows.append({"group": group, "split": split, **_errors_of(dataset, prediction, chosen)})
     return rows
+
+
+def _errors_of(
+    dataset: Dataset, prediction: Sequence[FloatArray], chosen: npt.NDArray[np.bool_]
+) -> Fields:
+    energies, forces, dipoles = prediction
+    sizes = dataset.sizes
+    atoms = np.repeat(chosen, sizes)
+    polar = chosen & np.array([not structure.pbc.any() for structure in dataset.structures])
+    found = {
+        "geometries": int(chosen.sum()),
+        "energy": _rms(((energies - dataset.energies) / sizes)[chosen]),
+        "force": _rms((forces - dataset.forces)[atoms]),
+    }
+    return found | ({"dipole": _rms((dipoles - dataset.dipoles)[polar])} if polar.any() else {})
 
 
 def _rms(x: FloatArray) -> float:
@@ -140,15 +148,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ecteam.fit.shipped", description=__doc__)
     parser.add_argument("form", choices=sorted(FORMS))
     parser.add_argument("-o", "--output", type=Path, required=True, help="potential file")
-    parser.add_argument("--data", type=Path, help="extended XYZ; default: the shipped set")
+    parser.add_argument("--data", type=Path, nargs="+", help="extended XYZ; default: as shipped")
     parser.add_argument("--checkpoint", type=Path, required=True, help="resumed if it exists")
     parser.add_argument("--iterations", type=int, default=60)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    path = options.data or Path(str(DATA / "reference" / f"{options.form}.extxyz.gz"))
-    dataset = load_dataset(path)
-    level = dataset.structures[0].info["level"]
-    problem = Problem(FORMS[options.form](), dataset, Scales())
+    shipped = [DATA / "reference" / f"{name}.extxyz.gz" for name in DATA_SETS[options.form]]
+    paths = options.data or [Path(str(path)) for path in shipped]
+    dataset = load_dataset(*paths)
+    problem = Problem(FORMS[options.form](), dataset, SCALES[options.form])
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress:
         best = fit(
@@ -157,7 +165,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             checkpoint=options.checkpoint,
             progress=progress,
         )
-    data = f"{len(dataset.structures)} geometries, {level}, {path.name}"
+    levels = sorted({str(atoms.info["level"]) for atoms in dataset.structures})
+    files_used = ", ".join(path.name for path in paths)
+    data = f"{len(dataset.structures)} geometries; {', '.join(levels)}; {files_used}"
     sealed(problem, best, data).save(options.output)
     return 0
 

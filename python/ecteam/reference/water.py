@@ -45,6 +45,8 @@ def water_structures(seed: int = 20260320) -> dict[str, Structure]:
     named = atoms_and_ions(("H", "O"), {"H": (1,), "O": (-1,)})
     named += _hydroxyl() + _hydroxide() + _monomers(random) + _hydronium(random)
     named += _zundel(random) + _hydroxide_water(random) + _dimers(random) + _trimers(random)
+    # A generator of its own: the structures above stay what they are.
+    named += _rings(np.random.default_rng(seed + 1))
     return dict(named)
 
 
@@ -265,3 +267,32 @@ def _trimers(random: np.random.Generator) -> Named:
         moved = rattled(np.array(rows), 0.02 + 0.08 * index / 11, random)
         named.append((f"trimer-{index}", structure("OHH" * 3, moved, group="h2o-trimer")))
     return named
+
+
+def _rings(random: np.random.Generator) -> Named:
+    """Rings of three, four and six waters with unstrained molecules, rattled."""
+    named: Named = []
+    for size, count in ((3, 8), (4, 8), (6, 8)):
+        for index in range(count):
+            side = random.uniform(2.65, 3.1)
+            moved = rattled(_ring(size, side), 0.01 + 0.07 * index / count, random)
+            name = f"ring-{size}-{index}"
+            named.append((name, structure("OHH" * size, moved, group=f"h2o-ring-{size}")))
+    return named
+
+
+def _ring(size: int, side: float) -> Array:
+    """Each water gives one hydrogen bond along the ring; the free H alternate up and down."""
+    angles = 2.0 * np.pi * np.arange(size) / size
+    circle = np.stack([np.cos(angles), np.sin(angles), np.zeros(size)], axis=1)
+    corners = side / (2.0 * np.sin(np.pi / size)) * circle
+    bend = np.radians(104.5)
+    rows = []
+    for k in range(size):
+        along = (corners[(k + 1) % size] - corners[k]) / side
+        up = np.array([0.0, 0.0, 1.0 if k % 2 == 0 else -1.0])
+        outwards = circle[k] - (circle[k] @ along) * along
+        aside = 0.6 * outwards / np.linalg.norm(outwards) + 0.8 * up
+        free = np.cos(bend) * along + np.sin(bend) * aside
+        rows += [corners[k], corners[k] + 0.98 * along, corners[k] + 0.96 * free]
+    return np.array(rows)

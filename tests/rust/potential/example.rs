@@ -52,7 +52,7 @@ pub fn example() -> PotentialFile {
         geometries: 67,
         energy: 0.004,
         force: 0.1,
-        dipole: 0.03,
+        dipole: Some(0.03),
     };
     PotentialFile {
         format: FORMAT.into(),

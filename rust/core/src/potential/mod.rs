@@ -226,6 +226,7 @@ pub struct GroupErrors {
     pub energy: f64,
     /// RMSE of the force components, eV/Å.
     pub force: f64,
-    /// RMSE of the dipole components, e·Å.
-    pub dipole: f64,
+    /// RMSE of the dipole components, e·Å; absent where no geometry has a dipole (crystals).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dipole: Option<f64>,
 }
