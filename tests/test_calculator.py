@@ -246,3 +246,21 @@ def test_not_converged_says_how_far_it_came():
 def test_unknown_option():
     with pytest.raises(TypeError):
         ecteam.ECTEAM("water", tolerence=1e-6)
+
+
+def test_a_lower_branch_is_reported(caplog):
+    pair = Atoms("NaCl", [[0, 0, 0], [5.0, 0, 0]])
+    pair.calc = ecteam.ECTEAM("halides", branch_interval=1)
+    pair.get_potential_energy()
+    assert pair.calc.result.charges[0] > 0.5
+    for distance in np.arange(5.5, 11.0, 0.5):
+        pair.positions[1, 0] = distance
+        pair.get_potential_energy()
+    found = pair.calc.result
+    if found.charges[0] < 0.5:
+        pytest.skip("this potential has no second branch to follow")
+    assert found.lower_branch == pytest.approx(found.free_energy, abs=1e-3)
+    assert "another branch of the state weights" in caplog.text
+    pair.calc.reset()
+    pair.get_potential_energy()
+    assert abs(pair.calc.result.charges[0]) < 1e-6

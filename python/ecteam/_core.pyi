@@ -1,14 +1,31 @@
 """The compiled engine. Units: eV, Å, e."""
 
-from typing import Literal
+from typing import Literal, final
 
 import numpy as np
 import numpy.typing as npt
+
+__all__ = [
+    "Batch",
+    "EcteamError",
+    "Evaluation",
+    "Evaluator",
+    "InvalidInputError",
+    "NotConvergedError",
+    "Potential",
+    "PotentialFormatError",
+    "electron_density",
+    "electron_density_gradient",
+    "json_schema",
+    "neighbor_list",
+]
 
 _Floats = npt.NDArray[np.float64]
 _Integers = npt.NDArray[np.int32]
 _Numbers = npt.NDArray[np.uint8]
 _Flags = npt.NDArray[np.bool_]
+_Electrostatics = Literal["auto", "direct", "ewald", "shifted_force"]
+_Solver = Literal["auto", "dense", "krylov"]
 
 class EcteamError(Exception): ...
 class InvalidInputError(EcteamError, ValueError): ...
@@ -23,9 +40,11 @@ def neighbor_list(
     positions: _Floats, cell: _Floats, pbc: _Flags, cutoff: float
 ) -> tuple[_Integers, _Integers, _Integers, _Floats, _Floats]: ...
 
+@final
 class Potential:
     @staticmethod
     def from_json(text: str) -> Potential: ...
+    def refit(self, text: str) -> Potential: ...
     def to_json(self) -> str: ...
     @property
     def name(self) -> str: ...
@@ -38,18 +57,20 @@ class Potential:
 
 def json_schema() -> str: ...
 
+@final
 class Evaluator:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         potential: Potential,
         *,
         tolerance: float = 1e-8,
-        electrostatics: str = "auto",
+        electrostatics: _Electrostatics = "auto",
         accuracy: float = 1e-6,
-        solver: Literal["auto", "dense", "krylov"] = "auto",
+        solver: _Solver = "auto",
         skin: float = 0.5,
         max_iterations: int = 200,
-    ) -> None: ...
+        branch_interval: int = 20,
+    ) -> Evaluator: ...
     def evaluate(
         self,
         positions: _Floats,
@@ -61,6 +82,7 @@ class Evaluator:
     ) -> Evaluation: ...
     def reset(self) -> None: ...
 
+@final
 class Evaluation:
     @property
     def energy(self) -> float: ...
@@ -90,6 +112,33 @@ class Evaluation:
     def positive_definite(self) -> bool: ...
     @property
     def dipole(self) -> _Floats: ...
+    @property
+    def lower_branch(self) -> float | None: ...
+
+@final
+class Batch:
+    def __new__(
+        cls,
+        *,
+        tolerance: float = 1e-8,
+        electrostatics: _Electrostatics = "auto",
+        accuracy: float = 1e-6,
+        solver: _Solver = "auto",
+        skin: float = 0.5,
+        max_iterations: int = 200,
+    ) -> Batch: ...
+    def add(
+        self,
+        positions: _Floats,
+        numbers: _Numbers,
+        cell: _Floats,
+        pbc: _Flags,
+        total_charge: float,
+    ) -> None: ...
+    def evaluate(
+        self, potential: Potential, warm: bool = True
+    ) -> tuple[_Floats, _Floats, _Floats, _Floats, list[tuple[int, str]]]: ...
+    def __len__(self) -> int: ...
 
 def electron_density(
     potential: Potential,

@@ -1,4 +1,4 @@
-"""Command line: ``ecteam run`` and ``ecteam show``.
+"""Command line: ``ecteam run``, ``ecteam show`` and ``ecteam demo``.
 
 Exit codes: 0 fine, 2 bad input, 3 not converged.
 """
@@ -9,22 +9,23 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import read, write
+from ase.io import read
 from rich.console import Console
-from rich.progress import track
 
 from ecteam import __version__
 from ecteam._core import EcteamError, InvalidInputError, NotConvergedError
 from ecteam.calculator import ECTEAM
+from ecteam.demo import run_demo
+from ecteam.demo.report import demo_report
 from ecteam.dynamics import molecular_dynamics, relax
 from ecteam.evaluate import Result
-from ecteam.files import whole_file
+from ecteam.frames import frame_of, write_frames
 from ecteam.potential import load
+from ecteam.progress import progress
 from ecteam.report import potential_card, result_data, result_tables
 
 BAD_INPUT = 2
@@ -108,19 +109,35 @@ def run(
         try:
             frames.append(_frame(atoms))
             if do_relax:
-                for _ in _progress(relax(atoms, fmax), "relaxing"):
+                for _ in progress(relax(atoms, fmax), "relaxing"):
                     frames.append(_frame(atoms))
             if do_md:
                 dynamics = molecular_dynamics(atoms, steps, timestep, temperature, seed)
-                for step in _progress(dynamics, "dynamics", steps):
+                for step in progress(dynamics, "dynamics", steps):
                     if step % interval == 0:
                         frames.append(_frame(atoms))
         finally:
             if output is not None:
-                _write_frames(output, frames)
+                write_frames(output, frames)
         atoms.get_potential_energy()
         if calculator.result is not None:
             _print_result(calculator.result, as_json)
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the files; made if missing.")
+    ] = Path("ecteam-demo"),
+    as_json: JsonFlag = False,
+) -> None:
+    """Relax, run dynamics and follow charges on structures that ship with the package."""
+    with _one_line_errors():
+        found = run_demo(output)
+        if as_json:
+            typer.echo(json.dumps(found.data()))
+        else:
+            Console().print(demo_report(found))
 
 
 def _check_directory(output: Path | None) -> None:
@@ -144,27 +161,9 @@ def _read_structure(path: Path) -> Atoms:
 
 
 def _frame(atoms: Atoms) -> Atoms:
-    """Copy of the atoms with the results of their calculator frozen in."""
+    """Evaluate, unless that is done, and freeze the results in a copy of the atoms."""
     atoms.get_potential_energy()
-    frame: Atoms = atoms.copy()
-    frame.calc = SinglePointCalculator(frame, **atoms.calc.results)
-    return frame
-
-
-def _write_frames(path: Path, frames: list[Atoms]) -> None:
-    """Write what there is, also after a failure: a long run is worth keeping."""
-    if frames:
-        with whole_file(path) as part:
-            write(part, frames, format="extxyz")
-
-
-_Item = TypeVar("_Item")
-
-
-def _progress(items: Iterator[_Item], what: str, total: int | None = None) -> Iterator[_Item]:
-    """Show a progress bar on stderr, if that is a terminal."""
-    console = Console(stderr=True)
-    yield from track(items, what, total, console=console, disable=not console.is_terminal)
+    return frame_of(atoms, atoms.calc.result)
 
 
 def _print_result(result: Result, as_json: bool) -> None:

@@ -22,8 +22,8 @@ def relax(atoms: Atoms, fmax: float) -> Iterator[float]:
 
     Parameters
     ----------
-    atoms : ase.Atoms
-        With a calculator; moved in place.
+    atoms : ase.Atoms or an ASE filter
+        With a calculator; moved in place. A cell filter moves the cell too.
     fmax : float
         Largest force at the end, eV/Å.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,12 @@ from ase import Atoms
 from ecteam import _core
 from ecteam.potential import Potential, load
 from ecteam.structure import FloatArray, arrays_of, total_charge_of
+
+_log = logging.getLogger("ecteam")
+_LOWER_BRANCH = (
+    "another branch of the state weights lies %.3g eV below the one followed; a new calculator, "
+    "or ECTEAM.reset(), starts from the lowest"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +51,11 @@ class Result:
     positive_definite : bool
         True if the weights are a strict minimum.
     dipole : (3,) float64
-        e·Å.
+        e·Å, about the origin of the coordinates.
+    lower_branch : float or None
+        How far another branch of weights lies below the one followed, eV. Small systems that are
+        followed by a warm calculator compare branches every ``branch_interval`` calls; None if
+        none was looked for, or none is lower.
     potential : Potential
         The potential used.
     symbols : tuple of str
@@ -67,6 +78,7 @@ class Result:
     iterations: int
     positive_definite: bool
     dipole: FloatArray
+    lower_branch: float | None
     potential: Potential
     symbols: tuple[str, ...]
     state_names: tuple[tuple[str, ...], ...]
@@ -85,7 +97,7 @@ class Result:
 
 _ENGINE_FIELDS = (
     "energy free_energy energies forces stress weights charges background chemical_potential "
-    "kkt_residual hessian_products iterations positive_definite dipole"
+    "kkt_residual hessian_products iterations positive_definite dipole lower_branch"
 ).split()
 
 
@@ -108,7 +120,8 @@ def evaluate(
     **options
         ``tolerance=1e-8`` (KKT residual, eV), ``electrostatics="auto"``, ``accuracy=1e-6``
         (relative, of the long-range sum), ``solver="auto"`` (or ``"dense"``, ``"krylov"``),
-        ``skin=0.5`` (Å), ``max_iterations=200``.
+        ``skin=0.5`` (Å), ``max_iterations=200``, ``branch_interval=20`` (calls of a warm
+        calculator between two looks for a lower branch of weights; 0 for never).
 
     Raises
     ------
@@ -124,9 +137,14 @@ def evaluate(
 def run(
     evaluator: _core.Evaluator, atoms: Atoms, potential: Potential, total_charge: float | None
 ) -> Result:
-    """Evaluate with an evaluator that may be warm; `potential` must be the evaluator's own."""
+    """Evaluate with an evaluator that may be warm; `potential` must be the evaluator's own.
+
+    Logs a warning to the logger ``ecteam`` if another branch of weights has become lower.
+    """
     system = arrays_of(atoms)
     evaluation = evaluator.evaluate(*system, total_charge_of(atoms, total_charge))
+    if evaluation.lower_branch is not None:
+        _log.warning(_LOWER_BRANCH, evaluation.lower_branch)
     symbols = tuple(atoms.get_chemical_symbols())
     states = potential.elements
     return Result(

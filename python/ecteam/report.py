@@ -32,6 +32,7 @@ def result_data(result: Result) -> dict[str, Any]:
         "iterations": result.iterations,
         "hessian_products": result.hessian_products,
         "positive_definite": result.positive_definite,
+        "lower_branch": result.lower_branch,
     }
 
 
@@ -52,6 +53,8 @@ def _system_table(result: Result) -> Table:
         "dipole": f"{dipole} e·Å",
         "weights": f"{minimum}, residual {result.kkt_residual:.1e} eV",
     }
+    if result.lower_branch is not None:
+        rows["warning"] = f"another branch of weights lies {result.lower_branch:.3g} eV lower"
     for name, value in rows.items():
         table.add_row(name, value)
     return table

@@ -35,7 +35,6 @@ fn a_water_molecule_is_polar_and_bound() {
     assert!(e.outcome.kkt_residual <= 1e-8 && e.outcome.positive_definite);
     assert!(e.charges[0] < -0.2 && e.charges[1] > 0.1, "{:?}", e.charges);
     assert!((e.energies.iter().sum::<f64>() - e.energy).abs() < 1e-10);
-    println!("{:?} {:?}", e.outcome, e.charges);
 }
 
 fn moved(s: &Structure, atom: usize, d: usize, h: f64) -> Structure {
@@ -84,7 +83,11 @@ fn the_virial_is_the_slope_along_a_strain() {
             evaluate(precise(), &s, 0.0).free_energy
         };
         let slope = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
-        assert!((e.virial[p][q] - slope).abs() < 1e-6 * (1.0 + slope.abs()), "{p}{q} {} {slope}", e.virial[p][q]);
+        assert!(
+            (e.virial[p][q] - slope).abs() < 1e-6 * (1.0 + slope.abs()),
+            "{p}{q} {} {slope}",
+            e.virial[p][q]
+        );
     }
 }
 
@@ -98,7 +101,6 @@ fn dense_and_krylov_solvers_agree() {
     ] {
         let dense = evaluate(precise().with_solver(Solver::Dense), &s, charge);
         let krylov = evaluate(precise().with_solver(Solver::Krylov), &s, charge);
-        println!("dense {:?}\nkrylov {:?}", dense.outcome, krylov.outcome);
         assert!((dense.free_energy - krylov.free_energy).abs() < 1e-8);
         for (x, y) in dense.weights.iter().zip(&krylov.weights) {
             assert!((x - y).abs() < 1e-7, "{x} {y}");
@@ -113,7 +115,6 @@ fn warm_and_cold_starts_agree() {
         let s = moved(&toy::cluster(4, 0.3, 9), 1, 0, 0.02 * f64::from(step));
         let w = warm.evaluate(&s, 0.0, true).unwrap();
         let c = evaluate(precise(), &s, 0.0);
-        println!("warm {:?}", w.outcome);
         assert!((w.free_energy - c.free_energy).abs() < 1e-8);
     }
 }
@@ -122,7 +123,6 @@ fn warm_and_cold_starts_agree() {
 fn large_systems_converge() {
     let s = toy::liquid(64, 0.3, 4);
     let e = evaluate(Options::default(), &s, 0.0);
-    println!("{:?}", e.outcome);
     constraints_hold(&e, 0.0);
 }
 

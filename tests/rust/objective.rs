@@ -33,7 +33,8 @@ impl Fixture {
             structure.numbers().iter().map(|&z| model.element_index(z).unwrap()).collect();
         let mut offsets = vec![0];
         for &e in &elements {
-            offsets.push(offsets[offsets.len() - 1] + model.elements()[usize::from(e)].states.len());
+            offsets
+                .push(offsets[offsets.len() - 1] + model.elements()[usize::from(e)].states.len());
         }
         let mut pairs = Pairs::default();
         pairs.fill(&model, kernel.as_ref(), structure, &elements, list.pairs()).unwrap();
@@ -81,10 +82,19 @@ fn check(structure: &Structure) {
         };
         let ((ep, gp), (em, gm)) = (at(h), at(-h));
         let slope = (ep - em) / (2.0 * h);
-        assert!((slope - gradient[a]).abs() < 1e-6 * (1.0 + slope.abs()), "{} atoms, {a}: {slope} {}", structure.len(), gradient[a]);
+        assert!(
+            (slope - gradient[a]).abs() < 1e-6 * (1.0 + slope.abs()),
+            "{} atoms, {a}: {slope} {}",
+            structure.len(),
+            gradient[a]
+        );
         for b in 0..n {
             let second = (gp[b] - gm[b]) / (2.0 * h);
-            assert!((second - product[b]).abs() < 1e-6 * (1.0 + second.abs()), "{a} {b}: {second} {}", product[b]);
+            assert!(
+                (second - product[b]).abs() < 1e-6 * (1.0 + second.abs()),
+                "{a} {b}: {second} {}",
+                product[b]
+            );
         }
     }
 }

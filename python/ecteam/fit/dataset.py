@@ -71,7 +71,9 @@ def load_dataset(path: str | Path) -> Dataset:
     frames = [atoms for atoms in read(path, ":") if _usable(atoms)]
     energies = np.array([atoms.info["energy"] for atoms in frames])
     sizes = np.array([len(atoms) for atoms in frames])
-    kinds = np.array([f"{atoms.get_chemical_formula()}{atoms.info['charge']:+g}" for atoms in frames])
+    kinds = np.array(
+        [f"{atoms.get_chemical_formula()}{atoms.info['charge']:+g}" for atoms in frames]
+    )
     excess = np.empty(len(frames))
     for kind in np.unique(kinds):
         chosen = kinds == kind

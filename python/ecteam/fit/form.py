@@ -1,8 +1,8 @@
 """The form of a fitted potential: named parameters and how they fill a potential file.
 
 Embedding: four coefficients of the root polynomial for every state. Repulsion: a sum of
-exponentials with fixed decays for every pair of elements. Resonance: amplitude and decay of every
-charge-transfer channel.
+exponentials with fixed decays for every pair of elements. Resonance: logarithms of amplitude and
+decay of every charge-transfer channel, so that nothing needs bounds.
 """
 
 from __future__ import annotations
@@ -63,30 +63,28 @@ class Form:
     switch_width: float
     names: list[str] = field(init=False, default_factory=list)
     initial: FloatArray = field(init=False, default_factory=lambda: np.empty(0))
-    lower: FloatArray = field(init=False, default_factory=lambda: np.empty(0))
-    upper: FloatArray = field(init=False, default_factory=lambda: np.empty(0))
     prior_width: FloatArray = field(init=False, default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        """List the parameters with start, bounds and width of the prior."""
-        rows: list[tuple[str, float, float, float, float]] = []
+        """List the parameters with start and width of the prior."""
+        rows: list[tuple[str, float, float]] = []
         for element, states in self.states.items():
             for state in states:
                 for k in range(COEFFICIENTS):
                     name = f"embedding.{element}.{state['name']}.{k + 1}"
-                    rows.append((name, 0.0, -np.inf, np.inf, 10.0))
+                    rows.append((name, 0.0, 20.0))
         for (a, b), decays in self.decays.items():
             for decay in decays:
                 # In units of the energy at 2 Å; starts as one medium exponential.
                 start = 0.3 if decay == decays[len(decays) // 2] else 0.0
-                rows.append((f"repulsion.{a}-{b}.{decay:g}", start, -np.inf, np.inf, 20.0))
+                rows.append((f"repulsion.{a}-{b}.{decay:g}", start, 50.0))
         for channel in self.channels:
             name = _channel_name(channel)
-            rows.append((f"resonance.{name}.amplitude", 1.0, 0.0, 20.0, 5.0))
-            rows.append((f"resonance.{name}.decay", 1.5, 0.4, 6.0, 2.0))
+            rows.append((f"resonance.{name}.log_amplitude", 0.0, 1.0))
+            rows.append((f"resonance.{name}.log_decay", 0.4, 0.4))
         columns = list(zip(*rows, strict=True))
         object.__setattr__(self, "names", list(columns[0]))
-        keys = ("initial", "lower", "upper", "prior_width")
+        keys = ("initial", "prior_width")
         for key, column in zip(keys, columns[1:], strict=True):
             object.__setattr__(self, key, np.array(column))
 
@@ -132,10 +130,11 @@ def _at_two(energy: float, decay: float) -> Fields:
     return {"form": "exponential", "amplitude": energy * float(np.exp(2 * decay)), "decay": decay}
 
 
-def _resonance(channel: Channel, energy: float, decay: float) -> Fields:
+def _resonance(channel: Channel, log_amplitude: float, log_decay: float) -> Fields:
+    amplitude = _at_two(float(np.exp(log_amplitude)), float(np.exp(log_decay)))
     return {
         "pair": list(channel.pair),
         "first": list(channel.first),
         "second": list(channel.second),
-        "amplitude": _at_two(energy, decay),
+        "amplitude": amplitude,
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,12 +40,15 @@ class Scales:
         eV/atom, eV/Å, e·Å at the lowest geometry.
     softening : float
         eV/atom above the lowest geometry at which the scales have doubled.
+    emphasis : mapping
+        Factor by which the scales of a group of geometries are divided; 1 for the others.
     """
 
     energy: float = 0.01
     force: float = 0.15
     dipole: float = 0.08
-    softening: float = 0.7
+    softening: float = 0.3
+    emphasis: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -65,7 +69,8 @@ class Problem:
         self._batch.evaluate(self._core)
         fitted = ~self.dataset.held_out
         sizes = self.dataset.sizes
-        soft = 1.0 + self.dataset.excess / self.scales.softening
+        emphasis = [self.scales.emphasis.get(group, 1.0) for group in self.dataset.groups]
+        soft = (1.0 + self.dataset.excess / self.scales.softening) / np.array(emphasis)
         self._energy_weight = fitted / (self.scales.energy * sizes * soft)
         # A geometry's forces count as one measurement per atom, whatever its size.
         self._force_weight = np.repeat(fitted / (self.scales.force * soft * np.sqrt(sizes)), sizes)
@@ -143,9 +148,7 @@ def fit(
             problem.residuals,
             start,
             jac=jacobian,
-            bounds=(problem.form.lower, problem.form.upper),
             x_scale="jac",
-            loss="linear",
             max_nfev=iterations,
             ftol=1e-6,
             xtol=1e-8,
@@ -173,5 +176,4 @@ def _resume(form: Form, path: Path) -> FloatArray:
         known = json.loads(path.read_text(encoding="utf-8"))["parameters"]
         for k, name in enumerate(form.names):
             start[k] = known.get(name, start[k])
-    inside = np.nextafter(form.lower, np.inf), np.nextafter(form.upper, -np.inf)
-    return np.clip(start, *inside)
+    return start

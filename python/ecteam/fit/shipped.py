@@ -63,9 +63,7 @@ def halides() -> Form:
         description="Lithium and sodium fluorides and chlorides: molecules, clusters, ions.",
         citation=CITATION,
         states={element: library[element] for element in elements},
-        decays={
-            pair: (1.2, 2.0, 3.3) for pair in combinations_with_replacement(elements, 2)
-        },
+        decays={pair: (1.2, 2.0, 3.3) for pair in combinations_with_replacement(elements, 2)},
         channels=[
             Channel((halogen, metal), ("ground", "anion"), ("ground", "cation"))
             for halogen in ("Cl", "F")

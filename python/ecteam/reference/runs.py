@@ -78,14 +78,12 @@ def run_tasks(
     folder : path
         Run folder, created if missing.
     executor : concurrent.futures.Executor, optional
-        Anything with `submit` that returns `concurrent.futures.Future` objects (process pool,
-        MPI pool, ``dask_client.get_executor()``). Without one the tasks run here, in order.
+        Anything whose `submit` returns `concurrent.futures.Future` objects: a process pool, an
+        MPI pool, ``dask_client.get_executor()``. Without one the tasks run here, in order.
     retry_failed : bool
         Run the tasks that are recorded as failed again.
-    progress : bool
-        Show a progress bar.
-    description : str
-        Label of the progress bar.
+    progress, description : bool, str
+        Whether to show a progress bar, and its label.
 
     Returns
     -------

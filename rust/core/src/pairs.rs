@@ -82,7 +82,8 @@ impl ChargeKernel {
             |_, r, _| 1e-11 * r.max(1.0),
             |r, row: &mut [Jet]| row[0] = kernel.times_r(r),
         );
-        let charges = model.elements().iter().map(|e| e.states.iter().map(|s| s.charge).collect()).collect();
+        let charges =
+            model.elements().iter().map(|e| e.states.iter().map(|s| s.charge).collect()).collect();
         Some(Self { table, charges })
     }
 
@@ -119,7 +120,9 @@ impl Pairs {
         self.chunks.resize_with(n, Chunk::default);
         let size = list.len().div_ceil(n).max(1);
         let part = |k: usize| &list[(k * size).min(list.len())..((k + 1) * size).min(list.len())];
-        let fill = |(k, chunk): (usize, &mut Chunk)| chunk.fill(model, kernel, structure, elements, part(k));
+        let fill = |(k, chunk): (usize, &mut Chunk)| {
+            chunk.fill(model, kernel, structure, elements, part(k))
+        };
         if n == 1 {
             fill((0, &mut self.chunks[0]))?;
         } else {
@@ -274,7 +277,8 @@ pub fn slopes<'a>(
 }
 
 fn too_close(model: &Model, pair: &Pair, distance: f64) -> Error {
-    let image = if pair.shift == [0; 3] { String::new() } else { format!(" (image {:?})", pair.shift) };
+    let image =
+        if pair.shift == [0; 3] { String::new() } else { format!(" (image {:?})", pair.shift) };
     Error::invalid(
         format!("positions[{}]", pair.i),
         format!(

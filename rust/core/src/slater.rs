@@ -10,8 +10,8 @@ use crate::COULOMB;
 use crate::formulas::{Jet, polynomial_exponential, sum};
 
 /// Exponents closer than this (relative to their sum) use the quadrature.
-const NEARLY_EQUAL: f64 = 0.1;
-/// Nodes of that quadrature; its error is below 1e-16 for exponents within [`NEARLY_EQUAL`].
+const NEARLY_EQUAL: f64 = 0.15;
+/// Nodes of that quadrature; its error is below 1e-13 for exponents within [`NEARLY_EQUAL`].
 const NODES: usize = 10;
 
 /// A nucleus of charge Z with the electron density Σ c_k ζ_k³/(8π) exp(−ζ_k r).
@@ -131,9 +131,10 @@ mod tests {
     /// φ^sr from its definition in k space (design 2.3), composite Simpson on k = x/(1−x).
     fn reference(a: SlaterAtom, b: SlaterAtom, r: f64) -> f64 {
         let form = |atom: SlaterAtom, k: f64| {
-            atom.exponents.iter().zip(atom.coefficients).fold(atom.nucleus, |n, (z, c)| {
-                n - c / (1.0 + (k / z) * (k / z)).powi(2)
-            })
+            atom.exponents
+                .iter()
+                .zip(atom.coefficients)
+                .fold(atom.nucleus, |n, (z, c)| n - c / (1.0 + (k / z) * (k / z)).powi(2))
         };
         let charge = |atom: SlaterAtom| atom.nucleus - atom.coefficients.iter().sum::<f64>();
         // Electron–electron part relative to point charges; nucleus–electron parts are added in

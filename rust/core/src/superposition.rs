@@ -23,11 +23,20 @@ impl Superposition {
     /// # Errors
     /// [`Error::InvalidInput`] for weights of another shape or not finite, an element the
     /// potential lacks, or a state with a tabulated density (classical EAM).
-    pub fn new(model: &Model, structure: &Structure, weights: &[f64], columns: usize) -> Result<Self> {
+    pub fn new(
+        model: &Model,
+        structure: &Structure,
+        weights: &[f64],
+        columns: usize,
+    ) -> Result<Self> {
         if weights.len() != columns * structure.len() {
             return Err(Error::invalid(
                 "weights",
-                format!("must have one row per atom ({}), got {}", structure.len(), weights.len() / columns.max(1)),
+                format!(
+                    "must have one row per atom ({}), got {}",
+                    structure.len(),
+                    weights.len() / columns.max(1)
+                ),
             ));
         }
         let mut this = Self { cutoff: 0.0, offsets: vec![0], functions: Vec::new() };
@@ -41,7 +50,10 @@ impl Superposition {
 
     fn add_atom(&mut self, model: &Model, i: usize, number: u8, row: &[f64]) -> Result<()> {
         let element = model.element_index(number).ok_or_else(|| {
-            Error::invalid(format!("numbers[{i}]"), format!("the potential has no element Z = {number}"))
+            Error::invalid(
+                format!("numbers[{i}]"),
+                format!("the potential has no element Z = {number}"),
+            )
         })?;
         let symbol = &model.elements()[usize::from(element)].symbol;
         let states = &model.file().elements[symbol].states;
@@ -53,9 +65,13 @@ impl Superposition {
         }
         for (state, w) in states.iter().zip(row) {
             let rbf = state.rbf.as_ref().ok_or_else(|| {
-                Error::invalid("potential", format!("state {symbol} {} has no electron density", state.name))
+                Error::invalid(
+                    "potential",
+                    format!("state {symbol} {} has no electron density", state.name),
+                )
             })?;
-            self.functions.extend(rbf.exponents.iter().zip(&rbf.coefficients).map(|(&z, c)| (z, w * c)));
+            self.functions
+                .extend(rbf.exponents.iter().zip(&rbf.coefficients).map(|(&z, c)| (z, w * c)));
         }
         self.offsets.push(self.functions.len());
         Ok(())
@@ -77,7 +93,8 @@ impl RadialDensity for Superposition {
 
     fn value_slope(&self, atom: usize, r: f64) -> (f64, f64) {
         let functions = &self.functions[self.offsets[atom]..self.offsets[atom + 1]];
-        let jet = functions.iter().fold([0.0; 3], |t, &(zeta, c)| sum(t, scaled(c, slater(zeta, r))));
+        let jet =
+            functions.iter().fold([0.0; 3], |t, &(zeta, c)| sum(t, scaled(c, slater(zeta, r))));
         (jet[0], jet[1])
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn invalid(py: Python<'_>, argument: &str, problem: impl Into<String>
 }
 
 /// The engine's error as a Python exception.
+#[allow(clippy::needless_pass_by_value)] // as `map_err` hands it over
 pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
     convert(py, &error).unwrap_or_else(|failure| failure)
 }

@@ -55,7 +55,9 @@ pub(crate) fn options(
         "direct" => Method::Direct,
         "ewald" => Method::Ewald,
         "shifted_force" => Method::ShiftedForce,
-        other => return Err(unknown("electrostatics", other, "auto, direct, ewald, shifted_force")),
+        other => {
+            return Err(unknown("electrostatics", other, "auto, direct, ewald, shifted_force"));
+        }
     };
     options.ensemble.tolerance = tolerance;
     options.ensemble.max_iterations = max_iterations;

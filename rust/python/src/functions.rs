@@ -10,13 +10,11 @@ use crate::arrays::{matrix, structure, table, vector, vectors};
 use crate::errors::to_python;
 use crate::potential::Potential;
 
-type FullList = (
-    Py<PyArray1<i32>>,
-    Py<PyArray1<i32>>,
-    Py<PyArray2<i32>>,
-    Py<PyArray1<f64>>,
-    Py<PyArray2<f64>>,
-);
+type FullList =
+    (Py<PyArray1<i32>>, Py<PyArray1<i32>>, Py<PyArray2<i32>>, Py<PyArray1<f64>>, Py<PyArray2<f64>>);
+
+/// e/Å³ and e/Å⁴.
+type DensityAndGradient = (Py<PyArray1<f64>>, Py<PyArray2<f64>>);
 
 /// Full neighbour list (i, j, S, d, D), D = R_j − R_i + S·cell, sorted by i.
 #[pyfunction]
@@ -76,7 +74,7 @@ pub(crate) fn electron_density_gradient(
     pbc: &Bound<'_, PyAny>,
     weights: &Bound<'_, PyAny>,
     points: &Bound<'_, PyAny>,
-) -> PyResult<(Py<PyArray1<f64>>, Py<PyArray2<f64>>)> {
+) -> PyResult<DensityAndGradient> {
     let system = structure(positions, numbers, cell, pbc)?;
     let ((weights, columns), points) = (matrix(weights, "weights")?, vectors(points, "points")?);
     let compute = || {

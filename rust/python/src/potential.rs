@@ -53,9 +53,8 @@ impl Potential {
 
     #[getter]
     fn elements(&self) -> BTreeMap<String, Vec<String>> {
-        let names = |e: &ecteam_core::potential::Element| {
-            e.states.iter().map(|s| s.name.clone()).collect()
-        };
+        let names =
+            |e: &ecteam_core::potential::Element| e.states.iter().map(|s| s.name.clone()).collect();
         self.model.file().elements.iter().map(|(k, e)| (k.clone(), names(e))).collect()
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use ecteam_core::{Model, PotentialFile, Structure, Vec3};
 
-pub const POTENTIAL: &str = include_str!("potential.json");
+pub(crate) const POTENTIAL: &str = include_str!("potential.json");
 
-pub fn model() -> Arc<Model> {
+pub(crate) fn model() -> Arc<Model> {
     Arc::new(Model::new(PotentialFile::from_json(POTENTIAL).unwrap()).unwrap())
 }
 
 /// `n` waters on a grid 3.1 Å apart, deformed by a seeded pseudo-random shift of every atom.
-pub fn waters(n: usize, shift: f64, seed: u64) -> (Vec<Vec3>, Vec<u8>, f64) {
+pub(crate) fn waters(n: usize, shift: f64, seed: u64) -> (Vec<Vec3>, Vec<u8>, f64) {
     let side = (n as f64).cbrt().ceil() as usize;
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut random = move || {
@@ -32,13 +32,13 @@ pub fn waters(n: usize, shift: f64, seed: u64) -> (Vec<Vec3>, Vec<u8>, f64) {
 }
 
 /// Waters as a finite cluster.
-pub fn cluster(n: usize, shift: f64, seed: u64) -> Structure {
+pub(crate) fn cluster(n: usize, shift: f64, seed: u64) -> Structure {
     let (positions, numbers, _) = waters(n, shift, seed);
     Structure::new(positions, numbers, [[0.0; 3]; 3], [false; 3]).unwrap()
 }
 
 /// Waters in a slightly skewed periodic cell.
-pub fn liquid(n: usize, shift: f64, seed: u64) -> Structure {
+pub(crate) fn liquid(n: usize, shift: f64, seed: u64) -> Structure {
     let (positions, numbers, side) = waters(n, shift, seed);
     let cell = [[side, 0.0, 0.0], [0.1 * side, side, 0.0], [0.0, -0.05 * side, side]];
     Structure::new(positions, numbers, cell, [true; 3]).unwrap()

@@ -30,7 +30,9 @@ impl Constraints {
         if !(total_charge >= low - margin && total_charge <= high + margin) {
             return Err(Error::invalid(
                 "total_charge",
-                format!("no combination of states reaches {total_charge} e; the allowed range is {low} to {high} e"),
+                format!(
+                    "no combination of states reaches {total_charge} e; the allowed range is {low} to {high} e"
+                ),
             ));
         }
         if high - low <= margin {
@@ -99,7 +101,11 @@ impl Constraints {
             if excess.abs() <= 1e-15 {
                 break;
             }
-            if excess > 0.0 { high = nu } else { low = nu }
+            if excess > 0.0 {
+                high = nu;
+            } else {
+                low = nu;
+            }
             nu = next_multiplier(nu, excess, slope, [low, high]);
             if nu == low || nu == high {
                 break;
@@ -115,7 +121,8 @@ impl Constraints {
     fn normalise(&self, weights: &mut [f64], nu: f64) {
         for g in 0..self.groups() {
             let group = self.group(g);
-            let peak = self.charges[group.clone()].iter().fold(f64::NEG_INFINITY, |m, q| m.max(nu * q));
+            let peak =
+                self.charges[group.clone()].iter().fold(f64::NEG_INFINITY, |m, q| m.max(nu * q));
             let mut total = 0.0;
             for a in group.clone() {
                 let tilt = if nu == 0.0 { 1.0 } else { (nu * self.charges[a] - peak).exp() };

@@ -18,7 +18,11 @@ struct Reduced {
 }
 
 /// Newton step; with negative curvature, the step of the Hessian with |eigenvalues|.
-pub(super) fn step(objective: &mut impl Objective, constraints: &Constraints, point: &Point) -> Step {
+pub(super) fn step(
+    objective: &mut impl Objective,
+    constraints: &Constraints,
+    point: &Point,
+) -> Step {
     let reduced = Reduced::new(objective, constraints, point);
     let mut rhs = DVector::from_iterator(
         reduced.free.len(),

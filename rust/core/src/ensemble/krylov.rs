@@ -13,7 +13,11 @@ const ESCAPE_ACCURACY: f64 = 1e-3;
 const SMALLEST_PIVOT: f64 = 1e-3;
 
 /// Truncated Newton step; stops at negative curvature with the best direction so far.
-pub(super) fn step(objective: &mut impl Objective, constraints: &Constraints, point: &Point) -> Step {
+pub(super) fn step(
+    objective: &mut impl Objective,
+    constraints: &Constraints,
+    point: &Point,
+) -> Step {
     let rhs = point.root.iter().zip(&point.slack).map(|(r, s)| -r * s).collect();
     match conjugate_gradients(objective, constraints, point, rhs, forcing) {
         Found::Solution(step) => step,
@@ -34,7 +38,8 @@ pub(super) fn escape(
     point: &Point,
 ) -> Step {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let rhs = point.root.iter().map(|r| if *r > 0.0 { xorshift(&mut state) } else { 0.0 }).collect();
+    let rhs =
+        point.root.iter().map(|r| if *r > 0.0 { xorshift(&mut state) } else { 0.0 }).collect();
     match conjugate_gradients(objective, constraints, point, rhs, |_| ESCAPE_ACCURACY) {
         Found::Solution(step) => Step { y: vec![0.0; point.root.len()], ..step },
         Found::Descent { p, products, .. } => Step { y: p, products, positive_definite: false },
@@ -53,7 +58,11 @@ fn xorshift(state: &mut u64) -> f64 {
 enum Found {
     Solution(Step),
     /// The direction `p` has no positive curvature; `y` is the iterate before it.
-    Descent { y: Vec<f64>, p: Vec<f64>, products: usize },
+    Descent {
+        y: Vec<f64>,
+        p: Vec<f64>,
+        products: usize,
+    },
 }
 
 /// H y = rhs on the tangent space, to a relative accuracy that depends on the norm of rhs.

@@ -147,8 +147,13 @@ impl Point {
         let mut weights = weights.to_vec();
         constraints.project(&mut weights);
         let n = weights.len();
-        let mut point =
-            Self { weights, gradient: vec![0.0; n], slack: vec![0.0; n], root: vec![0.0; n], ..Self::default() };
+        let mut point = Self {
+            weights,
+            gradient: vec![0.0; n],
+            slack: vec![0.0; n],
+            root: vec![0.0; n],
+            ..Self::default()
+        };
         point.value = objective.value_gradient(&point.weights, &mut point.gradient);
         point.update(constraints);
         point
@@ -161,7 +166,11 @@ impl Point {
         for g in 0..constraints.groups() {
             let group = constraints.group(g);
             let shifted = |a: usize| self.gradient[a] - self.mu * constraints.charges[a];
-            let lambda: f64 = group.clone().filter(|&a| constraints.allowed(a)).map(|a| self.weights[a] * shifted(a)).sum();
+            let lambda: f64 = group
+                .clone()
+                .filter(|&a| constraints.allowed(a))
+                .map(|a| self.weights[a] * shifted(a))
+                .sum();
             for a in group {
                 let slack = shifted(a) - lambda;
                 if constraints.allowed(a) {
@@ -187,12 +196,14 @@ impl Point {
         y: &[f64],
         bounded: bool,
     ) -> bool {
-        let slope: f64 = y.iter().zip(&self.root).zip(&self.slack).map(|((y, r), s)| y * r * s).sum();
+        let slope: f64 =
+            y.iter().zip(&self.root).zip(&self.slack).map(|((y, r), s)| y * r * s).sum();
         let change = y.iter().zip(&self.root).fold(0.0_f64, |m, (y, r)| m.max((y * r).abs()));
         if !(change > 0.0 && change.is_finite()) {
             return false;
         }
-        let mut scale = if bounded || change > 1.0 { (LARGEST_CHANGE / change).min(1.0) } else { 1.0 };
+        let mut scale =
+            if bounded || change > 1.0 { (LARGEST_CHANGE / change).min(1.0) } else { 1.0 };
         if bounded && slope >= 0.0 {
             scale = 0.05 * LARGEST_CHANGE / change;
         }
@@ -206,7 +217,10 @@ impl Point {
             trial.update(constraints);
             let gain = trial.value - self.value;
             let quiet = gain.abs() <= noise && trial.residual <= self.residual;
-            if gain <= SUFFICIENT * scale * slope.min(0.0) - f64::from(u8::from(slope >= 0.0)) * noise || quiet {
+            if gain
+                <= SUFFICIENT * scale * slope.min(0.0) - f64::from(u8::from(slope >= 0.0)) * noise
+                || quiet
+            {
                 *self = trial;
                 return true;
             }
@@ -217,7 +231,13 @@ impl Point {
         false
     }
 
-    fn finish(&self, weights: &mut [f64], iterations: usize, products: usize, definite: bool) -> Outcome {
+    fn finish(
+        &self,
+        weights: &mut [f64],
+        iterations: usize,
+        products: usize,
+        definite: bool,
+    ) -> Outcome {
         for (out, w) in weights.iter_mut().zip(&self.weights) {
             *out = if *w <= 2.0 * FLOOR { 0.0 } else { *w };
         }
@@ -239,7 +259,8 @@ impl Point {
                 m.max(if s < 0.0 { -s } else { s * self.weights[a].sqrt() })
             })
         };
-        let mut groups: Vec<(usize, f64)> = (0..constraints.groups()).map(|g| (g, residual(g))).collect();
+        let mut groups: Vec<(usize, f64)> =
+            (0..constraints.groups()).map(|g| (g, residual(g))).collect();
         groups.sort_by(|a, b| b.1.total_cmp(&a.1));
         let words: Vec<String> =
             groups.iter().take(3).map(|(g, r)| format!("atom {g} ({r:.2e} eV)")).collect();
@@ -273,14 +294,20 @@ fn chemical_potential(constraints: &Constraints, weights: &[f64], gradient: &[f6
             variance += weights[a] * dq * dq;
         }
     }
-    if variance > 1e-20 { covariance / variance } else { vertex_potential(constraints, weights, gradient) }
+    if variance > 1e-20 {
+        covariance / variance
+    } else {
+        vertex_potential(constraints, weights, gradient)
+    }
 }
 
 fn vertex_potential(constraints: &Constraints, weights: &[f64], gradient: &[f64]) -> f64 {
     let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
     for g in 0..constraints.groups() {
         let group = constraints.group(g);
-        let Some(v) = group.clone().max_by(|&a, &b| weights[a].total_cmp(&weights[b])) else { continue };
+        let Some(v) = group.clone().max_by(|&a, &b| weights[a].total_cmp(&weights[b])) else {
+            continue;
+        };
         for a in group {
             let dq = constraints.charges[a] - constraints.charges[v];
             let ratio = (gradient[a] - gradient[v]) / dq;

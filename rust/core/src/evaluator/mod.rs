@@ -11,19 +11,14 @@ use crate::neighbors::NeighborList;
 use crate::pairs::{ChargeKernel, Pairs};
 use crate::structure::{Mat3, Structure, Vec3};
 
-/// A cold start compares these weights on small systems and takes the lowest minimum.
-const STARTS: [Start; 3] = [Start::Uniform, Start::Neutral, Start::Ionic];
-/// Weight of the favoured states in a neutral or ionic start.
-const FAVOURED: f64 = 0.98;
+mod history;
+mod search;
+
+use history::History;
+use search::Search;
+
 /// A branch lower than the one followed by less than this is not reported, eV.
 const SAME_BRANCH: f64 = 1e-6;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Start {
-    Uniform,
-    Neutral,
-    Ionic,
-}
 
 /// How to evaluate.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +83,8 @@ impl Evaluation {
 
     /// Parameters of absurd size overflow in sums over pairs even where single terms do not.
     fn check_finite(&self) -> Result<()> {
-        let finite = |i: usize| self.energies[i].is_finite() && self.forces[i].iter().all(|f| f.is_finite());
+        let finite =
+            |i: usize| self.energies[i].is_finite() && self.forces[i].iter().all(|f| f.is_finite());
         match (0..self.forces.len()).find(|&i| !finite(i)) {
             Some(i) => Err(Error::invalid(
                 format!("positions[{i}]"),
@@ -114,15 +110,6 @@ pub struct Evaluator {
     warm_calls: usize,
 }
 
-/// The last two solutions, to start from.
-#[derive(Debug, Clone, Default)]
-struct History {
-    numbers: Vec<u8>,
-    pbc: [bool; 3],
-    positions: [Vec<Vec3>; 2],
-    weights: [Vec<f64>; 2],
-}
-
 impl Evaluator {
     /// An evaluator without history.
     ///
@@ -131,13 +118,19 @@ impl Evaluator {
     pub fn new(model: Arc<Model>, options: Options) -> Result<Self> {
         let t = options.ensemble.tolerance;
         if !(1e-13..=1e-2).contains(&t) {
-            return Err(Error::invalid("tolerance", format!("must be between 1e-13 and 1e-2 eV, got {t}")));
+            return Err(Error::invalid(
+                "tolerance",
+                format!("must be between 1e-13 and 1e-2 eV, got {t}"),
+            ));
         }
         if options.ensemble.max_iterations == 0 {
             return Err(Error::invalid("max_iterations", "must be at least 1, got 0"));
         }
         if !(0.0..=10.0).contains(&options.skin) {
-            return Err(Error::invalid("skin", format!("must be between 0 and 10 Å, got {}", options.skin)));
+            return Err(Error::invalid(
+                "skin",
+                format!("must be between 0 and 10 Å, got {}", options.skin),
+            ));
         }
         // Periodicity is checked with the structure; accuracy and cutoff here.
         let bare = CoulombOptions { method: Method::Auto, ..options.coulomb };
@@ -191,7 +184,12 @@ impl Evaluator {
     /// # Errors
     /// [`Error::InvalidInput`] for an element the potential lacks, atoms too close, a charge out
     /// of reach, electrostatics that do not fit the periodicity; [`Error::NotConverged`].
-    pub fn evaluate(&mut self, structure: &Structure, total_charge: f64, warm: bool) -> Result<Evaluation> {
+    pub fn evaluate(
+        &mut self,
+        structure: &Structure,
+        total_charge: f64,
+        warm: bool,
+    ) -> Result<Evaluation> {
         let (offsets, charges) = self.assign(structure)?;
         let constraints = Constraints::new(offsets, charges, total_charge)?;
         self.prepare(structure)?;
@@ -204,7 +202,8 @@ impl Evaluator {
             elements: &self.elements,
             offsets: &constraints.offsets,
         };
-        let mut search = Search { geometry, constraints: &constraints, options: self.options.ensemble };
+        let mut search =
+            Search { geometry, constraints: &constraints, options: self.options.ensemble };
         let small = constraints.charges.len() <= DENSE_LIMIT;
         let mut lower_branch = None;
         let (weights, outcome) = match start {
@@ -218,7 +217,10 @@ impl Evaluator {
                 search.options.leave_saddles = true;
                 let found = followed.or_else(|_| search.cold(&mut self.work))?;
                 // A comparison that fails does not take away the answer at hand.
-                if small && compare && let Ok((_, other)) = search.cold(&mut self.work) {
+                if small
+                    && compare
+                    && let Ok((_, other)) = search.cold(&mut self.work)
+                {
                     let below = found.1.value - other.value;
                     lower_branch = (below > SAME_BRANCH).then_some(below);
                 }
@@ -282,81 +284,12 @@ impl Evaluator {
     }
 }
 
-/// One minimisation problem and the ways into it.
-struct Search<'a> {
-    geometry: Geometry<'a>,
-    constraints: &'a Constraints,
-    options: ensemble::Options,
-}
-
-impl Search<'_> {
-    fn from(&mut self, work: &mut Workspace, mut weights: Vec<f64>) -> Result<(Vec<f64>, Outcome)> {
-        let mut energy = Energy::new(self.geometry, work);
-        let outcome = ensemble::minimise(&mut energy, self.constraints, &self.options, &mut weights)?;
-        Ok((weights, outcome))
-    }
-
-    /// Small systems: the lowest minimum of all starts. Large ones: the start with the lowest
-    /// energy, the others only if it fails.
-    fn cold(&mut self, work: &mut Workspace) -> Result<(Vec<f64>, Outcome)> {
-        let mut starts: Vec<(f64, Vec<f64>)> =
-            STARTS.iter().map(|&s| self.start(work, s)).collect();
-        if self.constraints.charges.len() > DENSE_LIMIT {
-            starts.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let mut last = None;
-            for (_, weights) in starts {
-                match self.from(work, weights) {
-                    Ok(found) => return Ok(found),
-                    Err(error) => last = Some(error),
-                }
-            }
-            return Err(last.unwrap_or_else(|| Error::invalid("weights", "no start")));
-        }
-        let mut best: Result<(Vec<f64>, Outcome)> = Err(Error::invalid("weights", "no start"));
-        let mut products = 0;
-        for (_, weights) in starts {
-            let found = self.from(work, weights);
-            products += found.as_ref().map_or(0, |f| f.1.hessian_products);
-            let better = match (&best, &found) {
-                (Ok(b), Ok(f)) => f.1.value < b.1.value - 1e-9,
-                (Ok(_), Err(_)) => false,
-                (Err(_), _) => true,
-            };
-            if better {
-                best = found;
-            }
-        }
-        best.map(|(weights, outcome)| (weights, Outcome { hessian_products: products, ..outcome }))
-    }
-
-    fn start(&self, work: &mut Workspace, start: Start) -> (f64, Vec<f64>) {
-        let mut weights = self.constraints.charges.clone();
-        for g in 0..self.constraints.groups() {
-            let group = self.constraints.group(g);
-            let favoured = |q: f64| match start {
-                Start::Uniform => true,
-                Start::Neutral => q == 0.0,
-                Start::Ionic => q != 0.0,
-            };
-            let charges = &self.constraints.charges[group.clone()];
-            let n = charges.iter().filter(|q| favoured(**q)).count();
-            let (high, low) = if n == 0 || n == charges.len() {
-                (1.0, 1.0)
-            } else {
-                (FAVOURED / n as f64, (1.0 - FAVOURED) / (charges.len() - n) as f64)
-            };
-            for a in group {
-                weights[a] = if favoured(self.constraints.charges[a]) { high } else { low };
-            }
-        }
-        self.constraints.project(&mut weights);
-        let mut gradient = vec![0.0; weights.len()];
-        let value = Energy::new(self.geometry, work).value_gradient(&weights, &mut gradient);
-        (value, weights)
-    }
-}
-
-fn collect(geometry: Geometry, work: &mut Workspace, weights: Vec<f64>, outcome: Outcome) -> Evaluation {
+fn collect(
+    geometry: Geometry,
+    work: &mut Workspace,
+    weights: Vec<f64>,
+    outcome: Outcome,
+) -> Evaluation {
     let mut gradient = vec![0.0; weights.len()];
     let mut energy = Energy::new(geometry, work);
     let free_energy = energy.value_gradient(&weights, &mut gradient);
@@ -375,50 +308,6 @@ fn collect(geometry: Geometry, work: &mut Workspace, weights: Vec<f64>, outcome:
         background: work.background.clone(),
         outcome,
         lower_branch: None,
-    }
-}
-
-impl History {
-    fn push(&mut self, structure: &Structure, weights: &[f64]) {
-        if self.numbers != structure.numbers() || self.pbc != structure.pbc() {
-            *self = Self::default();
-            self.numbers = structure.numbers().to_vec();
-            self.pbc = structure.pbc();
-        }
-        self.positions.swap(0, 1);
-        self.weights.swap(0, 1);
-        self.positions[0] = structure.positions().to_vec();
-        self.weights[0] = weights.to_vec();
-    }
-
-    /// Weights to start from: the last ones, extrapolated time-reversibly (2ω_n − ω_{n−1}) when
-    /// the atoms move on as in the step before, as they do in dynamics.
-    fn predict(&self, structure: &Structure) -> Option<Vec<f64>> {
-        if self.weights[0].is_empty() || self.numbers != structure.numbers() || self.pbc != structure.pbc() {
-            return None;
-        }
-        let [last, before] = &self.weights;
-        if !self.steady(structure) {
-            return Some(last.clone());
-        }
-        let extrapolate = |(w, b): (&f64, &f64)| (2.0 * w - b).max(0.2 * w);
-        Some(last.iter().zip(before).map(extrapolate).collect())
-    }
-
-    /// The last two displacements differ by less than half of the last.
-    fn steady(&self, structure: &Structure) -> bool {
-        let [last, before] = &self.positions;
-        if before.len() != last.len() {
-            return false;
-        }
-        let (mut step, mut bend) = (0.0_f64, 0.0_f64);
-        for ((new, last), before) in structure.positions().iter().zip(last).zip(before) {
-            for d in 0..3 {
-                step = step.max((last[d] - before[d]).abs());
-                bend = bend.max((new[d] - 2.0 * last[d] + before[d]).abs());
-            }
-        }
-        step > 0.0 && bend < 0.5 * step
     }
 }
 

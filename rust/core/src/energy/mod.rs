@@ -1,0 +1,164 @@
+//! The energy of design 2.3 as a function of the weights, and its derivatives in the positions.
+//!
+//! Passes: background density → embedding per atom → pairs (electrostatics, embedding response,
+//! resonance) → point charges → entropy. Hessian products repeat them linearised.
+
+use crate::coulomb::Coulomb;
+use crate::formulas::entropy;
+use crate::model::{Channel, Model};
+use crate::pairs::{ChargeKernel, Pairs};
+
+mod derivatives;
+mod objective;
+
+pub use derivatives::Derivatives;
+
+/// Everything that is fixed while the weights are sought.
+#[derive(Clone, Copy)]
+pub struct Geometry<'a> {
+    /// Compiled potential.
+    pub model: &'a Model,
+    /// Pairs within the cutoff.
+    pub pairs: &'a Pairs,
+    /// Point-charge kernel of the pairs.
+    pub kernel: Option<&'a ChargeKernel>,
+    /// Point charges beyond the pairs; absent when all states are neutral.
+    pub coulomb: Option<&'a Coulomb>,
+    /// Element index of every atom.
+    pub elements: &'a [u8],
+    /// First weight of every atom, and their total number.
+    pub offsets: &'a [usize],
+}
+
+/// Arrays of one minimisation, reused between geometries.
+#[derive(Debug, Clone, Default)]
+pub struct Workspace {
+    weights: Vec<f64>,
+    inverse_weights: Vec<f64>,
+    /// ρ̄_i, e/Å³.
+    pub background: Vec<f64>,
+    embedding_slope: Vec<f64>,
+    mean_slope: Vec<f64>,
+    mean_curvature: Vec<f64>,
+    /// q_i, e.
+    pub charges: Vec<f64>,
+    potential: Vec<f64>,
+    change: Vec<f64>,
+    response: Vec<f64>,
+    buffers: Vec<Vec<f64>>,
+}
+
+/// The energy at a geometry: an [`Objective`] of the weights.
+pub struct Energy<'a> {
+    geometry: Geometry<'a>,
+    work: &'a mut Workspace,
+}
+
+impl<'a> Geometry<'a> {
+    fn weights_of<'w>(&self, weights: &'w [f64], atom: u32) -> &'w [f64] {
+        &weights[self.offsets[atom as usize]..self.offsets[atom as usize + 1]]
+    }
+
+    fn atoms(&self) -> usize {
+        self.elements.len()
+    }
+
+    fn state_charges(&self, atom: usize) -> impl Iterator<Item = f64> + 'a {
+        self.model.elements()[usize::from(self.elements[atom])].states.iter().map(|s| s.charge)
+    }
+
+    /// Σ_M x_iM q_M for every atom.
+    fn charges(&self, x: &[f64], out: &mut Vec<f64>) {
+        out.clear();
+        out.extend((0..self.atoms()).map(|i| {
+            let states = &x[self.offsets[i]..self.offsets[i + 1]];
+            states.iter().zip(self.state_charges(i)).map(|(x, q)| x * q).sum::<f64>()
+        }));
+    }
+
+    /// Σ_{j≠i} Σ_N x_jN ρ_N(R_ij) for every atom.
+    fn densities(&self, x: &[f64], buffers: &mut Vec<Vec<f64>>, out: &mut Vec<f64>) {
+        out.clear();
+        out.resize(self.atoms(), 0.0);
+        self.pairs.accumulate(buffers, out, |chunk, out| {
+            for (record, _, v) in chunk.iter(self.model) {
+                out[record.a as usize] += dot(v.at_a, self.weights_of(x, record.b));
+                out[record.b as usize] += dot(v.at_b, self.weights_of(x, record.a));
+            }
+            0.0
+        });
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// Slots of a channel in the flat weights: initial and final on a, initial and final on b.
+fn slots(channel: &Channel, a: usize, b: usize) -> [usize; 4] {
+    [a + channel.first[0], a + channel.first[1], b + channel.second[0], b + channel.second[1]]
+}
+
+impl<'a> Energy<'a> {
+    /// The energy at a geometry, with arrays to reuse.
+    pub fn new(geometry: Geometry<'a>, work: &'a mut Workspace) -> Self {
+        Self { geometry, work }
+    }
+
+    /// On-site and embedding energies: fills the gradient and the slopes per weight and atom.
+    fn on_site(&mut self, gradient: &mut [f64]) -> f64 {
+        let Geometry { model, offsets, elements, .. } = self.geometry;
+        let work = &mut *self.work;
+        work.mean_slope.clear();
+        work.mean_curvature.clear();
+        work.embedding_slope.resize(gradient.len(), 0.0);
+        let mut energy = 0.0;
+        for (i, &element) in elements.iter().enumerate() {
+            let (mut mean_slope, mut mean_curvature) = (0.0, 0.0);
+            for (m, state) in model.elements()[usize::from(element)].states.iter().enumerate() {
+                let (a, jet) = (offsets[i] + m, state.embedding(work.background[i]));
+                gradient[a] = state.energy + jet[0];
+                work.embedding_slope[a] = jet[1];
+                energy += work.weights[a] * gradient[a];
+                mean_slope += work.weights[a] * jet[1];
+                mean_curvature += work.weights[a] * jet[2];
+            }
+            work.mean_slope.push(mean_slope);
+            work.mean_curvature.push(mean_curvature);
+        }
+        energy
+    }
+
+    /// Point charges beyond the pairs: adds q_M V_i to the gradient, returns ½ Σ q_i V_i.
+    fn point_charges(&mut self, x: &[f64], gradient: &mut [f64], charges: &mut Vec<f64>) -> f64 {
+        let geometry = self.geometry;
+        geometry.charges(x, charges);
+        let Some(coulomb) = geometry.coulomb else { return 0.0 };
+        let potential = &mut self.work.potential;
+        potential.clear();
+        potential.resize(charges.len(), 0.0);
+        coulomb.add_potential(charges, potential);
+        for (i, v) in potential.iter().enumerate() {
+            for (a, q) in (geometry.offsets[i]..).zip(geometry.state_charges(i)) {
+                gradient[a] += q * v;
+            }
+        }
+        0.5 * dot(charges, potential)
+    }
+
+    fn entropy(&self, gradient: &mut [f64]) -> f64 {
+        let t = self.geometry.model.temperature();
+        if t == 0.0 {
+            return 0.0;
+        }
+        let mut sum = 0.0;
+        for (g, w) in gradient.iter_mut().zip(&self.work.weights) {
+            if *w > 0.0 {
+                let jet = entropy(*w);
+                sum += jet[0];
+                *g += t * jet[1];
+            }
+        }
+        t * sum
+    }
+}

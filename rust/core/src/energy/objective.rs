@@ -1,0 +1,185 @@
+//! Value, gradient, Hessian products and diagonal blocks of the energy in the weights.
+
+use super::{Energy, Geometry, Workspace, dot, slots};
+use crate::ensemble::Objective;
+use crate::formulas::resonance_mean;
+use crate::pairs::Chunk;
+
+impl Objective for Energy<'_> {
+    fn value_gradient(&mut self, weights: &[f64], gradient: &mut [f64]) -> f64 {
+        let geometry = self.geometry;
+        let work = &mut *self.work;
+        work.weights.clear();
+        work.weights.extend_from_slice(weights);
+        work.inverse_weights.clear();
+        work.inverse_weights.extend(weights.iter().map(|&w| if w > 0.0 { w.recip() } else { 0.0 }));
+        geometry.densities(weights, &mut work.buffers, &mut work.background);
+        let mut value = self.on_site(gradient);
+        let mut buffers = std::mem::take(&mut self.work.buffers);
+        let work = &*self.work;
+        value += geometry.pairs.accumulate(&mut buffers, gradient, |chunk, out| {
+            chunk
+                .iter(geometry.model)
+                .map(|(record, pair, v)| {
+                    let at =
+                        [geometry.offsets[record.a as usize], geometry.offsets[record.b as usize]];
+                    let x = [record.a, record.b].map(|i| geometry.weights_of(weights, i));
+                    let mut energy = add_bilinear(v.phi, x, out, at);
+                    add_scaled(out, at[1], work.mean_slope[record.a as usize], v.at_a);
+                    add_scaled(out, at[0], work.mean_slope[record.b as usize], v.at_b);
+                    for (channel, t) in pair.channels.iter().zip(v.amplitudes) {
+                        let at = slots(channel, at[0], at[1]);
+                        let strength = t * resonance_mean(at.map(|s| weights[s]));
+                        energy -= 2.0 * strength;
+                        for s in at {
+                            out[s] -= 0.5 * strength * work.inverse_weights[s];
+                        }
+                    }
+                    energy
+                })
+                .sum()
+        });
+        self.work.buffers = buffers;
+        let mut charges = std::mem::take(&mut self.work.charges);
+        value += self.point_charges(weights, gradient, &mut charges);
+        self.work.charges = charges;
+        value + self.entropy(gradient)
+    }
+
+    fn product(&mut self, direction: &[f64], out: &mut [f64]) {
+        let geometry = self.geometry;
+        let t = geometry.model.temperature();
+        let work = &mut *self.work;
+        let mut response = std::mem::take(&mut work.response);
+        geometry.densities(direction, &mut work.buffers, &mut response);
+        for i in 0..geometry.atoms() {
+            let group = geometry.offsets[i]..geometry.offsets[i + 1];
+            let change = response[i];
+            let coupling = dot(&direction[group.clone()], &work.embedding_slope[group.clone()]);
+            for a in group {
+                out[a] =
+                    work.embedding_slope[a] * change + t * direction[a] * work.inverse_weights[a];
+            }
+            // From here on: the factor of ρ_N(R_ij) in the neighbours' rows.
+            response[i] = coupling + work.mean_curvature[i] * change;
+        }
+        let mut buffers = std::mem::take(&mut work.buffers);
+        let work = &*self.work;
+        geometry.pairs.accumulate(&mut buffers, out, |chunk, out| {
+            product_pass(&geometry, work, chunk, direction, &response, out);
+            0.0
+        });
+        self.work.buffers = buffers;
+        self.work.response = response;
+        let mut change = std::mem::take(&mut self.work.change);
+        self.point_charges(direction, out, &mut change);
+        self.work.change = change;
+    }
+
+    fn blocks(&mut self, out: &mut [f64]) {
+        let geometry = self.geometry;
+        let size = |i: usize| geometry.offsets[i + 1] - geometry.offsets[i];
+        let mut starts = vec![0];
+        for i in 0..geometry.atoms() {
+            starts.push(starts[i] + size(i) * size(i));
+        }
+        out.fill(0.0);
+        let t = geometry.model.temperature();
+        for i in 0..geometry.atoms() {
+            for m in 0..size(i) {
+                out[starts[i] + m * (size(i) + 1)] =
+                    t * self.work.inverse_weights[geometry.offsets[i] + m];
+            }
+        }
+        let mut buffers = std::mem::take(&mut self.work.buffers);
+        let work = &*self.work;
+        geometry.pairs.accumulate(&mut buffers, out, |chunk, out| {
+            block_pass(&geometry, work, chunk, &starts, out);
+            0.0
+        });
+        self.work.buffers = buffers;
+    }
+}
+
+fn product_pass(
+    geometry: &Geometry,
+    work: &Workspace,
+    chunk: &Chunk,
+    direction: &[f64],
+    response: &[f64],
+    out: &mut [f64],
+) {
+    for (record, pair, v) in chunk.iter(geometry.model) {
+        let at = [geometry.offsets[record.a as usize], geometry.offsets[record.b as usize]];
+        let x = [record.a, record.b].map(|i| geometry.weights_of(direction, i));
+        add_bilinear(v.phi, x, out, at);
+        add_scaled(out, at[1], response[record.a as usize], v.at_a);
+        add_scaled(out, at[0], response[record.b as usize], v.at_b);
+        for (channel, t) in pair.channels.iter().zip(v.amplitudes) {
+            let at = slots(channel, at[0], at[1]);
+            let y = at.map(|s| direction[s] * work.inverse_weights[s]);
+            let total: f64 = y.iter().sum();
+            let strength = 0.125 * t * resonance_mean(at.map(|s| work.weights[s]));
+            for (s, y) in at.into_iter().zip(y) {
+                out[s] -= strength * work.inverse_weights[s] * (total - 4.0 * y);
+            }
+        }
+    }
+}
+
+/// Diagonal blocks of resonance and of the embedding's response to the atom's own density.
+fn block_pass(
+    geometry: &Geometry,
+    work: &Workspace,
+    chunk: &Chunk,
+    starts: &[usize],
+    out: &mut [f64],
+) {
+    for (record, pair, v) in chunk.iter(geometry.model) {
+        let (a, b) = (record.a as usize, record.b as usize);
+        add_outer(&mut out[starts[a]..starts[a + 1]], work.mean_curvature[b], v.at_b);
+        add_outer(&mut out[starts[b]..starts[b + 1]], work.mean_curvature[a], v.at_a);
+        for (channel, t) in pair.channels.iter().zip(v.amplitudes) {
+            let at = slots(channel, geometry.offsets[a], geometry.offsets[b]);
+            let strength = 0.125 * t * resonance_mean(at.map(|s| work.weights[s]));
+            for (atom, states, two) in
+                [(a, channel.first, [at[0], at[1]]), (b, channel.second, [at[2], at[3]])]
+            {
+                let size = geometry.offsets[atom + 1] - geometry.offsets[atom];
+                let block = &mut out[starts[atom]..starts[atom + 1]];
+                let inverse = two.map(|s| work.inverse_weights[s]);
+                for (m, x) in states.iter().zip(inverse) {
+                    for (n, y) in states.iter().zip(inverse) {
+                        let factor = if m == n { 3.0 } else { -1.0 };
+                        block[m * size + n] += factor * strength * x * y;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn add_outer(block: &mut [f64], factor: f64, x: &[f64]) {
+    for (row, x1) in block.chunks_exact_mut(x.len()).zip(x) {
+        row.iter_mut().zip(x).for_each(|(o, x2)| *o += factor * x1 * x2);
+    }
+}
+
+/// Adds φ·y to `gx` and φᵀ·x to `gy`; returns x·φ·y.
+#[inline]
+fn add_bilinear(phi: &[f64], [x, y]: [&[f64]; 2], out: &mut [f64], [a, b]: [usize; 2]) -> f64 {
+    let mut energy = 0.0;
+    for (m, row) in phi.chunks_exact(y.len()).enumerate() {
+        let s = dot(row, y);
+        out[a + m] += s;
+        energy += x[m] * s;
+        for (n, value) in row.iter().enumerate() {
+            out[b + n] += x[m] * value;
+        }
+    }
+    energy
+}
+
+fn add_scaled(out: &mut [f64], start: usize, factor: f64, x: &[f64]) {
+    out[start..start + x.len()].iter_mut().zip(x).for_each(|(o, x)| *o += factor * x);
+}

@@ -1,0 +1,95 @@
+//! The ways into one minimisation: from given weights, or cold from several starts.
+
+use crate::energy::{Energy, Geometry, Workspace};
+use crate::ensemble::{self, Constraints, DENSE_LIMIT, Objective, Outcome};
+use crate::error::{Error, Result};
+
+/// A cold start compares these weights on small systems and takes the lowest minimum.
+const STARTS: [Start; 3] = [Start::Uniform, Start::Neutral, Start::Ionic];
+/// Weight of the favoured states in a neutral or ionic start.
+const FAVOURED: f64 = 0.98;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Uniform,
+    Neutral,
+    Ionic,
+}
+
+/// One minimisation problem and the ways into it.
+pub(super) struct Search<'a> {
+    pub(super) geometry: Geometry<'a>,
+    pub(super) constraints: &'a Constraints,
+    pub(super) options: ensemble::Options,
+}
+
+impl Search<'_> {
+    pub(super) fn from(
+        &mut self,
+        work: &mut Workspace,
+        mut weights: Vec<f64>,
+    ) -> Result<(Vec<f64>, Outcome)> {
+        let mut energy = Energy::new(self.geometry, work);
+        let outcome =
+            ensemble::minimise(&mut energy, self.constraints, &self.options, &mut weights)?;
+        Ok((weights, outcome))
+    }
+
+    /// Small systems: the lowest minimum of all starts. Large ones: the start with the lowest
+    /// energy, the others only if it fails.
+    pub(super) fn cold(&mut self, work: &mut Workspace) -> Result<(Vec<f64>, Outcome)> {
+        let mut starts: Vec<(f64, Vec<f64>)> =
+            STARTS.iter().map(|&s| self.start(work, s)).collect();
+        if self.constraints.charges.len() > DENSE_LIMIT {
+            starts.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let mut last = None;
+            for (_, weights) in starts {
+                match self.from(work, weights) {
+                    Ok(found) => return Ok(found),
+                    Err(error) => last = Some(error),
+                }
+            }
+            return Err(last.unwrap_or_else(|| Error::invalid("weights", "no start")));
+        }
+        let mut best: Result<(Vec<f64>, Outcome)> = Err(Error::invalid("weights", "no start"));
+        let mut products = 0;
+        for (_, weights) in starts {
+            let found = self.from(work, weights);
+            products += found.as_ref().map_or(0, |f| f.1.hessian_products);
+            let better = match (&best, &found) {
+                (Ok(b), Ok(f)) => f.1.value < b.1.value - 1e-9,
+                (Ok(_), Err(_)) => false,
+                (Err(_), _) => true,
+            };
+            if better {
+                best = found;
+            }
+        }
+        best.map(|(weights, outcome)| (weights, Outcome { hessian_products: products, ..outcome }))
+    }
+
+    fn start(&self, work: &mut Workspace, start: Start) -> (f64, Vec<f64>) {
+        let mut weights = self.constraints.charges.clone();
+        for g in 0..self.constraints.groups() {
+            let group = self.constraints.group(g);
+            let favoured = |q: f64| match start {
+                Start::Uniform => true,
+                Start::Neutral => q == 0.0,
+                Start::Ionic => q != 0.0,
+            };
+            let charges = &self.constraints.charges[group.clone()];
+            let n = charges.iter().filter(|q| favoured(**q)).count();
+            let (high, low) = if n == 0 || n == charges.len() {
+                (1.0, 1.0)
+            } else {
+                (FAVOURED / n as f64, (1.0 - FAVOURED) / (charges.len() - n) as f64)
+            };
+            for a in group {
+                weights[a] = if favoured(self.constraints.charges[a]) { high } else { low };
+            }
+        }
+        self.constraints.project(&mut weights);
+        let mut gradient = vec![0.0; weights.len()];
+        let value = Energy::new(self.geometry, work).value_gradient(&weights, &mut gradient);
+        (value, weights)
+    }
+}

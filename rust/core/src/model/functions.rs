@@ -1,0 +1,212 @@
+//! Radial functions of a pair of elements in their analytic form, column by column.
+
+use super::{Channel, Model, TOLERANCE};
+use crate::formulas::{Jet, exponential, product, scaled, slater, sum, switch};
+use crate::potential::{Cutoff, RadialFunction, State};
+use crate::slater::{Penetration, SlaterAtom};
+use crate::tables::{Table, spline_jets};
+
+/// Columns that follow from the states alone: R·φ^sr of every pair of states, then the densities.
+pub(super) enum ConstructedFunctions<'a> {
+    /// Charge penetration and densities of Slater functions, switched off at the cutoff.
+    Slater { penetrations: Vec<Option<Penetration>>, atoms: Vec<Option<SlaterAtom<'a>>> },
+    /// Densities of a classical EAM file at its knots; no electrostatics.
+    Tabulated { energies: usize, spacing: f64, densities: Vec<Vec<Jet>> },
+}
+
+impl<'a> ConstructedFunctions<'a> {
+    pub(super) fn new(model: &'a Model, a: usize, b: usize) -> Self {
+        match model.knot_spacing() {
+            Some(spacing) => Self::tabulated(model, a, b, spacing),
+            None => Self::slater(model, a, b),
+        }
+    }
+
+    fn slater(model: &'a Model, a: usize, b: usize) -> Self {
+        let atoms_of = |e: usize| -> Vec<Option<SlaterAtom>> {
+            let states = 0..model.elements[e].states.len();
+            states.map(|s| slater_atom(model.elements[e].number, model.state(e, s))).collect()
+        };
+        let (first, second) = (atoms_of(a), atoms_of(b));
+        let penetrations = first
+            .iter()
+            .flat_map(|x| second.iter().map(move |y| Some(Penetration::new((*x)?, (*y)?))))
+            .collect();
+        // Densities of b's states are felt at a, then those of a's states at b.
+        let atoms = second.into_iter().chain(first).collect();
+        Self::Slater { penetrations, atoms }
+    }
+
+    fn tabulated(model: &Model, a: usize, b: usize, spacing: f64) -> Self {
+        let densities_at = |receiver: usize, source: usize| -> Vec<Vec<Jet>> {
+            let symbol = &model.elements[receiver].symbol;
+            let table = |s: usize| model.state(source, s).density_tables.get(symbol);
+            (0..model.elements[source].states.len())
+                .map(|s| table(s).map_or(Vec::new(), |t| spline_jets(t.spacing, &t.values)))
+                .collect()
+        };
+        let energies = model.elements[a].states.len() * model.elements[b].states.len();
+        let densities = densities_at(a, b).into_iter().chain(densities_at(b, a)).collect();
+        Self::Tabulated { energies, spacing, densities }
+    }
+
+    /// Number of energy columns.
+    pub(super) fn energies(&self) -> usize {
+        match self {
+            Self::Slater { penetrations, .. } => penetrations.len(),
+            Self::Tabulated { energies, .. } => *energies,
+        }
+    }
+
+    /// Fill the constructed columns of a row.
+    pub(super) fn jets(&self, cutoff: Cutoff, r: f64, row: &mut [Jet]) {
+        match self {
+            Self::Slater { penetrations, atoms } => {
+                let s = switch(cutoff.radius, cutoff.switch_width, r);
+                let (energies, densities) = row.split_at_mut(penetrations.len());
+                for (jet, penetration) in energies.iter_mut().zip(penetrations) {
+                    *jet = penetration.as_ref().map_or([0.0; 3], |p| product(p.times_r(r), s));
+                }
+                for (jet, atom) in densities.iter_mut().zip(atoms) {
+                    *jet = atom.map_or([0.0; 3], |x| product(density(&x, r), s));
+                }
+            }
+            Self::Tabulated { energies, spacing, densities } => {
+                row[..*energies].fill([0.0; 3]);
+                for (jet, column) in row[*energies..].iter_mut().zip(densities) {
+                    *jet = at_knot(column, *spacing, r);
+                }
+            }
+        }
+    }
+}
+
+/// Jet of a spline at the knot next to `r`; its last knot beyond the end.
+pub(super) fn at_knot(jets: &[Jet], spacing: f64, r: f64) -> Jet {
+    let k = (r / spacing).round() as usize;
+    jets.get(k).or(jets.last()).copied().unwrap_or([0.0; 3])
+}
+
+fn slater_atom(number: u8, state: &State) -> Option<SlaterAtom<'_>> {
+    state.rbf.as_ref().map(|rbf| SlaterAtom {
+        nucleus: f64::from(number),
+        exponents: &rbf.exponents,
+        coefficients: &rbf.coefficients,
+    })
+}
+
+/// Electron density of a state at distance `r`, e/Å³, with slope and curvature.
+pub(crate) fn density(atom: &SlaterAtom, r: f64) -> Jet {
+    atom.exponents
+        .iter()
+        .zip(atom.coefficients)
+        .fold([0.0; 3], |total, (&zeta, &c)| sum(total, scaled(c, slater(zeta, r))))
+}
+
+/// Repulsions (column, function) and channel amplitudes of a pair of elements.
+pub(super) struct FittedFunctions<'a> {
+    energies: Vec<(usize, &'a RadialFunction, Vec<Jet>)>,
+    pub(super) channels: Vec<Channel>,
+    amplitudes: Vec<&'a RadialFunction>,
+    first_channel: usize,
+}
+
+impl<'a> FittedFunctions<'a> {
+    pub(super) fn new(model: &'a Model, a: usize, b: usize) -> Self {
+        let (ea, eb) = (&model.elements[a], &model.elements[b]);
+        let (na, nb) = (ea.states.len(), eb.states.len());
+        let index = |element: usize, name: &str| {
+            let states = &model.file.elements[&model.elements[element].symbol].states;
+            states.iter().position(|s| s.name == name).unwrap_or(0)
+        };
+        let orientations = |pair: &[String; 2]| {
+            let forward = pair[0] == ea.symbol && pair[1] == eb.symbol;
+            let backward = pair[0] == eb.symbol && pair[1] == ea.symbol;
+            [forward, backward]
+        };
+        let mut this = Self {
+            energies: Vec::new(),
+            channels: Vec::new(),
+            amplitudes: Vec::new(),
+            first_channel: na * nb + na + nb,
+        };
+        for repulsion in &model.file.repulsions {
+            let [forward, backward] = orientations(&repulsion.pair);
+            let mut columns: Vec<usize> = Vec::new();
+            match &repulsion.states {
+                None if forward || backward => columns.extend(0..na * nb),
+                None => {}
+                Some([x, y]) => {
+                    if forward {
+                        columns.push(index(a, x) * nb + index(b, y));
+                    }
+                    if backward {
+                        columns.push(index(a, y) * nb + index(b, x));
+                    }
+                    columns.dedup();
+                }
+            }
+            let jets = match &repulsion.function {
+                RadialFunction::TabulatedTimesR(t) => spline_jets(t.spacing, &t.values),
+                RadialFunction::Exponential { .. } => Vec::new(),
+            };
+            this.energies.extend(columns.iter().map(|&c| (c, &repulsion.function, jets.clone())));
+        }
+        for resonance in &model.file.resonances {
+            let [forward, backward] = orientations(&resonance.pair);
+            let (x, y) = (&resonance.first, &resonance.second);
+            let channel = |p: &[String; 2], q: &[String; 2]| Channel {
+                first: [index(a, &p[0]), index(a, &p[1])],
+                second: [index(b, &q[0]), index(b, &q[1])],
+            };
+            if forward {
+                this.channels.push(channel(x, y));
+                this.amplitudes.push(&resonance.amplitude);
+            }
+            // Between equal elements a channel may be its own mirror image or reverse.
+            let reversed = [x[1].clone(), x[0].clone()];
+            if backward && !(forward && (x == y || *y == reversed)) {
+                this.channels.push(channel(y, x));
+                this.amplitudes.push(&resonance.amplitude);
+            }
+        }
+        this
+    }
+
+    /// Columns of the pair's table.
+    pub(super) fn columns(&self) -> usize {
+        self.first_channel + self.channels.len()
+    }
+
+    /// Add repulsions times R and channel amplitudes to a row.
+    pub(super) fn jets(&self, cutoff: Cutoff, r: f64, row: &mut [Jet]) {
+        let s = switch(cutoff.radius, cutoff.switch_width, r);
+        for (column, function, spline) in &self.energies {
+            let jet = match function {
+                RadialFunction::Exponential { amplitude, decay } => {
+                    product(product(exponential(*amplitude, *decay, r), [r, 1.0, 0.0]), s)
+                }
+                RadialFunction::TabulatedTimesR(table) => at_knot(spline, table.spacing, r),
+            };
+            row[*column] = sum(row[*column], jet);
+        }
+        for (k, function) in self.amplitudes.iter().enumerate() {
+            if let RadialFunction::Exponential { amplitude, decay } = function {
+                row[self.first_channel + k] = product(exponential(*amplitude, *decay, r), s);
+            }
+        }
+    }
+
+    /// Intervals that the fitted functions alone need.
+    pub(super) fn intervals(&self, cutoff: Cutoff, domain: [f64; 3]) -> usize {
+        let columns = self.columns();
+        let tolerance = |column: usize, r: f64, _: f64| {
+            TOLERANCE * if column < self.first_channel { r } else { 1.0 }
+        };
+        let jets = |r: f64, row: &mut [Jet]| {
+            row.fill([0.0; 3]);
+            self.jets(cutoff, r, row);
+        };
+        Table::compile(domain, 128, columns, tolerance, jets).intervals()
+    }
+}

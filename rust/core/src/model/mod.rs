@@ -1,0 +1,203 @@
+//! A potential compiled for evaluation: states by element, radial functions by pair of elements.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::elements::number_of;
+use crate::error::{Error, Result};
+use crate::formulas::Jet;
+use crate::potential::{Cutoff, PotentialFile, RadialFunction, State};
+use crate::tables::Table;
+
+mod functions;
+mod state;
+
+use functions::{ConstructedFunctions, FittedFunctions};
+pub use state::StateModel;
+
+/// Distances below this are refused: tables of constructed functions start here, Å.
+pub const MIN_DISTANCE: f64 = 0.1;
+/// Tables meet their tolerance from here on, Å.
+const ACCURATE_FROM: f64 = 0.2;
+/// Tolerance of energies (eV) and, relative, of densities.
+const TOLERANCE: f64 = 2e-9;
+/// Densities below this (e/Å³) need no relative accuracy.
+const NEGLIGIBLE_DENSITY: f64 = 1e-12;
+
+/// A compiled potential.
+#[derive(Debug)]
+pub struct Model {
+    file: PotentialFile,
+    elements: Vec<ElementModel>,
+    by_number: Vec<Option<u8>>,
+    pairs: Vec<OnceLock<Arc<PairModel>>>,
+}
+
+/// States of one element.
+#[derive(Debug, Clone)]
+pub struct ElementModel {
+    /// Chemical symbol.
+    pub symbol: String,
+    /// Atomic number.
+    pub number: u8,
+    /// States in file order.
+    pub states: Vec<StateModel>,
+}
+
+/// Radial functions of a pair of elements (first ≤ second in the model's order).
+///
+/// Table columns: R·φ_MN (M major), densities of the second element's states at the first atom,
+/// densities of the first element's states at the second atom, channel amplitudes.
+#[derive(Debug)]
+pub struct PairModel {
+    /// Number of states of the two elements.
+    pub states: [usize; 2],
+    /// Charge-transfer channels.
+    pub channels: Vec<Channel>,
+    /// All columns.
+    pub table: Table,
+    constructed: Table,
+}
+
+/// A channel: states (initial, final) of the first and of the second atom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Channel {
+    /// Initial and final state index on the first atom.
+    pub first: [usize; 2],
+    /// Initial and final state index on the second atom.
+    pub second: [usize; 2],
+}
+
+impl Model {
+    /// Compile a checked file; radial functions are tabulated when a pair of elements is first met.
+    pub fn new(file: PotentialFile) -> Result<Self> {
+        let mut elements = Vec::new();
+        let mut by_number = vec![None; 119];
+        for (symbol, element) in &file.elements {
+            let number = number_of(symbol).ok_or_else(|| {
+                Error::format(format!("elements.{symbol}"), "is not a chemical symbol")
+            })?;
+            by_number[usize::from(number)] = Some(elements.len() as u8);
+            let states = element.states.iter().map(StateModel::new).collect();
+            elements.push(ElementModel { symbol: symbol.clone(), number, states });
+        }
+        let pairs = (0..elements.len() * elements.len()).map(|_| OnceLock::new()).collect();
+        Ok(Self { file, elements, by_number, pairs })
+    }
+
+    /// Compile a file that differs from this model only in fitted parameters: tables of the
+    /// constructed functions (densities, charge penetration) are reused.
+    pub fn recompile(&self, file: PotentialFile) -> Result<Self> {
+        let model = Self::new(file)?;
+        let same = |a: &PotentialFile, b: &PotentialFile| {
+            let states = |f: &PotentialFile| -> Vec<(String, Vec<State>)> {
+                let bare = |s: &State| State { embedding: None, energy: 0.0, ..s.clone() };
+                f.elements
+                    .iter()
+                    .map(|(k, e)| (k.clone(), e.states.iter().map(bare).collect()))
+                    .collect()
+            };
+            a.cutoff == b.cutoff && states(a) == states(b)
+        };
+        if same(&self.file, &model.file) {
+            for (k, old) in self.pairs.iter().enumerate() {
+                if let Some(old) = old.get() {
+                    let (a, b) = (k / self.elements.len(), k % self.elements.len());
+                    let pair = model.compile_pair(a, b, Some(&old.constructed));
+                    // A fresh cell: setting it cannot fail.
+                    let _ = model.pairs[k].set(Arc::new(pair));
+                }
+            }
+        }
+        Ok(model)
+    }
+
+    /// The file this was compiled from.
+    pub fn file(&self) -> &PotentialFile {
+        &self.file
+    }
+    /// Elements in file order.
+    pub fn elements(&self) -> &[ElementModel] {
+        &self.elements
+    }
+    /// Electronic temperature T, eV.
+    pub fn temperature(&self) -> f64 {
+        self.file.electronic_temperature
+    }
+    /// Range of the short-ranged functions.
+    pub fn cutoff(&self) -> Cutoff {
+        self.file.cutoff
+    }
+    /// Shortest distance this model can describe, Å.
+    pub fn min_distance(&self) -> f64 {
+        if self.knot_spacing().is_some() { 1e-6 } else { MIN_DISTANCE }
+    }
+    /// Index of an element from its atomic number.
+    pub fn element_index(&self, number: u8) -> Option<u8> {
+        self.by_number.get(usize::from(number)).copied().flatten()
+    }
+    /// Radial functions of elements `a` ≤ `b`.
+    pub fn pair(&self, a: usize, b: usize) -> &PairModel {
+        self.pairs[a * self.elements.len() + b]
+            .get_or_init(|| Arc::new(self.compile_pair(a, b, None)))
+    }
+
+    fn state(&self, element: usize, state: usize) -> &State {
+        &self.file.elements[&self.elements[element].symbol].states[state]
+    }
+
+    /// Spacing of the tables of the file, if it is a tabulated (classical EAM) potential.
+    fn knot_spacing(&self) -> Option<f64> {
+        let mut states = self.file.elements.values().flat_map(|e| &e.states);
+        let table = states.find_map(|s| s.density_tables.values().next());
+        let pair = self.file.repulsions.iter().find_map(|r| match &r.function {
+            RadialFunction::TabulatedTimesR(table) => Some(table),
+            RadialFunction::Exponential { .. } => None,
+        });
+        table.or(pair).map(|t| t.spacing)
+    }
+
+    fn compile_pair(&self, a: usize, b: usize, known: Option<&Table>) -> PairModel {
+        let states = [self.elements[a].states.len(), self.elements[b].states.len()];
+        let fitted = FittedFunctions::new(self, a, b);
+        let constructed = known.cloned().unwrap_or_else(|| self.constructed(a, b, &fitted));
+        let table =
+            constructed.with_added(fitted.columns(), |r, row| fitted.jets(self.cutoff(), r, row));
+        PairModel { states, channels: fitted.channels, table, constructed }
+    }
+
+    /// Table of the functions that follow from the states alone, fine enough for the fitted ones.
+    fn constructed(&self, a: usize, b: usize, fitted: &FittedFunctions) -> Table {
+        let functions = ConstructedFunctions::new(self, a, b);
+        let energies = functions.energies();
+        let columns = energies + self.elements[a].states.len() + self.elements[b].states.len();
+        let cutoff = self.cutoff();
+        let jets = |r: f64, row: &mut [Jet]| functions.jets(cutoff, r, row);
+        if let Some(spacing) = self.knot_spacing() {
+            // The file's own knots reproduce its splines exactly.
+            let intervals = (cutoff.radius / spacing).ceil() as usize;
+            return Table::tabulate([0.0, spacing * intervals as f64], intervals, columns, jets);
+        }
+        let tolerance = |column: usize, r: f64, value: f64| {
+            if column < energies {
+                TOLERANCE * r
+            } else {
+                TOLERANCE * value.abs() + NEGLIGIBLE_DENSITY * 1e-3
+            }
+        };
+        let domain = [MIN_DISTANCE, ACCURATE_FROM, cutoff.radius];
+        let intervals = fitted.intervals(cutoff, domain);
+        Table::compile(domain, intervals, columns, tolerance, jets)
+    }
+
+    /// The columns of [`PairModel::table`] in analytic form (elements `a` ≤ `b`), as jets at `r`:
+    /// what the tables are measured against.
+    pub fn analytic(&self, a: usize, b: usize, r: f64) -> Vec<Jet> {
+        let (constructed, fitted) =
+            (ConstructedFunctions::new(self, a, b), FittedFunctions::new(self, a, b));
+        let mut row = vec![[0.0; 3]; fitted.columns()];
+        let n = fitted.columns() - fitted.channels.len();
+        constructed.jets(self.cutoff(), r, &mut row[..n]);
+        fitted.jets(self.cutoff(), r, &mut row);
+        row
+    }
+}
