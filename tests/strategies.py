@@ -27,7 +27,7 @@ class System(NamedTuple):
 
 
 def evaluate(system: System, **options: Any) -> ecteam.Result:
-    """A cold, precise evaluation."""
+    """Evaluate from a cold start, precisely."""
     return ecteam.evaluate(system.atoms, POTENTIALS[system.potential], **{**PRECISE, **options})
 
 
@@ -44,7 +44,7 @@ class Follower:
 
 
 def random_rotation(rng: np.random.Generator) -> np.ndarray:
-    """Proper rotation matrix, uniformly distributed."""
+    """Draw a proper rotation matrix, uniformly distributed."""
     q, r = np.linalg.qr(rng.standard_normal((3, 3)))
     q *= np.sign(np.diag(r))
     return q * np.linalg.det(q)
@@ -54,7 +54,7 @@ WATER = np.array([[0.0, 0.0, 0.0], [0.757, 0.586, 0.0], [-0.757, 0.586, 0.0]])
 
 
 def placed_molecules(rng: np.random.Generator, n: int, spacing: float, shift: float) -> Atoms:
-    """`n` turned and distorted waters on the points of a cubic grid."""
+    """Put `n` turned and distorted waters on the points of a cubic grid."""
     side = int(np.ceil(n ** (1 / 3)))
     grid = np.stack(np.meshgrid(*3 * [np.arange(side)], indexing="ij"), -1).reshape(-1, 3)
     parts = [spacing * point + WATER @ random_rotation(rng) for point in grid[:n]]
@@ -63,7 +63,7 @@ def placed_molecules(rng: np.random.Generator, n: int, spacing: float, shift: fl
 
 
 def placed_ions(rng: np.random.Generator, cells: tuple[int, int, int], a: float) -> Atoms:
-    """A distorted piece of rock salt with mixed elements."""
+    """Make a distorted piece of rock salt with mixed elements."""
     grid = np.stack(np.meshgrid(*map(np.arange, cells), indexing="ij"), -1).reshape(-1, 3)
     pairs = {0: ["Na", "Li"], 1: ["Cl", "F"]}
     symbols = [rng.choice(pairs[k], p=[0.7, 0.3]) for k in grid.sum(axis=1) % 2]
@@ -72,7 +72,7 @@ def placed_ions(rng: np.random.Generator, cells: tuple[int, int, int], a: float)
 
 
 def sheared(atoms: Atoms, rng: np.random.Generator) -> Atoms:
-    """In a periodic, triclinic cell."""
+    """Put into a periodic, triclinic cell."""
     atoms = atoms.copy()
     strain = np.eye(3) + rng.uniform(-0.1, 0.1, (3, 3))
     atoms.set_cell(atoms.cell.array @ strain, scale_atoms=False)
@@ -85,7 +85,7 @@ _seeds = st.integers(0, 2**32 - 1)
 
 @st.composite
 def molecules(draw: st.DrawFn, largest: int = 4) -> System:
-    """One to a few waters in open space, distorted; the charge is −1, 0 or 1."""
+    """Draw one to a few waters in open space, distorted; the charge is −1, 0 or 1."""
     rng = np.random.default_rng(draw(_seeds))
     atoms = placed_molecules(rng, draw(st.integers(1, largest)), 2.9, draw(st.floats(0, 0.15)))
     atoms.set_cell(None)
@@ -95,7 +95,7 @@ def molecules(draw: st.DrawFn, largest: int = 4) -> System:
 
 @st.composite
 def clusters(draw: st.DrawFn) -> System:
-    """A few ions in open space."""
+    """Draw a few ions in open space."""
     rng = np.random.default_rng(draw(_seeds))
     size = draw(st.sampled_from([(2, 1, 1), (2, 2, 1), (2, 2, 2), (3, 1, 1)]))
     atoms = placed_ions(rng, size, draw(st.floats(2.3, 3.0)))
@@ -107,7 +107,7 @@ def clusters(draw: st.DrawFn) -> System:
 
 @st.composite
 def liquids(draw: st.DrawFn) -> System:
-    """Waters in a triclinic cell, smaller than the cutoff or not."""
+    """Draw waters in a triclinic cell, smaller than the cutoff or not."""
     rng = np.random.default_rng(draw(_seeds))
     atoms = placed_molecules(rng, draw(st.sampled_from([1, 2, 8])), 3.2, draw(st.floats(0, 0.1)))
     atoms = sheared(atoms, rng)
@@ -117,7 +117,7 @@ def liquids(draw: st.DrawFn) -> System:
 
 @st.composite
 def salts(draw: st.DrawFn) -> System:
-    """A few ions in a triclinic cell."""
+    """Draw a few ions in a triclinic cell."""
     rng = np.random.default_rng(draw(_seeds))
     atoms = sheared(placed_ions(rng, (2, 2, 2), draw(st.floats(2.5, 3.0))), rng)
     return System("halides", atoms)

@@ -10,7 +10,7 @@ STEP = 1e-6  # Å
 
 
 def dimers():
-    """A fragment and a molecule, by potential."""
+    """Give a molecule and a fragment, by potential."""
     return {
         "water": (molecule("H2O"), Atoms("O")),
         "toy": (molecule("H2O"), molecule("H2O")),
@@ -19,7 +19,7 @@ def dimers():
 
 
 def joined(parts, distance):
-    """The second part's first atom at a distance along x from the first part's first."""
+    """Put the second part's first atom at a distance along x from the first part's first."""
     first, second = (part.copy() for part in parts)
     first.positions -= first.positions[0]
     second.positions += [distance, 0, 0] - second.positions[0]
@@ -27,14 +27,14 @@ def joined(parts, distance):
 
 
 def places_of(potential):
-    """Every distance at which a function of the potential changes its form, and one inside."""
+    """List every distance at which a function of the potential changes its form, and one inside."""
     cutoff = potential.to_dict()["cutoff"]
     start = cutoff["radius"] - cutoff["switch_width"]
     return [start, start + 0.37 * cutoff["switch_width"], cutoff["radius"]]
 
 
 def assert_continuous(energy_and_force, place):
-    """E and F on both sides: what is left after the slope is of second order in the step."""
+    """Compare E and F on both sides: all but the slope is of second order in the step."""
     sides = [energy_and_force(place + k * STEP) for k in (-1.5, -0.5, 0.5, 1.5)]
     energies, forces = (np.array(x) for x in zip(*sides, strict=True))
     assert np.isfinite(energies).all()

@@ -1,8 +1,8 @@
 """Forces and stress against fourth-order central differences of the free energy.
 
 The evaluator is warm: it stays on the branch of the undisturbed geometry, as the forces do. The
-step balances the error of the formula (h⁴ times the fifth derivative; resonance at a charge-
-transfer crossing changes over 0.02 Å) with rounding (1e-15 of the energy over h).
+step balances the error of the formula (h⁴ times the fifth derivative; resonance at a crossing of
+charge transfer changes over 0.02 Å) with rounding (1e-15 of the energy over h).
 """
 
 import numpy as np

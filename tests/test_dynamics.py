@@ -44,13 +44,13 @@ def drift(totals):
 
 @pytest.mark.parametrize("make", [water_dimer, salt_cluster])
 def test_energy_is_conserved(make):
+    """Velocities at 600 K: from a minimum half of that goes into the bonds."""
     atoms = make()
     totals = []
-    for _ in molecular_dynamics(atoms, STEPS, TIMESTEP, temperature=300, seed=1):
+    for _ in molecular_dynamics(atoms, STEPS, TIMESTEP, temperature=600, seed=1):
         free = atoms.get_potential_energy(force_consistent=True)
         totals.append(free + atoms.get_kinetic_energy())
     assert atoms.get_kinetic_energy() > 0
-    print(make.__name__, drift(totals)/len(atoms), np.ptp(totals), np.polyfit(range(len(totals)),totals,1)[0]*len(totals)/len(atoms), atoms.get_temperature())
     assert drift(totals) / len(atoms) < MOST
 
 

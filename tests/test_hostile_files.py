@@ -169,8 +169,7 @@ def test_any_structure_has_an_answer_or_a_reason(positions, cell, pbc, charge):
     atoms = Atoms(symbols, positions=positions, cell=np.reshape(cell, (3, 3)), pbc=pbc)
     try:
         result = ecteam.evaluate(atoms, "water", charge)
-    except (ecteam.InvalidInputError, ecteam.NotConvergedError) as error:
-        assert len(str(error)) > 10  # noqa: PT017 (either outcome is fine)
+    except (ecteam.InvalidInputError, ecteam.NotConvergedError):
         return
     assert np.isfinite(result.energy)
     assert np.isfinite(result.forces).all()

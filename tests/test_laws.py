@@ -36,7 +36,7 @@ def with_positions(system, positions, cell=None):
 
 
 def assert_same(before, after, turned=None, order=slice(None)):
-    """Same energies, charges and forces, up to a rotation (rows · turned) and an order."""
+    """Compare energies, charges and forces, up to a rotation (rows · turned) and an order."""
     turned = np.eye(3) if turned is None else turned
     n = len(before.charges)
     assert after.free_energy == pytest.approx(before.free_energy, rel=0, abs=SAME_ENERGY * n)
@@ -202,8 +202,9 @@ def test_a_cell_without_periodicity_means_nothing(system, direction):
 
 @settings(max_examples=30)
 @given(system=finite)
-def test_the_dipole_of_a_neutral_system_has_no_origin(system):
+def test_the_dipole_moves_with_the_charge(system):
     before = evaluate(system)
-    moved = evaluate(with_positions(system, system.atoms.positions + np.array([5.0, -3.0, 2.0])))
-    change = system.atoms.info["charge"] * np.array([5.0, -3.0, 2.0])
+    shift = np.array([5.0, -3.0, 2.0])
+    moved = evaluate(with_positions(system, system.atoms.positions + shift))
+    change = system.atoms.info["charge"] * shift
     np.testing.assert_allclose(moved.dipole, before.dipole + change, rtol=0, atol=1e-7)

@@ -20,7 +20,7 @@ def test_coulomb_constant():
 
 
 def ion(charge, electrons):
-    """A state with charge, so compact that its electrons shield their nucleus within 0.2 Å."""
+    """Make a state so compact that its electrons shield their nucleus within 0.2 Å."""
     return {
         "name": "ion",
         "charge": charge,
@@ -42,7 +42,7 @@ def element(number, charge):
 
 
 def ions(radius=8.0, temperature=0.0):
-    """Li⁺ and F⁻ as point charges."""
+    """Make a potential of Li⁺ and F⁻ as point charges."""
     return ecteam.Potential.from_dict(
         {
             "format": "ecteam/1",

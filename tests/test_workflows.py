@@ -46,7 +46,7 @@ def zundel(shift):
 
 
 def mirrored(atoms):
-    """The molecules exchanged by the operation (x, y, z) → (−x, z, y)."""
+    """Exchange the molecules by the operation (x, y, z) → (−x, z, y)."""
     other = atoms.copy()
     other.positions = atoms.positions[[3, 4, 5, 0, 1, 2, 6]] @ [[-1, 0, 0], [0, 0, 1], [0, 1, 0]]
     return other
@@ -76,7 +76,6 @@ def test_band_of_a_proton_transfer():
     top = images[2]
     assert top.get_distance(0, 6) == pytest.approx(top.get_distance(3, 6), abs=0.05)
     assert top.get_charges().sum() == pytest.approx(1.0)
-    print(barrier)
 
 
 def test_vibrations_of_water(tmp_path):

@@ -7,6 +7,8 @@ use super::{Constraints, Objective};
 
 /// Most products a single Newton step may take.
 const MAX_PRODUCTS: usize = 100;
+/// Relative accuracy of the search for negative curvature at a solution.
+const ESCAPE_ACCURACY: f64 = 1e-3;
 /// Smallest pivot of a preconditioner block relative to its diagonal entry.
 const SMALLEST_PIVOT: f64 = 1e-3;
 
@@ -16,27 +18,82 @@ pub(super) fn step(
     constraints: &Constraints,
     point: &Point,
 ) -> Step {
+    let rhs = point.root.iter().zip(&point.slack).map(|(r, s)| -r * s).collect();
+    match conjugate_gradients(objective, constraints, point, rhs, forcing) {
+        Found::Solution(step) => step,
+        Found::Descent { y, p, products } => {
+            Step { y: if products == 1 { p } else { y }, products, positive_definite: false }
+        }
+    }
+}
+
+/// At a stationary point: is it a minimum, and if not, which way is down?
+///
+/// The gradient of a symmetric saddle point has no part along the direction that breaks the
+/// symmetry, so steps never see it. Conjugate gradients from a vector without symmetry do: they
+/// meet negative curvature as soon as their Krylov space holds any.
+pub(super) fn escape(
+    objective: &mut impl Objective,
+    constraints: &Constraints,
+    point: &Point,
+) -> Step {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let rhs =
+        point.root.iter().map(|r| if *r > 0.0 { xorshift(&mut state) } else { 0.0 }).collect();
+    match conjugate_gradients(objective, constraints, point, rhs, |_| ESCAPE_ACCURACY) {
+        Found::Solution(step) => Step { y: vec![0.0; point.root.len()], ..step },
+        Found::Descent { p, products, .. } => Step { y: p, products, positive_definite: false },
+    }
+}
+
+/// A pseudo-random number between −½ and ½ (Marsaglia's xorshift).
+fn xorshift(state: &mut u64) -> f64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    (*state >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
+}
+
+/// How conjugate gradients end.
+enum Found {
+    Solution(Step),
+    /// The direction `p` has no positive curvature; `y` is the iterate before it.
+    Descent {
+        y: Vec<f64>,
+        p: Vec<f64>,
+        products: usize,
+    },
+}
+
+/// H y = rhs on the tangent space, to a relative accuracy that depends on the norm of rhs.
+fn conjugate_gradients(
+    objective: &mut impl Objective,
+    constraints: &Constraints,
+    point: &Point,
+    rhs: Vec<f64>,
+    accuracy: impl Fn(f64) -> f64,
+) -> Found {
     let n = point.root.len();
     let preconditioner = Preconditioner::new(objective, constraints, point);
-    let mut r: Vec<f64> = (0..n).map(|a| -point.root[a] * point.slack[a]).collect();
+    let mut r = rhs;
     let mut z = vec![0.0; n];
     preconditioner.apply(&r, &mut z);
     let mut p = z.clone();
     let mut y = vec![0.0; n];
     let (mut v, mut hp) = (vec![0.0; n], vec![0.0; n]);
     let mut rz = dot(&r, &z);
-    let target = rz * forcing(rz.max(0.0).sqrt()).powi(2);
+    let target = rz * accuracy(rz.max(0.0).sqrt()).powi(2);
+    let solution = |y, products| Found::Solution(Step { y, products, positive_definite: true });
     for products in 1..=MAX_PRODUCTS {
         if rz <= 0.0 {
-            return Step { y, products: products - 1, positive_definite: true };
+            return solution(y, products - 1);
         }
         (0..n).for_each(|a| v[a] = point.root[a] * p[a]);
         objective.product(&v, &mut hp);
         (0..n).for_each(|a| hp[a] *= point.root[a]);
         let curvature = dot(&p, &hp);
         if curvature <= 1e-14 * dot(&p, &p) {
-            let y = if products == 1 { p } else { y };
-            return Step { y, products, positive_definite: false };
+            return Found::Descent { y, p, products };
         }
         let alpha = rz / curvature;
         (0..n).for_each(|a| {
@@ -46,13 +103,13 @@ pub(super) fn step(
         preconditioner.apply(&r, &mut z);
         let next = dot(&r, &z);
         if next <= target {
-            return Step { y, products, positive_definite: true };
+            return solution(y, products);
         }
         let beta = next / rz;
         rz = next;
         (0..n).for_each(|a| p[a] = z[a] + beta * p[a]);
     }
-    Step { y, products: MAX_PRODUCTS, positive_definite: true }
+    solution(y, MAX_PRODUCTS)
 }
 
 /// Relative accuracy of the step: superlinear convergence of the outer iteration.

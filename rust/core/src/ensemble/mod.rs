@@ -53,11 +53,14 @@ pub struct Options {
     pub max_iterations: usize,
     /// Linear algebra.
     pub solver: Solver,
+    /// Search a solution of the Krylov solver for negative curvature, and leave it if there is
+    /// any; some 20 products. The dense solver always does.
+    pub leave_saddles: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tolerance: 1e-8, max_iterations: 200, solver: Solver::Auto }
+        Self { tolerance: 1e-8, max_iterations: 200, solver: Solver::Auto, leave_saddles: true }
     }
 }
 
@@ -85,6 +88,7 @@ pub struct Outcome {
     /// Newton iterations used.
     pub iterations: usize,
     /// The Hessian on the free directions was positive definite: proved by a factorisation in the
-    /// dense solver; in the Krylov solver, no direction of negative curvature was met.
+    /// dense solver; in the Krylov solver, no direction of negative curvature was met, in the last
+    /// step or, with [`Options::leave_saddles`], in a search from a random vector.
     pub positive_definite: bool,
 }

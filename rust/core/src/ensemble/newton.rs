@@ -55,8 +55,12 @@ pub fn minimise(
         used = iteration;
         let done = point.residual <= options.tolerance;
         if done || iteration == options.max_iterations {
-            if done && dense {
-                let escape = dense::escape(objective, constraints, &point);
+            if done && (dense || options.leave_saddles) {
+                let escape = if dense {
+                    dense::escape(objective, constraints, &point)
+                } else {
+                    krylov::escape(objective, constraints, &point)
+                };
                 products += escape.products;
                 definite = escape.positive_definite;
                 if !definite && escapes < MAX_ESCAPES {

@@ -208,16 +208,21 @@ impl Evaluator {
         let mut lower_branch = None;
         let (weights, outcome) = match start {
             Some(start) => {
-                let found =
-                    search.from(&mut self.work, start).or_else(|_| search.cold(&mut self.work))?;
                 self.warm_calls += 1;
                 let interval = self.options.branch_interval;
-                if small && interval > 0 && self.warm_calls.is_multiple_of(interval) {
-                    // A comparison that fails does not take away the answer at hand.
-                    if let Ok((_, other)) = search.cold(&mut self.work) {
-                        let below = found.1.value - other.value;
-                        lower_branch = (below > SAME_BRANCH).then_some(below);
-                    }
+                let compare = interval > 0 && self.warm_calls.is_multiple_of(interval);
+                // A branch followed from a minimum is seldom lost: look now and then.
+                search.options.leave_saddles = compare;
+                let followed = search.from(&mut self.work, start);
+                search.options.leave_saddles = true;
+                let found = followed.or_else(|_| search.cold(&mut self.work))?;
+                // A comparison that fails does not take away the answer at hand.
+                if small
+                    && compare
+                    && let Ok((_, other)) = search.cold(&mut self.work)
+                {
+                    let below = found.1.value - other.value;
+                    lower_branch = (below > SAME_BRANCH).then_some(below);
                 }
                 found
             }
