@@ -16,7 +16,8 @@ FloatArray = npt.NDArray[np.float64]
 HELD_OUT_EVERY = 10
 """Every tenth geometry of a group is never fitted."""
 HIGHEST_ENERGY = 2.0
-"""eV/atom above the lowest geometry of the same composition: higher ones are left out."""
+"""eV/atom above the lowest geometry of the same composition: higher molecules are left out.
+Compressed crystals stay, they keep the fit from collapsing."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Dataset:
 def load_dataset(*paths: str | Path) -> Dataset:
     """Read extended XYZ files written by :mod:`ecteam.reference.datasets` or `crystals`.
 
-    Unconverged and suspect geometries, and those more than 2 eV/atom above the lowest of the
+    Unconverged and suspect geometries, and molecules more than 2 eV/atom above the lowest of the
     same composition (crystals and molecules apart), are left out. In each group the 6th, 16th,
     26th … geometry is held out.
 
@@ -77,7 +78,8 @@ def load_dataset(*paths: str | Path) -> Dataset:
     for kind in np.unique(kinds):
         chosen = kinds == kind
         excess[chosen] = (energies[chosen] - energies[chosen].min()) / sizes[chosen]
-    kept = [k for k in range(len(frames)) if excess[k] <= HIGHEST_ENERGY]
+    periodic = np.array([atoms.pbc.any() for atoms in frames])
+    kept = np.flatnonzero(periodic | (excess <= HIGHEST_ENERGY)).tolist()
     if not kept:
         raise ValueError(f"{paths}: no usable geometry")
     structures = [frames[k] for k in kept]

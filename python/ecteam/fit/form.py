@@ -89,6 +89,12 @@ class Form:
         for key, column in zip(keys, columns[1:], strict=True):
             object.__setattr__(self, key, np.array(column))
 
+    def random_start(self, seed: int) -> FloatArray:
+        """Starting values drawn from the prior, narrowed; the fit has several minima."""
+        random = np.random.default_rng(seed)
+        width = np.minimum(0.2 * self.prior_width, 0.5)
+        return np.asarray(self.initial + width * random.normal(size=len(self.names)))
+
     def fields(self, parameters: FloatArray) -> Fields:
         """Potential file with these parameters, unsealed."""
         values = iter(np.asarray(parameters, dtype=float).tolist())

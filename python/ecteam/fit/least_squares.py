@@ -109,7 +109,12 @@ class Problem:
 
 
 def fit(
-    problem: Problem, *, iterations: int, checkpoint: Path, progress: Progress | None = None
+    problem: Problem,
+    *,
+    iterations: int,
+    checkpoint: Path,
+    start: FloatArray | None = None,
+    progress: Progress | None = None,
 ) -> FloatArray:
     """Minimise the sum of squares; resumes from `checkpoint`, which is written at every step.
 
@@ -123,6 +128,8 @@ def fit(
         Most evaluations of the Jacobian.
     checkpoint : Path
         JSON file with the parameters by name and the cost.
+    start : (n_parameters,) float64, optional
+        Where to start without a checkpoint; default: the form's initial values.
     progress : rich.progress.Progress, optional
         Shows the cost of every step.
 
@@ -130,8 +137,7 @@ def fit(
     -------
     (n_parameters,) float64
     """
-    best = _resume(problem.form, checkpoint)
-    start = best.copy()
+    best = _resume(problem.form, checkpoint, problem.form.initial if start is None else start)
     lowest = [np.inf]
     task = progress.add_task("fitting", total=iterations) if progress else None
 
@@ -148,7 +154,7 @@ def fit(
     try:
         found = least_squares(
             problem.residuals,
-            start,
+            best.copy(),
             jac=jacobian,
             x_scale="jac",
             max_nfev=iterations,
@@ -171,9 +177,9 @@ def _save(form: Form, parameters: FloatArray, cost: float, path: Path) -> None:
         part.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def _resume(form: Form, path: Path) -> FloatArray:
+def _resume(form: Form, path: Path, start: FloatArray) -> FloatArray:
     """Start from the checkpoint's values where names agree."""
-    start = form.initial.copy()
+    start = start.copy()
     if path.is_file():
         known = json.loads(path.read_text(encoding="utf-8"))["parameters"]
         for k, name in enumerate(form.names):

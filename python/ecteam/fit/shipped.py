@@ -51,6 +51,7 @@ def water() -> Form:
         electronic_temperature=0.2,
         radius=6.0,
         switch_width=2.0,
+        coefficients=3,
     )
 
 
@@ -63,7 +64,7 @@ def halides() -> Form:
         description="Lithium and sodium fluorides and chlorides: molecules, clusters, ions.",
         citation=CITATION,
         states={element: library[element] for element in elements},
-        decays={pair: (1.2, 2.0, 3.3) for pair in combinations_with_replacement(elements, 2)},
+        decays={pair: (1.2, 2.0, 3.3, 5.0) for pair in combinations_with_replacement(elements, 2)},
         channels=[
             Channel((halogen, metal), ("ground", "anion"), ("ground", "cation"))
             for halogen in ("Cl", "F")
@@ -72,13 +73,20 @@ def halides() -> Form:
         electronic_temperature=0.02,
         radius=10.0,
         switch_width=4.0,
+        coefficients=2,
     )
 
 
 FORMS = {"water": water, "halides": halides}
 DATA_SETS = {"water": ("water",), "halides": ("halides", "crystals")}
 SCALES = {
-    "water": Scales(emphasis={"h2o-bend": 3.0, "h2o-random": 1.5, "h2o-scan": 1.5}),
+    "water": Scales(
+        emphasis={
+            "h2o-bend": 3.0,
+            **dict.fromkeys(("h2o-random", "h2o-scan", "h2o-dimer"), 1.5),
+            **dict.fromkeys(("h2o-ring-3", "h2o-ring-4", "h2o-ring-6"), 1.5),
+        }
+    ),
     "halides": Scales(),
 }
 """Spherical atoms are reluctant to bend a water molecule: its shape gets more weight."""
@@ -151,6 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, nargs="+", help="extended XYZ; default: as shipped")
     parser.add_argument("--checkpoint", type=Path, required=True, help="resumed if it exists")
     parser.add_argument("--iterations", type=int, default=60)
+    parser.add_argument("--seed", type=int, help="random start; default: the form's own")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     shipped = [DATA / "reference" / f"{name}.extxyz.gz" for name in DATA_SETS[options.form]]
@@ -163,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             problem,
             iterations=options.iterations,
             checkpoint=options.checkpoint,
+            start=None if options.seed is None else problem.form.random_start(options.seed),
             progress=progress,
         )
     levels = sorted({str(atoms.info["level"]) for atoms in dataset.structures})

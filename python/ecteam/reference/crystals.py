@@ -29,7 +29,24 @@ CRYSTALS = {
 """Lattice constant (Å), atomisation energy (eV/atom), bulk modulus (GPa)."""
 PRESSURE_DERIVATIVE = 5.0
 """Of the bulk modulus; 4.5 to 5.5 for these crystals."""
-SCALES = (0.78, 0.81, 0.84, 0.88, 0.91, 0.94, 0.97, 0.99, 1.0, 1.01, 1.03, 1.06, 1.10, 1.15)
+SCALES = (
+    0.70,
+    0.74,
+    0.78,
+    0.81,
+    0.84,
+    0.88,
+    0.91,
+    0.94,
+    0.97,
+    0.99,
+    1.0,
+    1.01,
+    1.03,
+    1.06,
+    1.10,
+    1.15,
+)
 """Lattice constants relative to equilibrium."""
 
 
