@@ -90,7 +90,7 @@ class Form:
             object.__setattr__(self, key, np.array(column))
 
     def random_start(self, seed: int) -> FloatArray:
-        """Starting values drawn from the prior, narrowed; the fit has several minima."""
+        """Draw starting values from the prior, narrowed: the fit has several minima."""
         random = np.random.default_rng(seed)
         width = np.minimum(0.2 * self.prior_width, 0.5)
         return np.asarray(self.initial + width * random.normal(size=len(self.names)))
