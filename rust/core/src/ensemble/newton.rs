@@ -207,8 +207,7 @@ impl Point {
         if bounded && slope >= 0.0 {
             scale = 0.05 * LARGEST_CHANGE / change;
         }
-        // Differences of the value below this are rounding.
-        let noise = 4e-15 * (self.value.abs() + self.weights.len() as f64);
+        let noise = self.rounding();
         let mut trial = self.clone();
         for _ in 0..40 {
             retract(&self.weights, &self.root, y, scale, &mut trial.weights);
@@ -229,6 +228,12 @@ impl Point {
         // Leave the objective at the point that is kept.
         self.value = objective.value_gradient(&self.weights, &mut self.gradient);
         false
+    }
+
+    /// Differences of the value below this are rounding: its terms are as large as the gradient.
+    fn rounding(&self) -> f64 {
+        let terms: f64 = self.weights.iter().zip(&self.gradient).map(|(w, g)| w * g.abs()).sum();
+        2e-15 * (self.value.abs() + terms + self.weights.len() as f64)
     }
 
     fn finish(

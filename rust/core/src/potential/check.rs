@@ -187,7 +187,11 @@ fn cutoff(cutoff: &Cutoff) -> Result<()> {
 fn fit(fit: &Fit) -> Result<()> {
     for (k, group) in fit.errors.iter().enumerate() {
         let path = format!("fit.errors[{k}]");
-        let errors = [("energy", group.energy), ("force", group.force), ("dipole", group.dipole.unwrap_or(0.0))];
+        let errors = [
+            ("energy", group.energy),
+            ("force", group.force),
+            ("dipole", group.dipole.unwrap_or(0.0)),
+        ];
         for (name, value) in errors {
             let allowed = value.is_finite() && value >= 0.0;
             require(allowed, &format!("{path}.{name}"), "finite and not negative", value)?;
