@@ -17,7 +17,7 @@ HELD_OUT_EVERY = 10
 """Every tenth geometry of a group is never fitted."""
 HIGHEST_ENERGY = 2.0
 """eV/atom above the lowest geometry of the same composition: higher molecules are left out.
-Compressed crystals stay, they keep the fit from collapsing."""
+Compressed crystals and walls stay, they keep the fit from collapsing."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Dataset:
     forces : (N, 3) float64
         eV/Å.
     dipoles : (n, 3) float64
-        About the coordinate origin, e·Å.
+        About the coordinate origin, e·Å; NaN where there is none (crystals, walls).
     held_out : (n,) bool
         Never fitted.
     excess : (n,) float64
@@ -77,9 +77,11 @@ def load_dataset(*paths: str | Path) -> Dataset:
     excess = np.empty(len(frames))
     for kind in np.unique(kinds):
         chosen = kinds == kind
-        excess[chosen] = (energies[chosen] - energies[chosen].min()) / sizes[chosen]
-    periodic = np.array([atoms.pbc.any() for atoms in frames])
-    kept = np.flatnonzero(periodic | (excess <= HIGHEST_ENERGY)).tolist()
+        # Neutral atoms far apart (energy 0) are a geometry of every neutral composition.
+        lowest = min(energies[chosen].min(), 0.0 if "+0" in kind else np.inf)
+        excess[chosen] = (energies[chosen] - lowest) / sizes[chosen]
+    stiff = np.array([atoms.pbc.any() or atoms.info["group"] == "wall" for atoms in frames])
+    kept = np.flatnonzero(stiff | (excess <= HIGHEST_ENERGY)).tolist()
     if not kept:
         raise ValueError(f"{paths}: no usable geometry")
     structures = [frames[k] for k in kept]
@@ -87,10 +89,17 @@ def load_dataset(*paths: str | Path) -> Dataset:
         structures=structures,
         energies=energies[kept],
         forces=np.concatenate([atoms.arrays["reference_forces"] for atoms in structures]),
-        dipoles=np.array([atoms.info["dipole"] for atoms in structures]),
+        dipoles=np.array([_dipole(atoms) for atoms in structures]),
         held_out=_every_tenth([str(atoms.info["group"]) for atoms in structures]),
         excess=excess[kept],
     )
+
+
+def _dipole(atoms: Atoms) -> FloatArray:
+    """Give the reference dipole; a periodic cell has none of its own."""
+    none = np.full(3, np.nan)
+    found = atoms.info.get("dipole")
+    return none if atoms.pbc.any() or found is None else np.asarray(found, dtype=float)
 
 
 def _kind(atoms: Atoms) -> str:
@@ -104,7 +113,8 @@ def _usable(atoms: Atoms) -> bool:
     if atoms.calc is not None:
         results = atoms.calc.results
         atoms.info.setdefault("energy", results.get("energy"))
-        atoms.info.setdefault("dipole", results.get("dipole"))
+        if "dipole" in results:
+            atoms.info.setdefault("dipole", results["dipole"])
         atoms.arrays["reference_forces"] = np.asarray(results["forces"])
     else:
         atoms.arrays["reference_forces"] = atoms.arrays["forces"]

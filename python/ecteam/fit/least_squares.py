@@ -74,9 +74,9 @@ class Problem:
         self._energy_weight = fitted / (self.scales.energy * sizes * soft)
         # A geometry's forces count as one measurement per atom, whatever its size.
         self._force_weight = np.repeat(fitted / (self.scales.force * soft * np.sqrt(sizes)), sizes)
-        # A periodic cell has no dipole of its own.
-        finite = [not atoms.pbc.any() for atoms in self.dataset.structures]
-        self._dipole_weight = fitted * np.array(finite) / (self.scales.dipole * soft)
+        polar = np.isfinite(self.dataset.dipoles).all(axis=1)
+        self._dipole_weight = fitted * polar / (self.scales.dipole * soft)
+        self._dipoles = np.nan_to_num(self.dataset.dipoles)
 
     def predict(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Free energies (n,), forces (N, 3), dipoles (n, 3); NaN where the weights failed."""
@@ -92,7 +92,7 @@ class Problem:
         parts = [
             (energies - self.dataset.energies) * self._energy_weight,
             ((forces - self.dataset.forces) * self._force_weight[:, None]).ravel(),
-            ((dipoles - self.dataset.dipoles) * self._dipole_weight[:, None]).ravel(),
+            ((dipoles - self._dipoles) * self._dipole_weight[:, None]).ravel(),
             (parameters - self.form.initial) / self.form.prior_width,
         ]
         return np.asarray(np.nan_to_num(np.concatenate(parts), nan=FAILED))
