@@ -86,13 +86,15 @@ SCALES = {
     "water": Scales(
         emphasis={
             "h2o-bend": 3.0,
+            "wall": 0.1,
             **dict.fromkeys(("h2o-random", "h2o-scan", "h2o-dimer"), 1.5),
             **dict.fromkeys(("h2o-ring-3", "h2o-ring-4", "h2o-ring-6"), 1.5),
         }
     ),
-    "halides": Scales(),
+    "halides": Scales(emphasis={"wall": 0.1}),
 }
-"""Spherical atoms are reluctant to bend a water molecule: its shape gets more weight."""
+"""Spherical atoms are reluctant to bend a water molecule: its shape gets more weight. Walls only
+have to be there."""
 
 
 def _library() -> dict[str, list[Fields]]:
