@@ -47,6 +47,7 @@ def water_structures(seed: int = 20260320) -> dict[str, Structure]:
     named += _zundel(random) + _hydroxide_water(random) + _dimers(random) + _trimers(random)
     # A generator of its own: the structures above stay what they are.
     named += _rings(np.random.default_rng(seed + 1))
+    named += _tight_rings(np.random.default_rng(seed + 2))
     return dict(named)
 
 
@@ -281,12 +282,24 @@ def _rings(random: np.random.Generator) -> Named:
     return named
 
 
-def _ring(size: int, side: float) -> Array:
+def _tight_rings(random: np.random.Generator) -> Named:
+    """Rings pressed together, with molecules bent too far: where a fit must not find a minimum."""
+    named: Named = []
+    for size, count in ((3, 8), (4, 6)):
+        for index in range(count):
+            ring = _ring(size, random.uniform(2.3, 2.6), random.uniform(78.0, 104.0))
+            name = f"tight-{size}-{index}"
+            moved = rattled(ring, 0.03, random)
+            named.append((name, structure("OHH" * size, moved, group="h2o-tight")))
+    return named
+
+
+def _ring(size: int, side: float, angle: float = 104.5) -> Array:
     """Each water gives one hydrogen bond along the ring; the free H alternate up and down."""
     angles = 2.0 * np.pi * np.arange(size) / size
     circle = np.stack([np.cos(angles), np.sin(angles), np.zeros(size)], axis=1)
     corners = side / (2.0 * np.sin(np.pi / size)) * circle
-    bend = np.radians(104.5)
+    bend = np.radians(angle)
     rows = []
     for k in range(size):
         along = (corners[(k + 1) % size] - corners[k]) / side
