@@ -78,17 +78,22 @@ class Problem:
         self._dipole_weight = fitted * polar / (self.scales.dipole * soft)
         self._dipoles = np.nan_to_num(self.dataset.dipoles)
 
-    def predict(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Free energies (n,), forces (N, 3), dipoles (n, 3); NaN where the weights failed."""
+    def predict(
+        self, parameters: FloatArray, warm: bool = True
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Free energies (n,), forces (N, 3), dipoles (n, 3); NaN where the weights failed.
+
+        Not `warm`: the weights are sought afresh, so that every geometry is on its lowest branch.
+        """
         potential = self._core.refit(json.dumps(self.form.fields(parameters)))
-        energies, forces, _, dipoles, failures = self._batch.evaluate(potential)
+        energies, forces, _, dipoles, failures = self._batch.evaluate(potential, warm)
         for k, message in failures[:3]:
             logger.info("geometry %d rejected: %s", k, message)
         return energies, forces, dipoles
 
-    def residuals(self, parameters: FloatArray) -> FloatArray:
+    def residuals(self, parameters: FloatArray, warm: bool = True) -> FloatArray:
         """Weighted differences from the reference, then from the prior."""
-        energies, forces, dipoles = self.predict(parameters)
+        energies, forces, dipoles = self.predict(parameters, warm)
         parts = [
             (energies - self.dataset.energies) * self._energy_weight,
             ((forces - self.dataset.forces) * self._force_weight[:, None]).ravel(),
@@ -141,12 +146,17 @@ def fit(
     lowest = [np.inf]
     task = progress.add_task("fitting", total=iterations) if progress else None
 
-    def jacobian(parameters: FloatArray) -> FloatArray:
-        cost = 0.5 * float(np.sum(problem.residuals(parameters) ** 2))
+    def keep(parameters: FloatArray) -> float:
+        # Cold: once an iteration, every geometry returns to its lowest branch of weights.
+        cost = 0.5 * float(np.sum(problem.residuals(parameters, warm=False) ** 2))
         if cost < lowest[0]:
             lowest[0] = cost
             best[:] = parameters
             _save(problem.form, parameters, cost, checkpoint)
+        return cost
+
+    def jacobian(parameters: FloatArray) -> FloatArray:
+        cost = keep(parameters)
         if progress and task is not None:
             progress.update(task, advance=1, description=f"fitting, cost {cost:.4g}")
         return problem.jacobian(parameters)
@@ -165,9 +175,7 @@ def fit(
     except KeyboardInterrupt:
         logger.warning("stopped by the user; the best parameters so far are kept")
         return best
-    if found.cost < lowest[0]:
-        _save(problem.form, found.x, float(found.cost), checkpoint)
-        best[:] = found.x
+    keep(found.x)
     return best
 
 

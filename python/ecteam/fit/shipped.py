@@ -151,7 +151,7 @@ def sealed(problem: Problem, parameters: FloatArray, data: str) -> Potential:
         "method": method,
         "data": data,
         "parameters": len(parameters),
-        "errors": errors(problem.dataset, problem.predict(parameters)),
+        "errors": errors(problem.dataset, problem.predict(parameters, warm=False)),
     }
     return Potential.from_dict(fields)
 
