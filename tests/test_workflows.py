@@ -102,10 +102,6 @@ def test_phonons_of_salt(tmp_path):
     assert at_gamma[3] > 1e-3
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="the preliminary halides potential has no repulsive wall: crystals collapse",
-)
 @pytest.mark.parametrize("cell_filter", [FrechetCellFilter, UnitCellFilter])
 def test_cell_of_salt_relaxes(cell_filter):
     atoms = bulk("NaCl", "rocksalt", a=5.6)
