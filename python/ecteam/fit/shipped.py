@@ -88,7 +88,7 @@ SCALES = {
             "h2o-bend": 3.0,
             "wall": 0.1,
             **dict.fromkeys(("h2o-random", "h2o-scan", "h2o-dimer"), 1.5),
-            **dict.fromkeys(("h2o-ring-3", "h2o-ring-4", "h2o-ring-6"), 1.5),
+            **dict.fromkeys(("h2o-ring-3", "h2o-ring-4", "h2o-ring-6", "h2o-tight"), 1.5),
         }
     ),
     "halides": Scales(emphasis={"wall": 0.1}),
