@@ -47,7 +47,7 @@ def water_structures(seed: int = 20260320) -> dict[str, Structure]:
     named += _zundel(random) + _hydroxide_water(random) + _dimers(random) + _trimers(random)
     # A generator of its own: the structures above stay what they are.
     named += _rings(np.random.default_rng(seed + 1))
-    named += _tight_rings(np.random.default_rng(seed + 2))
+    named += _tight_rings(np.random.default_rng(seed + 2)) + _facing() + _diatomics()
     return dict(named)
 
 
@@ -291,6 +291,33 @@ def _tight_rings(random: np.random.Generator) -> Named:
             name = f"tight-{size}-{index}"
             moved = rattled(ring, 0.03, random)
             named.append((name, structure("OHH" * size, moved, group="h2o-tight")))
+    return named
+
+
+def _facing() -> Named:
+    """Two waters whose hydrogens meet: where a fit must not find a bond."""
+    named: Named = []
+    first = monomer(0.96, 0.96, 104.5)
+    for turned in (False, True):
+        for side in (2.6, 2.9, 3.2, 3.5, 3.9, 4.4):
+            second = first * np.array([-1.0, 1.0, 1.0])
+            second = second[:, [0, 2, 1]] if turned else second
+            both = np.concatenate([first, second + np.array([side, 0.0, 0.0])])
+            name = f"facing-{'turned' if turned else 'flat'}-{side:.1f}"
+            named.append((name, structure("OHHOHH", both, group="h2o-facing")))
+    return named
+
+
+def _diatomics() -> Named:
+    """H₂ (broken symmetry when long) and O₂ (triplet)."""
+    named: Named = []
+    for r in (0.4, 0.5, 0.6, 0.74, 0.9, 1.1, 1.4, 1.8, 2.3, 3.0):
+        signs = (1, -1) if r > 1.2 else ()
+        two = [[0.0, 0.0, 0.0], [0.0, 0.0, r]]
+        named.append((f"h2-{r:.2f}", structure("HH", two, group="h2", signs=signs)))
+    for r in (0.8, 0.95, 1.08, 1.21, 1.35, 1.5, 1.7, 2.0):
+        two = [[0.0, 0.0, 0.0], [0.0, 0.0, r]]
+        named.append((f"o2-{r:.2f}", structure("OO", two, spin=2, group="o2")))
     return named
 
 
