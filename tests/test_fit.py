@@ -11,6 +11,7 @@ from ecteam.fit.dataset import Dataset, load_dataset
 from ecteam.fit.form import Form
 from ecteam.fit.least_squares import Problem, fit
 from ecteam.fit.shipped import DATA, DATA_SETS, FORMS, errors
+from ecteam.reference import crystals, walls
 from ecteam.structure import arrays_of
 
 
@@ -126,7 +127,6 @@ def test_a_fit_finds_its_way_back_and_resumes(tmp_path):
 
 
 def test_crystals_have_their_bulk_modulus():
-    crystals = pytest.importorskip("ecteam.reference.crystals", reason="needs PySCF")
     modulus, volume, h = 27.6 * GPa, 5.569**3 / 4, 1e-3
     energy = [crystals.vinet(1 + k * h, 6.68, modulus, volume) for k in (-1, 0, 1)]
     # d²E/da² at equilibrium is 9 B V/a².
@@ -136,7 +136,6 @@ def test_crystals_have_their_bulk_modulus():
 
 
 def test_walls_have_their_slope():
-    walls = pytest.importorskip("ecteam.reference.walls", reason="needs PySCF")
     h = 1e-5
     up, down = (walls.universal_repulsion(11, 17, 0.8 + k * h)[0] for k in (1, -1))
     assert walls.universal_repulsion(11, 17, 0.8)[1] == pytest.approx(

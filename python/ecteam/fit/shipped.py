@@ -89,7 +89,6 @@ SCALES = {
             "wall": 0.1,
             **dict.fromkeys(("h2o-random", "h2o-scan", "h2o-dimer", "h2o-facing"), 1.5),
             **dict.fromkeys(("h2o-ring-3", "h2o-ring-4", "h2o-ring-6", "h2o-tight"), 1.5),
-            **dict.fromkeys(("h2", "o2"), 0.5),
         }
     ),
     "halides": Scales(emphasis={"wall": 0.1}),

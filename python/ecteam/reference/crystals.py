@@ -18,8 +18,6 @@ from ase import Atoms
 from ase.build import bulk
 from ase.units import GPa
 
-from ecteam.reference.datasets import write_set
-
 CRYSTALS = {
     "LiF": (3.972, 4.46, 76.3),
     "LiCl": (5.070, 3.59, 38.7),
@@ -93,7 +91,9 @@ def crystal_frames() -> list[Atoms]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the set; returns the exit status."""
+    """Write the set; returns the exit status. Needs PySCF only for the shared writer."""
+    from ecteam.reference.datasets import write_set
+
     parser = argparse.ArgumentParser(prog="python -m ecteam.reference.crystals")
     parser.add_argument("-o", "--output", required=True, help="extended XYZ file, .extxyz.gz")
     write_set(crystal_frames(), parser.parse_args(arguments).output)

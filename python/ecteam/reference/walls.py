@@ -1,6 +1,6 @@
 """Short-range walls: pairs of atoms pushed into each other, so that no fit is without repulsion.
 
-``python -m ecteam.reference.walls H O -o walls-water.extxyz.gz``
+``python -m ecteam.reference.walls H O --unbound O-O -o walls-water.extxyz.gz``
 
 Energies and forces of the universal screened nuclear repulsion: J. F. Ziegler, J. P. Biersack,
 U. Littmark, The Stopping and Range of Ions in Matter (Pergamon, 1985). Its accuracy, some 10 %, is
@@ -18,10 +18,10 @@ from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
 from ase.units import Bohr, Hartree
 
-from ecteam.reference.datasets import write_set
-
 FRACTIONS = (0.25, 0.32, 0.4, 0.5)
 """Distances relative to the sum of the covalent radii."""
+UNBOUND_FRACTIONS = (0.65, 0.8)
+"""More of them for pairs that no molecule of the data binds to each other."""
 TERMS = ((0.18175, 3.1998), (0.50986, 0.94229), (0.28022, 0.4029), (0.02817, 0.20162))
 """Prefactors and decays of the screening function."""
 
@@ -36,12 +36,16 @@ def universal_repulsion(z1: int, z2: int, distance: float) -> tuple[float, float
     return float(strength * screening), float(-strength * (screening / distance + decay))
 
 
-def wall_frames(elements: Sequence[str]) -> list[Atoms]:
-    """All pairs of `elements` with the ``info`` keys of the molecular data sets, but no dipole."""
+def wall_frames(elements: Sequence[str], unbound: Sequence[str] = ()) -> list[Atoms]:
+    """All pairs of `elements` with the ``info`` keys of the molecular data sets, but no dipole.
+
+    Pairs in `unbound`, written as ``O-O`` in alphabetical order, get a wider wall.
+    """
     frames = []
     for a, b in combinations_with_replacement(sorted(elements), 2):
         za, zb = atomic_numbers[a], atomic_numbers[b]
-        for fraction in FRACTIONS:
+        wider = UNBOUND_FRACTIONS if f"{a}-{b}" in unbound else ()
+        for fraction in FRACTIONS + wider:
             distance = fraction * (covalent_radii[za] + covalent_radii[zb])
             energy, slope = universal_repulsion(za, zb, distance)
             atoms = Atoms([a, b], positions=[[0, 0, 0], [0, 0, distance]])
@@ -60,12 +64,15 @@ def wall_frames(elements: Sequence[str]) -> list[Atoms]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the set; returns the exit status."""
+    """Write the set; returns the exit status. Needs PySCF only for the shared writer."""
+    from ecteam.reference.datasets import write_set
+
     parser = argparse.ArgumentParser(prog="python -m ecteam.reference.walls")
     parser.add_argument("elements", nargs="+", help="chemical symbols")
+    parser.add_argument("--unbound", nargs="*", default=[], help="pairs with a wider wall")
     parser.add_argument("-o", "--output", required=True, help="extended XYZ file, .extxyz.gz")
     options = parser.parse_args(arguments)
-    write_set(wall_frames(options.elements), options.output)
+    write_set(wall_frames(options.elements, options.unbound), options.output)
     return 0
 
 

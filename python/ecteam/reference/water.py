@@ -47,7 +47,7 @@ def water_structures(seed: int = 20260320) -> dict[str, Structure]:
     named += _zundel(random) + _hydroxide_water(random) + _dimers(random) + _trimers(random)
     # A generator of its own: the structures above stay what they are.
     named += _rings(np.random.default_rng(seed + 1))
-    named += _tight_rings(np.random.default_rng(seed + 2)) + _facing() + _diatomics()
+    named += _tight_rings(np.random.default_rng(seed + 2)) + _facing()
     return dict(named)
 
 
@@ -305,19 +305,6 @@ def _facing() -> Named:
             both = np.concatenate([first, second + np.array([side, 0.0, 0.0])])
             name = f"facing-{'turned' if turned else 'flat'}-{side:.1f}"
             named.append((name, structure("OHHOHH", both, group="h2o-facing")))
-    return named
-
-
-def _diatomics() -> Named:
-    """H₂ (broken symmetry when long) and O₂ (triplet)."""
-    named: Named = []
-    for r in (0.4, 0.5, 0.6, 0.74, 0.9, 1.1, 1.4, 1.8, 2.3, 3.0):
-        signs = (1, -1) if r > 1.2 else ()
-        two = [[0.0, 0.0, 0.0], [0.0, 0.0, r]]
-        named.append((f"h2-{r:.2f}", structure("HH", two, group="h2", signs=signs)))
-    for r in (0.8, 0.95, 1.08, 1.21, 1.35, 1.5, 1.7, 2.0):
-        two = [[0.0, 0.0, 0.0], [0.0, 0.0, r]]
-        named.append((f"o2-{r:.2f}", structure("OO", two, spin=2, group="o2")))
     return named
 
 
