@@ -7,7 +7,7 @@ charge transfer changes over 0.02 Å) with rounding (1e-15 of the energy over h)
 
 import numpy as np
 from ase.stress import full_3x3_to_voigt_6_stress
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import Follower, finite, periodic
 
@@ -106,6 +106,9 @@ def test_the_chemical_potential_is_the_slope_in_the_total_charge(system):
         charged.info["charge"] = charge + change
         return follow(charged).free_energy
 
-    expected = follow(system.atoms).chemical_potential
+    result = follow(system.atoms)
+    # Where every atom is in one state the energy has a kink: no slope to speak of.
+    assume((result.weights * (1.0 - result.weights)).max() > 0.05)
+    expected = result.chemical_potential
     found = slope(energy, 1e-4)
     assert abs(found - expected) <= 1e-5 * max(1.0, abs(expected))

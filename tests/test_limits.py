@@ -73,7 +73,7 @@ def test_copies_of_one_molecule(distance, seed, name):
     result = ecteam.evaluate(pair, POTENTIALS[name], **PRECISE)
     # Dipoles of about 1 e·Å change the other molecule's charges by about 0.1 e·Å/R².
     field = 3.0 / distance**2
-    assert abs(result.charges[:3].sum()) < 1.0 / distance**3 * 30
+    assert abs(result.charges[:3].sum()) < 0.2 * field
     np.testing.assert_allclose(result.weights[:3], alone.weights, rtol=0, atol=field)
     np.testing.assert_allclose(result.weights[3:], alone.weights, rtol=0, atol=field)
     bare = without_dipoles(result, pair, 3, distance)
