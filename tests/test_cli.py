@@ -6,7 +6,7 @@ import sys
 
 import ecteam
 import pytest
-from ase.build import molecule
+from ase.build import fcc100, molecule
 from ase.io import read, write
 from ecteam.cli import app
 from typer.testing import CliRunner
@@ -49,6 +49,21 @@ def test_run_prints_tables(water):
 def test_charge(water):
     found = data_of(ecteam_command("run", water, "--charge", "1", "--json"))
     assert sum(found["charges"]) == pytest.approx(1.0)
+
+
+def test_a_slab_needs_another_electrostatics(tmp_path):
+    slab = fcc100("Al", (2, 2, 2), a=5.1, vacuum=5.0)
+    slab.numbers[::2], slab.numbers[1::2] = 3, 9
+    slab.info.clear()
+    path = tmp_path / "slab.extxyz"
+    write(path, slab)
+    outcome = ecteam_command("run", path, "-p", "halides")
+    assert outcome.exit_code == 2
+    assert "shifted_force" in outcome.stderr
+    found = data_of(
+        ecteam_command("run", path, "-p", "halides", "--electrostatics", "shifted_force", "--json")
+    )
+    assert sum(found["charges"]) == pytest.approx(0.0, abs=1e-10)
 
 
 def test_relax(water, tmp_path):

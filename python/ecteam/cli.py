@@ -87,6 +87,9 @@ def run(
     structure: Annotated[Path, typer.Argument(help="Any file ASE reads; its last frame is used.")],
     potential: PotentialName = "water",
     charge: Annotated[float | None, typer.Option(help="Total charge, e.")] = None,
+    electrostatics: Annotated[
+        str, typer.Option(help="auto, direct, ewald or shifted_force (slabs and wires).")
+    ] = "auto",
     do_relax: Annotated[bool, typer.Option("--relax", help="Relax first.")] = False,
     fmax: Annotated[float, typer.Option(min=1e-6, help="Largest force, eV/Å.")] = 0.05,
     do_md: Annotated[bool, typer.Option("--md", help="Molecular dynamics.")] = False,
@@ -105,7 +108,7 @@ def run(
     with _one_line_errors():
         _check_directory(output)
         atoms = _read_structure(structure)
-        calculator = atoms.calc = ECTEAM(potential, charge)
+        calculator = atoms.calc = ECTEAM(potential, charge, electrostatics=electrostatics)
         try:
             frames.append(_frame(atoms))
             if do_relax:
