@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ecteam import _core
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+
+from ecteam import _core, rows
 from ecteam.files import whole_file
+
+if TYPE_CHECKING:
+    from ecteam.terms import Expression
+
+FloatArray = npt.NDArray[np.float64]
 
 _DATA = files("ecteam") / "data" / "potentials"
 
@@ -65,6 +75,81 @@ class Potential:
     def elements(self) -> dict[str, list[str]]:
         """Names of the states of each element, in the order of the weights."""
         return self.core.elements
+
+    @property
+    def expression(self) -> Expression | None:
+        """The learned terms without their coefficients; None if there are none."""
+        from ecteam.terms import Expression
+
+        terms = self.to_dict().get("terms")
+        return None if terms is None else Expression.from_dict(terms)
+
+    @property
+    def parameters(self) -> FloatArray:
+        """Coefficients of the learned terms that a fit may change, (P,)."""
+        return self._column(1, float)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Their names."""
+        return [str(row[0]) for row in self._coefficients if not row[2]]
+
+    @property
+    def parameter_bounds(self) -> FloatArray:
+        """Their smallest and largest values, (P, 2)."""
+        return np.stack([self._column(4, float), self._column(5, float)], axis=1)
+
+    @property
+    def linear_parameters(self) -> npt.NDArray[np.bool_]:
+        """Mark those the energy is linear in all together, (P,)."""
+        return self._column(3, bool)
+
+    def with_parameters(self, parameters: npt.ArrayLike) -> Potential:
+        """Return the same potential with other parameters, (P,).
+
+        Raises
+        ------
+        InvalidInputError
+            Unless there is one finite number for each parameter.
+        """
+        values = np.asarray(parameters, dtype=np.float64)
+        free = self.free_coefficients
+        if values.shape != (free.sum(),):
+            raise _core.InvalidInputError(
+                f"parameters: must have shape ({free.sum()},), got {values.shape}"
+            )
+        coefficients = np.array([row[1] for row in self._coefficients], dtype=np.float64)
+        coefficients[free] = values
+        return Potential(self.core.with_coefficients(coefficients))
+
+    @property
+    def _coefficients(self) -> list[tuple[str, float, bool, bool, float, float]]:
+        return self.core.coefficients()
+
+    @property
+    def free_coefficients(self) -> npt.NDArray[np.bool_]:
+        """Mark the coefficients of the learned terms that are parameters, not held."""
+        return np.array([not row[2] for row in self._coefficients], dtype=bool)
+
+    def _column(self, index: int, kind: type) -> npt.NDArray[Any]:
+        return np.array([row[index] for row in self._coefficients if not row[2]], dtype=kind)
+
+    def predictions(self, structures: Sequence[Atoms]) -> FloatArray:
+        """Energy, 3N forces and 6 stresses of each structure, one after another.
+
+        eV, eV/Å (atom by atom) and eV/Å³ (xx yy zz yz xz xy, positive when stretched; 0 unless
+        fully periodic). The energy is the free energy, of which the forces are the slope.
+
+        Raises
+        ------
+        InvalidInputError, NotConvergedError
+            As :func:`ecteam.evaluate`, with the number of the structure.
+        """
+        return rows.predictions(self, structures)
+
+    def jacobian(self, structures: Sequence[Atoms]) -> tuple[FloatArray, FloatArray]:
+        """Predictions (R,) and their derivatives by the parameters (R, P)."""
+        return rows.jacobian(self, structures)
 
     def to_json(self) -> str:
         """Text of the potential file, sealed with its SHA-256."""

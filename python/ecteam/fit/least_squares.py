@@ -86,7 +86,7 @@ class Problem:
         Not `warm`: the weights are sought afresh, so that every geometry is on its lowest branch.
         """
         potential = self._core.refit(json.dumps(self.form.fields(parameters)))
-        energies, forces, _, dipoles, failures = self._batch.evaluate(potential, warm)
+        energies, forces, _, _, dipoles, failures = self._batch.evaluate(potential, warm)
         for k, message in failures[:3]:
             logger.info("geometry %d rejected: %s", k, message)
         return energies, forces, dipoles

@@ -65,6 +65,70 @@ pub fn switch(radius: f64, width: f64, r: f64) -> Jet {
     [x * x * x * (10.0 - 15.0 * x + 6.0 * x * x), -slope / width, curvature / (width * width)]
 }
 
+/// Cutoff function (1 − r²/c²)³ of the learned terms; zero from the cutoff c on (C²).
+#[inline]
+pub fn smooth_cutoff(cutoff: f64, r: f64) -> Jet {
+    if r >= cutoff {
+        return [0.0; 3];
+    }
+    let inverse = 1.0 / (cutoff * cutoff);
+    let (u, slope) = (1.0 - r * r * inverse, -2.0 * r * inverse);
+    [u * u * u, 3.0 * u * u * slope, 6.0 * u * slope * slope - 6.0 * u * u * inverse]
+}
+
+/// exp(−η (r² − c²/4)): a Gaussian that is one at half the distance c.
+#[inline]
+pub fn gaussian(eta: f64, c: f64, r: f64) -> Jet {
+    let value = (-eta * (r * r - 0.25 * c * c)).exp();
+    [value, -2.0 * eta * r * value, (4.0 * eta * r * eta * r - 2.0 * eta) * value]
+}
+
+/// sin(a r)/(b r): a spherical Bessel function of order zero.
+#[inline]
+pub fn bessel(a: f64, b: f64, r: f64) -> Jet {
+    let x = a * r;
+    let sinc = if x < 1e-2 {
+        let y = x * x;
+        [1.0 - y / 6.0 * (1.0 - y / 20.0), -x / 3.0 * (1.0 - y / 10.0), -1.0 / 3.0 + y / 10.0]
+    } else {
+        let value = x.sin() / x;
+        let slope = (x.cos() - value) / x;
+        [value, slope, -value - 2.0 * slope / x]
+    };
+    [a / b * sinc[0], a / b * a * sinc[1], a / b * a * a * sinc[2]]
+}
+
+/// Chebyshev polynomial T_{k+1} from T_k and T_{k−1} and the jet of the argument.
+#[inline]
+pub fn chebyshev(argument: Jet, last: Jet, before: Jet) -> Jet {
+    let next = scaled(2.0, product(argument, last));
+    sum(next, scaled(-1.0, before))
+}
+
+/// √p(s) − √p(0) with p(s) = (s + √(s² + δ²))/2: √s for s ≫ δ, analytic everywhere.
+#[inline]
+pub fn smooth_root(delta: f64, s: f64) -> Jet {
+    let h = s.hypot(delta);
+    // p = (s + h)/2 and p′ = p/h; for s < 0 the sum would cancel.
+    let p = if s >= 0.0 { 0.5 * (s + h) } else { 0.5 * delta * delta / (h - s) };
+    let root = p.sqrt();
+    let slope = 0.5 * root / h;
+    [root - (0.5 * delta).sqrt(), slope, slope * (0.5 - s / h) / h]
+}
+
+/// The four uniform cubic B-splines that are not zero at t ∈ [0, 1] between two knots, with
+/// derivatives in t (C. de Boor, A Practical Guide to Splines, 1978).
+#[inline]
+pub fn b_splines(t: f64) -> [Jet; 4] {
+    let s = 1.0 - t;
+    [
+        [s * s * s / 6.0, -0.5 * s * s, s],
+        [(4.0 + t * t * (3.0 * t - 6.0)) / 6.0, t * (1.5 * t - 2.0), 3.0 * t - 2.0],
+        [(4.0 + s * s * (3.0 * s - 6.0)) / 6.0, -s * (1.5 * s - 2.0), 3.0 * s - 2.0],
+        [t * t * t / 6.0, 0.5 * t * t, t],
+    ]
+}
+
 /// Embedding energy Σ_k c_k s^k, s = √(ρ̄ + shift) − √shift, k = 1 … n; zero at ρ̄ = 0 with a
 /// finite slope. A polynomial in √ρ̄ as in the second-moment model, shifted to stay analytic.
 #[inline]

@@ -21,6 +21,7 @@ pub mod slater;
 pub mod structure;
 pub mod superposition;
 pub mod tables;
+pub mod terms;
 
 pub use error::{Error, Result};
 pub use evaluator::{Evaluation, Evaluator};

@@ -53,6 +53,11 @@ pub(crate) fn vectors(array: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Vec3
     Ok(rows(borrowed.as_slice()?))
 }
 
+/// (n,) float64.
+pub(crate) fn numbers(array: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<f64>> {
+    Ok(borrow::<f64>(array, name, "float64", &[None])?.as_slice()?.to_vec())
+}
+
 /// (n, m) float64 as rows of length m.
 pub(crate) fn matrix(array: &Bound<'_, PyAny>, name: &str) -> PyResult<(Vec<f64>, usize)> {
     let borrowed = borrow::<f64>(array, name, "float64", &[None, None])?;

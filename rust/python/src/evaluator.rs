@@ -3,7 +3,7 @@
 use ecteam_core::coulomb::Method;
 use ecteam_core::ensemble::Solver;
 use ecteam_core::evaluator::{self, Options};
-use ecteam_core::{Error, Structure};
+use ecteam_core::{Error, Mat3, Structure};
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 
@@ -68,6 +68,11 @@ pub(crate) fn options(
         other => return Err(unknown("solver", other, "auto, dense, krylov")),
     };
     Ok(options)
+}
+
+/// xx, yy, zz, yz, xz, xy of a symmetric matrix.
+pub(crate) fn voigt(v: &Mat3) -> [f64; 6] {
+    [v[0][0], v[1][1], v[2][2], v[1][2], v[0][2], v[0][1]]
 }
 
 fn unknown(argument: &str, found: &str, allowed: &str) -> Error {
@@ -137,10 +142,8 @@ impl Evaluation {
         for (row, w) in weights.chunks_exact_mut(columns).zip(found.offsets.windows(2)) {
             row[..w[1] - w[0]].copy_from_slice(&found.weights[w[0]..w[1]]);
         }
-        let stress = (system.pbc() == [true; 3]).then(|| {
-            let (v, volume) = (&found.virial, system.volume());
-            [v[0][0], v[1][1], v[2][2], v[1][2], v[0][2], v[0][1]].map(|x| x / volume).to_vec()
-        });
+        let stress = (system.pbc() == [true; 3])
+            .then(|| voigt(&found.virial).map(|x| x / system.volume()).to_vec());
         Ok(Self {
             energy: found.energy,
             free_energy: found.free_energy,

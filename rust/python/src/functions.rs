@@ -90,3 +90,9 @@ pub(crate) fn electron_density_gradient(
 pub(crate) fn json_schema() -> String {
     ecteam_core::potential::json_schema()
 }
+
+/// An expression of learned terms, as JSON, with coefficients to start a fit from.
+#[pyfunction]
+pub(crate) fn start_terms(py: Python<'_>, text: &str, elements: usize) -> PyResult<String> {
+    ecteam_core::potential::start_terms(text, elements).map_err(|e| to_python(py, e))
+}

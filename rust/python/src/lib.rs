@@ -20,5 +20,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(functions::neighbor_list, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density_gradient, module)?)?;
-    module.add_function(wrap_pyfunction!(functions::json_schema, module)?)
+    module.add_function(wrap_pyfunction!(functions::json_schema, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::start_terms, module)?)
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ecteam_core::potential::Coefficient;
 use ecteam_core::{Model, PotentialFile};
 use pyo3::prelude::*;
 
+use crate::arrays::numbers;
 use crate::errors::to_python;
 
 /// A checked and compiled potential.
@@ -36,6 +38,19 @@ impl Potential {
         self.model.file().to_json().map_err(|e| to_python(py, e))
     }
 
+    /// Coefficients of the learned terms: name, value, held, linear, smallest, largest.
+    fn coefficients(&self) -> Vec<(String, f64, bool, bool, f64, f64)> {
+        let row = |c: Coefficient| (c.name, c.value, c.held, c.linear, c.bounds[0], c.bounds[1]);
+        self.model.coefficients().into_iter().map(row).collect()
+    }
+
+    /// The same potential with other coefficients of the learned terms.
+    fn with_coefficients(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let values = numbers(values, "coefficients")?;
+        let model = py.detach(|| self.model.with_coefficients(&values));
+        Ok(Self { model: Arc::new(model.map_err(|e| to_python(py, e))?) })
+    }
+
     #[getter]
     fn name(&self) -> &str {
         &self.model.file().name
@@ -48,7 +63,7 @@ impl Potential {
 
     #[getter]
     fn cutoff(&self) -> f64 {
-        self.model.cutoff().radius
+        self.model.reach()
     }
 
     #[getter]

@@ -7,9 +7,10 @@ use crate::energy::{Energy, Geometry, Workspace};
 use crate::ensemble::{self, Constraints, DENSE_LIMIT, Objective, Outcome, Solver};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::neighbors::NeighborList;
+use crate::neighbors::{NeighborList, Neighborhoods};
 use crate::pairs::{ChargeKernel, Pairs};
 use crate::structure::{Mat3, Structure, Vec3};
+use crate::terms::Contribution;
 
 mod history;
 mod search;
@@ -81,6 +82,19 @@ impl Evaluation {
         total
     }
 
+    /// Add the learned terms: they do not depend on the weights.
+    fn add(&mut self, terms: &Contribution) {
+        for (i, energy) in terms.energies.iter().enumerate() {
+            self.energy += energy;
+            self.free_energy += energy;
+            self.energies[i] += energy;
+            (0..3).for_each(|d| self.forces[i][d] += terms.forces[i][d]);
+        }
+        for (row, added) in self.virial.iter_mut().zip(&terms.virial) {
+            row.iter_mut().zip(added).for_each(|(x, y)| *x += y);
+        }
+    }
+
     /// Parameters of absurd size overflow in sums over pairs even where single terms do not.
     fn check_finite(&self) -> Result<()> {
         let finite =
@@ -102,6 +116,7 @@ pub struct Evaluator {
     model: Arc<Model>,
     options: Options,
     neighbors: NeighborList,
+    neighborhoods: Neighborhoods,
     coulomb: Option<([bool; 3], Coulomb, Option<ChargeKernel>)>,
     pairs: Pairs,
     work: Workspace,
@@ -135,11 +150,12 @@ impl Evaluator {
         // Periodicity is checked with the structure; accuracy and cutoff here.
         let bare = CoulombOptions { method: Method::Auto, ..options.coulomb };
         Coulomb::new(bare, [false; 3], model.cutoff().radius)?;
-        let neighbors = NeighborList::new(model.cutoff().radius, options.skin)?;
+        let neighbors = NeighborList::new(model.reach(), options.skin)?;
         Ok(Self {
             model,
             options,
             neighbors,
+            neighborhoods: Neighborhoods::default(),
             coulomb: None,
             pairs: Pairs::default(),
             work: Workspace::default(),
@@ -161,7 +177,8 @@ impl Evaluator {
         };
         let history = std::mem::take(&mut self.history);
         let keep = shape(&model) == shape(&self.model);
-        if model.cutoff() == self.model.cutoff() && keep {
+        let range = |m: &Model| (m.cutoff(), m.reach(), m.terms().is_some());
+        if range(&model) == range(&self.model) && keep {
             self.model = model;
         } else {
             *self = Self::new(model, self.options)?;
@@ -230,6 +247,9 @@ impl Evaluator {
         };
         let mut evaluation = collect(geometry, &mut self.work, weights, outcome);
         evaluation.lower_branch = lower_branch;
+        if let Some(terms) = self.model.terms() {
+            evaluation.add(&terms.evaluate(structure, &self.elements, &self.neighborhoods)?);
+        }
         evaluation.check_finite()?;
         self.history.push(structure, &evaluation.weights);
         Ok(evaluation)
@@ -237,13 +257,9 @@ impl Evaluator {
 
     /// Element index, first weight and state charges of every atom.
     fn assign(&mut self, structure: &Structure) -> Result<(Vec<usize>, Vec<f64>)> {
-        self.elements.clear();
+        self.elements = self.model.elements_of(structure.numbers())?;
         let (mut offsets, mut charges) = (vec![0], Vec::new());
-        for (i, &number) in structure.numbers().iter().enumerate() {
-            let Some(element) = self.model.element_index(number) else {
-                return Err(self.unknown_element(i, number));
-            };
-            self.elements.push(element);
+        for &element in &self.elements {
             let states = &self.model.elements()[usize::from(element)].states;
             charges.extend(states.iter().map(|s| s.charge));
             offsets.push(charges.len());
@@ -251,22 +267,12 @@ impl Evaluator {
         Ok((offsets, charges))
     }
 
-    fn unknown_element(&self, atom: usize, number: u8) -> Error {
-        let known: Vec<&str> = self.model.elements().iter().map(|e| e.symbol.as_str()).collect();
-        let symbol = crate::elements::symbol_of(number).unwrap_or("?");
-        Error::invalid(
-            format!("numbers[{atom}]"),
-            format!(
-                "the potential '{}' has no element {symbol} (Z = {number}); it has {}",
-                self.model.file().name,
-                known.join(", ")
-            ),
-        )
-    }
-
     /// Neighbour list, point charges and pair values at a structure.
     fn prepare(&mut self, structure: &Structure) -> Result<()> {
-        self.neighbors.update(structure)?;
+        let rebuilt = self.neighbors.update(structure)?;
+        if self.model.terms().is_some() && rebuilt {
+            self.neighborhoods.build(structure.len(), self.neighbors.pairs());
+        }
         let charged = self.model.elements().iter().flat_map(|e| &e.states).any(|s| s.charge != 0.0);
         if charged {
             let pbc = structure.pbc();
@@ -280,7 +286,8 @@ impl Evaluator {
             }
         }
         let kernel = self.coulomb.as_ref().and_then(|c| c.2.as_ref());
-        self.pairs.fill(&self.model, kernel, structure, &self.elements, self.neighbors.pairs())
+        let pairs = if self.model.has_pairs() { self.neighbors.pairs() } else { &[] };
+        self.pairs.fill(&self.model, kernel, structure, &self.elements, pairs)
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 use crate::elements::number_of;
 use crate::error::{Error, Result};
 use crate::formulas::Jet;
-use crate::potential::{Cutoff, PotentialFile, RadialFunction, State};
+use crate::potential::{Coefficient, Cutoff, PotentialFile, RadialFunction, State};
 use crate::tables::Table;
+use crate::terms::Terms;
 
 mod functions;
 mod state;
@@ -30,6 +31,7 @@ pub struct Model {
     elements: Vec<ElementModel>,
     by_number: Vec<Option<u8>>,
     pairs: Vec<OnceLock<Arc<PairModel>>>,
+    terms: Option<Terms>,
 }
 
 /// States of one element.
@@ -81,7 +83,8 @@ impl Model {
             elements.push(ElementModel { symbol: symbol.clone(), number, states });
         }
         let pairs = (0..elements.len() * elements.len()).map(|_| OnceLock::new()).collect();
-        Ok(Self { file, elements, by_number, pairs })
+        let terms = Terms::new(&file);
+        Ok(Self { file, elements, by_number, pairs, terms })
     }
 
     /// Compile a file that differs from this model only in fitted parameters: tables of the
@@ -115,6 +118,33 @@ impl Model {
     pub fn file(&self) -> &PotentialFile {
         &self.file
     }
+    /// Coefficients of the learned terms, in the order of the file.
+    pub fn coefficients(&self) -> Vec<Coefficient> {
+        let symbols: Vec<String> = self.file.elements.keys().cloned().collect();
+        self.file.terms.as_ref().map_or_else(Vec::new, |terms| terms.described(&symbols))
+    }
+
+    /// The same potential with other coefficients of the learned terms.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] unless there is one finite number per coefficient.
+    pub fn with_coefficients(&self, values: &[f64]) -> Result<Self> {
+        let expected = self.coefficients().len();
+        if values.len() != expected {
+            let problem = format!("must have {expected} entries, got {}", values.len());
+            return Err(Error::invalid("coefficients", problem));
+        }
+        if let Some(k) = values.iter().position(|x| !x.is_finite()) {
+            let problem = format!("must be finite, got {}", values[k]);
+            return Err(Error::invalid(format!("coefficients[{k}]"), problem));
+        }
+        let mut file = PotentialFile { sha256: None, ..self.file.clone() };
+        if let Some(terms) = &mut file.terms {
+            terms.assign(values);
+        }
+        self.recompile(file)
+    }
+
     /// Elements in file order.
     pub fn elements(&self) -> &[ElementModel] {
         &self.elements
@@ -127,6 +157,46 @@ impl Model {
     pub fn cutoff(&self) -> Cutoff {
         self.file.cutoff
     }
+    /// Learned terms, if there are any.
+    pub fn terms(&self) -> Option<&Terms> {
+        self.terms.as_ref()
+    }
+    /// Distance beyond which nothing short-ranged acts, Å.
+    pub fn reach(&self) -> f64 {
+        let terms = self.terms.as_ref().map_or(0.0, Terms::cutoff);
+        if self.has_pairs() { self.cutoff().radius.max(terms) } else { terms.max(MIN_DISTANCE) }
+    }
+    /// False if atoms do not act on each other other than by learned terms.
+    pub fn has_pairs(&self) -> bool {
+        let mut states = self.file.elements.values().flat_map(|e| &e.states);
+        !self.file.repulsions.is_empty()
+            || !self.file.resonances.is_empty()
+            || states.any(|s| s.rbf.is_some() || !s.density_tables.is_empty())
+    }
+    /// Index in the potential of the element of every atom.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] names the first atom of an element the potential lacks.
+    pub fn elements_of(&self, numbers: &[u8]) -> Result<Vec<u8>> {
+        let of = |(i, &number): (usize, &u8)| {
+            self.element_index(number).ok_or_else(|| self.unknown_element(i, number))
+        };
+        numbers.iter().enumerate().map(of).collect()
+    }
+
+    fn unknown_element(&self, atom: usize, number: u8) -> Error {
+        let known: Vec<&str> = self.elements.iter().map(|e| e.symbol.as_str()).collect();
+        let symbol = crate::elements::symbol_of(number).unwrap_or("?");
+        Error::invalid(
+            format!("numbers[{atom}]"),
+            format!(
+                "the potential '{}' has no element {symbol} (Z = {number}); it has {}",
+                self.file.name,
+                known.join(", ")
+            ),
+        )
+    }
+
     /// Shortest distance this model can describe, Å.
     pub fn min_distance(&self) -> f64 {
         if self.knot_spacing().is_some() { 1e-6 } else { MIN_DISTANCE }

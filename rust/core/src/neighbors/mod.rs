@@ -3,6 +3,7 @@
 //! The vector of a pair is `r = R_j − R_i + S·cell` with the positions R exactly as given: atoms may
 //! lie outside the cell, the shifts S account for it.
 
+mod around;
 mod axis;
 mod full;
 mod grid;
@@ -11,6 +12,7 @@ mod search;
 mod table;
 mod verlet;
 
+pub use around::{Neighbor, Neighborhoods};
 pub use full::{FullList, neighbor_list};
 pub(crate) use grid::{Grid, Run};
 pub use verlet::{NeighborList, Pair};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
 use super::rules::{embedding, finite, length, require, require_all, table};
-use super::{Cutoff, Element, FORMAT, Fit, PotentialFile, Rbf, State, Units, pairs};
+use super::{Cutoff, Element, FORMAT, Fit, PotentialFile, Rbf, State, Units, expression, pairs};
 use crate::elements::number_of;
 use crate::error::{Error, Result};
 
@@ -36,6 +36,9 @@ impl PotentialFile {
         pairs::resonances(&self.resonances, &self.elements)?;
         temperature(self.electronic_temperature)?;
         cutoff(&self.cutoff)?;
+        if let Some(terms) = &self.terms {
+            expression::check(terms, self.elements.len())?;
+        }
         self.fit.as_ref().map_or(Ok(()), fit)
     }
 }

@@ -4,11 +4,14 @@
 //! [`PotentialFile::to_json`] writes with a fresh one. Unknown fields are rejected.
 
 mod check;
+mod coefficients;
+mod expression;
 mod maps;
 mod pairs;
 mod rules;
 mod schema;
 mod seal;
+mod terms;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +19,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use schema::json_schema;
+pub use seal::start_terms;
+pub use terms::{Coefficient, Family, NeighbourFunction, Radial, Term};
 
 /// The only format this version reads and writes.
 pub const FORMAT: &str = "ecteam/1";
@@ -45,6 +50,9 @@ pub struct PotentialFile {
     pub electronic_temperature: f64,
     /// Range of all short-ranged functions.
     pub cutoff: Cutoff,
+    /// Learned terms added to the energy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Term>,
     /// How the parameters were found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,

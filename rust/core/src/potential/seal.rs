@@ -1,8 +1,9 @@
 //! Reading, writing, and the SHA-256 that ties a file to its contents.
 
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::PotentialFile;
+use super::{PotentialFile, Term};
 use crate::error::{Error, Result};
 
 /// Largest accepted file, bytes.
@@ -18,7 +19,7 @@ impl PotentialFile {
             let problem = format!("must be at most {MAX_BYTES} bytes long, got {}", text.len());
             return Err(Error::format("file", problem));
         }
-        let file = parse(text)?;
+        let file: Self = parse(text)?;
         file.check()?;
         file.check_seal()?;
         Ok(file)
@@ -61,7 +62,19 @@ impl PotentialFile {
     }
 }
 
-fn parse(text: &str) -> Result<PotentialFile> {
+/// An expression as JSON with coefficients to start a fit from, whatever it had before.
+///
+/// # Errors
+/// [`Error::PotentialFormat`] with the path of the first offending field.
+pub fn start_terms(text: &str, elements: usize) -> Result<String> {
+    let mut terms: Term = parse(text)?;
+    super::expression::check_shape(&terms)?;
+    terms.start(elements);
+    super::expression::check(&terms, elements)?;
+    serde_json::to_string(&terms).map_err(|error| unwritable(&error))
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let file = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();

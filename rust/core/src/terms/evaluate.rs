@@ -1,0 +1,265 @@
+//! Energy, forces and virial of the learned terms.
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::formulas::Jet;
+use crate::neighbors::Neighborhoods;
+use crate::potential::Term;
+use crate::structure::{Mat3, Structure, Vec3};
+
+use super::Terms;
+use super::cluster::{Block, Surroundings};
+use super::features::Features;
+use super::harmonics::{Harmonic, LANES, Lanes};
+use super::layout::{AngularGroup, Layout};
+use super::leaves::{Leaf, combined};
+
+/// Fewer atoms run on one thread.
+const SERIAL_BELOW: usize = 128;
+
+/// What the terms add to an evaluation.
+#[derive(Debug, Clone, Default)]
+pub struct Contribution {
+    /// Energy of every atom, eV.
+    pub energies: Vec<f64>,
+    /// Forces, eV/Å.
+    pub forces: Vec<Vec3>,
+    /// dE/dstrain, eV.
+    pub virial: Mat3,
+}
+
+/// Scratch of one thread.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub(super) features: Features,
+    /// Values of the single models, and the energy's derivatives in them.
+    pub(super) values: Vec<f64>,
+    gradient: Vec<f64>,
+    nodes: Vec<[f64; 2]>,
+    /// Derivatives of every single model in its scalar sum.
+    slopes: Vec<f64>,
+    /// Derivatives in all angular sums: of one three-body model after the other.
+    angular: Vec<Vec<f64>>,
+    sums: Vec<f64>,
+    total: Vec<f64>,
+    jets: Vec<Jet>,
+}
+
+impl Terms {
+    /// Energies, forces and virial of a structure whose atoms have these elements.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) names two atoms in the same place.
+    pub fn evaluate(
+        &self,
+        structure: &Structure,
+        elements: &[u8],
+        neighborhoods: &Neighborhoods,
+    ) -> Result<Contribution> {
+        let around = Surroundings { structure, elements, neighborhoods, cutoff: self.cutoff };
+        let n = structure.len();
+        let threads = if n < SERIAL_BELOW { 1 } else { rayon::current_num_threads() };
+        let size = n.div_ceil(threads).max(1);
+        let part = |k: usize| {
+            let atoms = (k * size).min(n)..((k + 1) * size).min(n);
+            Arch::new().dispatch(|| self.part(&around, atoms))
+        };
+        if threads == 1 {
+            return part(0);
+        }
+        let parts: Result<Vec<Contribution>> = (0..threads).into_par_iter().map(part).collect();
+        Ok(parts?.into_iter().reduce(Contribution::joined).unwrap_or_default())
+    }
+
+    /// Terms of some atoms: their energies, and all forces that follow.
+    #[inline(always)]
+    fn part(&self, around: &Surroundings, atoms: std::ops::Range<usize>) -> Result<Contribution> {
+        let mut out = Contribution {
+            energies: Vec::with_capacity(atoms.len()),
+            forces: vec![[0.0; 3]; around.elements.len()],
+            virial: [[0.0; 3]; 3],
+        };
+        let mut work = Work::default();
+        for atom in atoms {
+            around.gather(atom, self.elements, &mut work.features.blocks)?;
+            let centre = usize::from(around.elements[atom]);
+            out.energies.push(self.energy(centre, &mut work));
+            for (b, block) in work.features.blocks.iter().enumerate() {
+                let slope = pull(&self.contracted, &work.features, b, &work.sums, &work.total);
+                out.add(atom, block, &slope);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Energy of an atom from its neighbours in `work`, with derivatives in all neighbour sums.
+    #[inline(always)]
+    fn energy(&self, centre: usize, work: &mut Work) -> f64 {
+        work.features.fill(&self.contracted, centre, self.elements);
+        self.models(centre, work);
+        work.gradient.resize(self.leaves.len(), 0.0);
+        let energy = self.tree.gradient(&work.values, &mut work.gradient, &mut work.nodes);
+        let layout = &self.contracted;
+        work.sums.clear();
+        work.sums.resize(layout.channels, 0.0);
+        work.total.clear();
+        work.total.resize(work.features.angular.len(), 0.0);
+        for (k, &weight) in work.gradient.iter().enumerate() {
+            match &self.leaves[k].term {
+                Term::Pair { .. } | Term::NeighbourExponential { .. } => {
+                    work.sums[layout.first[k]] = weight * work.slopes[k];
+                }
+                Term::ThreeBody { .. } => {
+                    let total = work.total[layout.angular[layout.group[k]].first..].iter_mut();
+                    total.zip(&work.angular[k]).for_each(|(sum, g)| *sum += weight * g);
+                }
+                _ => (),
+            }
+        }
+        energy
+    }
+
+    /// Values and slopes of all single models.
+    #[inline(always)]
+    fn models(&self, centre: usize, work: &mut Work) {
+        work.values.clear();
+        work.slopes.clear();
+        work.angular.resize_with(self.leaves.len(), Vec::new);
+        for (k, leaf) in self.leaves.iter().enumerate() {
+            let sum = || work.features.sums[self.contracted.first[k]];
+            let [value, slope] = match &leaf.term {
+                Term::Constant { coefficients } => [coefficients[centre], 0.0],
+                Term::Pair { .. } => [sum(), 1.0],
+                Term::NeighbourExponential { function, .. } => {
+                    function.basis(sum(), &mut work.jets);
+                    let jet = combined(leaf.outer(centre), &work.jets);
+                    [jet[0], jet[1]]
+                }
+                Term::ThreeBody { .. } => {
+                    let group = &self.contracted.angular[self.contracted.group[k]];
+                    [leaf.three_body(group, centre, &work.features, &mut work.angular[k]), 0.0]
+                }
+                Term::Sum { .. } | Term::Product { .. } => [0.0; 2],
+            };
+            work.values.push(value);
+            work.slopes.push(slope);
+        }
+    }
+}
+
+impl Leaf {
+    /// Value of a three-body model; `slopes` becomes its derivatives in the sums of its group.
+    #[inline(always)]
+    pub(super) fn three_body(
+        &self,
+        group: &AngularGroup,
+        centre: usize,
+        features: &Features,
+        slopes: &mut Vec<f64>,
+    ) -> f64 {
+        let Term::ThreeBody { radial, lmax, .. } = &self.term else { return 0.0 };
+        let (lm, elements) = (group.harmonics(), self.term.coefficients().len() / self.block);
+        let channels = elements * radial.functions;
+        let sums = &features.angular[group.first..group.first + channels * lm];
+        slopes.clear();
+        slopes.resize(sums.len(), 0.0);
+        for l in 0..=*lmax {
+            let matrix = self.matrix(centre, *lmax, l);
+            let range = l * l..(l + 1) * (l + 1);
+            for (row, out) in matrix.chunks_exact(channels).zip(slopes.chunks_exact_mut(lm)) {
+                for (&c, a) in row.iter().zip(sums.chunks_exact(lm)) {
+                    let pairs = out[range.clone()].iter_mut().zip(&a[range.clone()]);
+                    pairs.for_each(|(x, a)| *x += c * a);
+                }
+            }
+        }
+        0.5 * sums.iter().zip(slopes.iter()).map(|(a, g)| a * g).sum::<f64>()
+    }
+}
+
+/// Derivatives in the pair vectors of a block, from those in the neighbour sums.
+#[inline(always)]
+pub(super) fn pull(
+    layout: &Layout,
+    features: &Features,
+    b: usize,
+    sums: &[f64],
+    angular: &[f64],
+) -> [Lanes; 3] {
+    let block = &features.blocks[b];
+    // Harmonic with the derivative along the pair vector in front.
+    let mut total: Harmonic = [[0.0; LANES]; 4];
+    for (g, group) in layout.sums.iter().enumerate() {
+        for (function, &channel) in features.scalars(g, b).iter().zip(&group.channels) {
+            for w in 0..LANES {
+                total[0][w] += sums[channel] * function[1][w];
+            }
+        }
+    }
+    for (g, group) in layout.angular.iter().enumerate() {
+        let (radials, harmonics) = (features.radials(g, b), features.harmonics(g, b));
+        let size = radials.len() * harmonics.len();
+        let slopes = &angular[group.first + block.element * size..][..size];
+        for (i, s) in harmonics.iter().enumerate() {
+            let mut both = [[0.0; LANES]; 2];
+            for (k, function) in radials.iter().enumerate() {
+                let c = slopes[k * harmonics.len() + i];
+                for w in 0..LANES {
+                    both[0][w] += c * function[0][w];
+                    both[1][w] += c * function[1][w];
+                }
+            }
+            for w in 0..LANES {
+                total[0][w] += both[1][w] * s[0][w];
+                total[1][w] += both[0][w] * s[1][w];
+                total[2][w] += both[0][w] * s[2][w];
+                total[3][w] += both[0][w] * s[3][w];
+            }
+        }
+    }
+    cartesian(block, &total)
+}
+
+/// From the derivative along the pair vector and the gradient on the unit sphere's polynomials
+/// to the Cartesian derivative.
+#[inline(always)]
+pub(super) fn cartesian(block: &Block, total: &Harmonic) -> [Lanes; 3] {
+    let (u, mut out) = (&block.unit, [[0.0; LANES]; 3]);
+    for w in 0..LANES {
+        let inverse = block.distance[w].recip();
+        let along = u[0][w] * total[1][w] + u[1][w] * total[2][w] + u[2][w] * total[3][w];
+        let factor = total[0][w] - along * inverse;
+        for d in 0..3 {
+            out[d][w] = u[d][w] * factor + total[d + 1][w] * inverse;
+        }
+    }
+    out
+}
+
+impl Contribution {
+    /// Forces and virial from the derivatives in the pair vectors of a block of an atom.
+    #[inline(always)]
+    fn add(&mut self, atom: usize, block: &Block, slope: &[Lanes; 3]) {
+        for w in 0..block.count {
+            let other = block.atoms[w] as usize;
+            for d in 0..3 {
+                let x = slope[d][w];
+                self.forces[atom][d] += x;
+                self.forces[other][d] -= x;
+                for e in 0..3 {
+                    self.virial[d][e] += x * block.unit[e][w] * block.distance[w];
+                }
+            }
+        }
+    }
+
+    fn joined(mut self, other: Self) -> Self {
+        self.energies.extend(other.energies);
+        let add = |x: &mut Vec3, y: &Vec3| (0..3).for_each(|d| x[d] += y[d]);
+        self.forces.iter_mut().zip(&other.forces).for_each(|(x, y)| add(x, y));
+        self.virial.iter_mut().zip(&other.virial).for_each(|(x, y)| add(x, y));
+        self
+    }
+}

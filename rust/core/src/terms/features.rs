@@ -1,0 +1,172 @@
+//! Neighbour sums of one atom, with what their derivatives need.
+
+use crate::tables::Table;
+
+use super::cluster::Block;
+use super::harmonics::{Harmonic, LANES, Lanes, harmonics};
+use super::layout::{AngularGroup, Layout, SumGroup};
+
+/// Value and slope of a radial function at the distances of a block.
+pub(super) type Function = [Lanes; 2];
+
+/// Neighbour sums and, per block of neighbours, the functions they are made of.
+#[derive(Debug, Default)]
+pub(super) struct Features {
+    pub(super) blocks: Vec<Block>,
+    /// S by channel.
+    pub(super) sums: Vec<f64>,
+    /// A of all groups, see [`AngularGroup::first`].
+    pub(super) angular: Vec<f64>,
+    /// Functions of the scalar sums: (group, block, column).
+    scalars: Grouped<Function>,
+    /// Functions of the angular sums: (group, block, radial function).
+    radials: Grouped<Function>,
+    /// (group, block, lm).
+    harmonics: Grouped<Harmonic>,
+    lanes: Vec<Lanes>,
+    row: [Vec<f64>; 2],
+}
+
+/// Rows of equal length for each block, one set of them per group.
+#[derive(Debug, Default)]
+struct Grouped<T> {
+    data: Vec<T>,
+    /// Start and length of the rows of each group.
+    groups: Vec<[usize; 2]>,
+}
+
+impl<T: Copy> Grouped<T> {
+    fn clear(&mut self) {
+        self.data.clear();
+        self.groups.clear();
+    }
+
+    /// Rows of a new group, to be written.
+    fn push(&mut self, rows: usize, length: usize, empty: T) -> &mut [T] {
+        let start = self.data.len();
+        self.groups.push([start, length]);
+        self.data.resize(start + rows * length, empty);
+        &mut self.data[start..]
+    }
+
+    #[inline(always)]
+    fn row(&self, group: usize, block: usize) -> &[T] {
+        let [start, length] = self.groups[group];
+        &self.data[start + block * length..][..length]
+    }
+}
+
+impl Features {
+    /// All sums of an atom whose neighbours are in `blocks`.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, layout: &Layout, centre: usize, elements: usize) {
+        self.sums.clear();
+        self.sums.resize(layout.channels, 0.0);
+        self.angular.clear();
+        self.angular.resize(layout.angular_sums(elements), 0.0);
+        self.scalars.clear();
+        self.radials.clear();
+        self.harmonics.clear();
+        for group in &layout.sums {
+            self.add_sums(group, centre * elements);
+        }
+        for group in &layout.angular {
+            self.add_angular(group);
+        }
+    }
+
+    /// Functions of the scalar sums of a group, by column.
+    #[inline(always)]
+    pub(super) fn scalars(&self, group: usize, block: usize) -> &[Function] {
+        self.scalars.row(group, block)
+    }
+
+    /// Radial functions of the angular sums of a group.
+    #[inline(always)]
+    pub(super) fn radials(&self, group: usize, block: usize) -> &[Function] {
+        self.radials.row(group, block)
+    }
+
+    /// Harmonics of the angular sums of a group.
+    #[inline(always)]
+    pub(super) fn harmonics(&self, group: usize, block: usize) -> &[Harmonic] {
+        self.harmonics.row(group, block)
+    }
+
+    #[inline(always)]
+    fn add_sums(&mut self, group: &SumGroup, row: usize) {
+        let n = group.channels.len();
+        let out = self.scalars.push(self.blocks.len(), n, [[0.0; LANES]; 2]);
+        for (block, out) in self.blocks.iter().zip(out.chunks_exact_mut(n)) {
+            let table = &group.tables[row + block.element];
+            look_up(table, block, group.cutoff, &mut self.row, out);
+            for (function, &channel) in out.iter().zip(&group.channels) {
+                self.sums[channel] += function[0].iter().sum::<f64>();
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_angular(&mut self, group: &AngularGroup) {
+        let (n, lm, count) = (group.radial.functions, group.harmonics(), self.blocks.len());
+        self.lanes.clear();
+        self.lanes.resize(n * lm, [0.0; LANES]);
+        let radials = self.radials.push(count, n, [[0.0; LANES]; 2]);
+        let angles = self.harmonics.push(count, lm, [[0.0; LANES]; 4]);
+        let rows = radials.chunks_exact_mut(n).zip(angles.chunks_exact_mut(lm));
+        for (b, (h, y)) in rows.enumerate() {
+            let block = &self.blocks[b];
+            look_up(&group.table, block, group.radial.cutoff, &mut self.row, h);
+            harmonics(group.lmax, &block.unit, y);
+            accumulate(h, y, &mut self.lanes);
+            if self.blocks.get(b + 1).is_none_or(|next| next.element != block.element) {
+                let first = group.first + block.element * n * lm;
+                for (sum, lanes) in self.angular[first..].iter_mut().zip(&mut self.lanes) {
+                    *sum = lanes.iter().sum();
+                    *lanes = [0.0; LANES];
+                }
+            }
+        }
+    }
+}
+
+/// Add g_n S_lm, lane by lane.
+#[inline(always)]
+fn accumulate(radials: &[Function], angles: &[Harmonic], lanes: &mut [Lanes]) {
+    for (function, row) in radials.iter().zip(lanes.chunks_exact_mut(angles.len())) {
+        for (sum, s) in row.iter_mut().zip(angles) {
+            for w in 0..LANES {
+                sum[w] += function[0][w] * s[0][w];
+            }
+        }
+    }
+}
+
+/// Values and slopes of all columns of a table at the distances of a block; zero beyond the cutoff.
+#[inline(always)]
+fn look_up(
+    table: &Table,
+    block: &Block,
+    cutoff: f64,
+    [values, slopes]: &mut [Vec<f64>; 2],
+    out: &mut [Function],
+) {
+    let columns = table.functions();
+    if columns == 0 {
+        return;
+    }
+    values.resize(columns, 0.0);
+    slopes.resize(columns, 0.0);
+    for lane in 0..block.count {
+        let r = block.distance[lane];
+        if r < cutoff {
+            let at = table.lookup(r);
+            table.values(&at, values);
+            table.slopes(&at, slopes);
+            for (k, function) in out.iter_mut().enumerate() {
+                function[0][lane] = values[k];
+                function[1][lane] = slopes[k];
+            }
+        }
+    }
+}
