@@ -23,7 +23,7 @@ def predict(dataset, potential):
     batch = _core.Batch()
     for atoms in dataset.structures:
         batch.add(*arrays_of(atoms), float(atoms.info["charge"]))
-    energies, forces, _, dipoles, failures = batch.evaluate(potential.core)
+    energies, forces, _, _, dipoles, failures = batch.evaluate(potential.core)
     assert not failures
     return energies, forces, dipoles
 

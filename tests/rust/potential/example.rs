@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use ecteam_core::potential::{
-    Cutoff, Element, Embedding, FORMAT, Fit, GroupErrors, PotentialFile, RadialFunction, Rbf,
-    Repulsion, Resonance, State, Table, Units,
+    Cutoff, Element, Embedding, FORMAT, Family, Fit, GroupErrors, PotentialFile, Radial,
+    RadialFunction, Rbf, Repulsion, Resonance, State, Table, Term, Units,
 };
 
 pub fn state(
@@ -79,6 +79,12 @@ pub fn example() -> PotentialFile {
         }],
         electronic_temperature: 0.2,
         cutoff: Cutoff { radius: 6.0, switch_width: 1.0 },
+        terms: Some(Term::Sum {
+            terms: vec![
+                Term::Constant { coefficients: vec![-1.5, 2.25] },
+                Term::Pair { radial: radial(2), coefficients: vec![0.5; 6] },
+            ],
+        }),
         fit: Some(Fit {
             method: "variable projection".into(),
             data: "PBE0".into(),
@@ -106,4 +112,8 @@ pub fn classical() -> PotentialFile {
 
 pub fn oxygen(file: &mut PotentialFile, k: usize) -> &mut State {
     &mut file.elements.get_mut("O").unwrap().states[k]
+}
+
+fn radial(functions: usize) -> Radial {
+    Radial { family: Family::Chebyshev, functions, cutoff: 5.5, span: Some([1.0, 5.0]) }
 }
