@@ -137,6 +137,12 @@ impl Table {
         self.knots.len() / (3 * self.functions.max(1)) - 1
     }
 
+    /// Value, slope × spacing and curvature × spacing² of a function at a knot.
+    pub(crate) fn knot(&self, knot: usize, function: usize) -> [f64; 3] {
+        let at = 3 * (knot * self.functions + function);
+        [self.knots[at], self.knots[at + 1], self.knots[at + 2]]
+    }
+
     /// Hermite basis at `r`, clamped to [start, end].
     #[inline]
     pub fn lookup(&self, r: f64) -> Lookup {

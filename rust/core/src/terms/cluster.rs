@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::neighbors::Neighborhoods;
 use crate::structure::{Structure, Vec3, dot, times};
 
-use super::harmonics::{LANES, Lanes};
+use super::lanes::{LANES, Lanes};
 
 /// Atoms nearer than this have no direction between them, Å.
 const COINCIDENT: f64 = 1e-6;

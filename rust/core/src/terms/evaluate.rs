@@ -1,6 +1,8 @@
 //! Energy, forces and virial of the learned terms.
 
-use pulp::Arch;
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::error::Result;
@@ -12,7 +14,8 @@ use crate::structure::{Mat3, Structure, Vec3};
 use super::Terms;
 use super::cluster::{Block, Surroundings};
 use super::features::Features;
-use super::harmonics::{Harmonic, LANES, Lanes};
+use super::harmonics::Harmonic;
+use super::lanes::{LANES, Lanes, ZERO, add_product, add_scaled};
 use super::layout::{AngularGroup, Layout};
 use super::leaves::{Leaf, combined};
 
@@ -47,6 +50,22 @@ pub(super) struct Work {
     jets: Vec<Jet>,
 }
 
+/// The terms of some atoms. A closure would not be inlined into the dispatched function.
+struct Part<'a> {
+    terms: &'a Terms,
+    around: &'a Surroundings<'a>,
+    atoms: Range<usize>,
+}
+
+impl WithSimd for Part<'_> {
+    type Output = Result<Contribution>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        self.terms.part(simd, self.around, self.atoms)
+    }
+}
+
 impl Terms {
     /// Energies, forces and virial of a structure whose atoms have these elements.
     ///
@@ -64,7 +83,7 @@ impl Terms {
         let size = n.div_ceil(threads).max(1);
         let part = |k: usize| {
             let atoms = (k * size).min(n)..((k + 1) * size).min(n);
-            Arch::new().dispatch(|| self.part(&around, atoms))
+            Arch::new().dispatch(Part { terms: self, around: &around, atoms })
         };
         if threads == 1 {
             return part(0);
@@ -75,7 +94,12 @@ impl Terms {
 
     /// Terms of some atoms: their energies, and all forces that follow.
     #[inline(always)]
-    fn part(&self, around: &Surroundings, atoms: std::ops::Range<usize>) -> Result<Contribution> {
+    fn part<S: Simd>(
+        &self,
+        simd: S,
+        around: &Surroundings,
+        atoms: Range<usize>,
+    ) -> Result<Contribution> {
         let mut out = Contribution {
             energies: Vec::with_capacity(atoms.len()),
             forces: vec![[0.0; 3]; around.elements.len()],
@@ -85,9 +109,10 @@ impl Terms {
         for atom in atoms {
             around.gather(atom, self.elements, &mut work.features.blocks)?;
             let centre = usize::from(around.elements[atom]);
-            out.energies.push(self.energy(centre, &mut work));
+            out.energies.push(self.energy(simd, centre, &mut work));
             for (b, block) in work.features.blocks.iter().enumerate() {
-                let slope = pull(&self.contracted, &work.features, b, &work.sums, &work.total);
+                let slope =
+                    pull(simd, &self.contracted, &work.features, b, &work.sums, &work.total);
                 out.add(atom, block, &slope);
             }
         }
@@ -96,8 +121,8 @@ impl Terms {
 
     /// Energy of an atom from its neighbours in `work`, with derivatives in all neighbour sums.
     #[inline(always)]
-    fn energy(&self, centre: usize, work: &mut Work) -> f64 {
-        work.features.fill(&self.contracted, centre, self.elements);
+    fn energy<S: Simd>(&self, simd: S, centre: usize, work: &mut Work) -> f64 {
+        work.features.fill(simd, &self.contracted, centre, self.elements);
         self.models(centre, work);
         work.gradient.resize(self.leaves.len(), 0.0);
         let energy = self.tree.gradient(&work.values, &mut work.gradient, &mut work.nodes);
@@ -181,7 +206,8 @@ impl Leaf {
 
 /// Derivatives in the pair vectors of a block, from those in the neighbour sums.
 #[inline(always)]
-pub(super) fn pull(
+pub(super) fn pull<S: Simd>(
+    simd: S,
     layout: &Layout,
     features: &Features,
     b: usize,
@@ -190,12 +216,10 @@ pub(super) fn pull(
 ) -> [Lanes; 3] {
     let block = &features.blocks[b];
     // Harmonic with the derivative along the pair vector in front.
-    let mut total: Harmonic = [[0.0; LANES]; 4];
+    let mut total: Harmonic = [ZERO; 4];
     for (g, group) in layout.sums.iter().enumerate() {
         for (function, &channel) in features.scalars(g, b).iter().zip(&group.channels) {
-            for w in 0..LANES {
-                total[0][w] += sums[channel] * function[1][w];
-            }
+            add_scaled(simd, &mut total[0], sums[channel], &function[1]);
         }
     }
     for (g, group) in layout.angular.iter().enumerate() {
@@ -203,19 +227,14 @@ pub(super) fn pull(
         let size = radials.len() * harmonics.len();
         let slopes = &angular[group.first + block.element * size..][..size];
         for (i, s) in harmonics.iter().enumerate() {
-            let mut both = [[0.0; LANES]; 2];
-            for (k, function) in radials.iter().enumerate() {
-                let c = slopes[k * harmonics.len() + i];
-                for w in 0..LANES {
-                    both[0][w] += c * function[0][w];
-                    both[1][w] += c * function[1][w];
-                }
+            let (mut value, mut slope) = (ZERO, ZERO);
+            for (function, row) in radials.iter().zip(slopes.chunks_exact(harmonics.len())) {
+                add_scaled(simd, &mut value, row[i], &function[0]);
+                add_scaled(simd, &mut slope, row[i], &function[1]);
             }
-            for w in 0..LANES {
-                total[0][w] += both[1][w] * s[0][w];
-                total[1][w] += both[0][w] * s[1][w];
-                total[2][w] += both[0][w] * s[2][w];
-                total[3][w] += both[0][w] * s[3][w];
+            add_product(simd, &mut total[0], &slope, &s[0]);
+            for d in 1..4 {
+                add_product(simd, &mut total[d], &value, &s[d]);
             }
         }
     }
@@ -226,7 +245,7 @@ pub(super) fn pull(
 /// to the Cartesian derivative.
 #[inline(always)]
 pub(super) fn cartesian(block: &Block, total: &Harmonic) -> [Lanes; 3] {
-    let (u, mut out) = (&block.unit, [[0.0; LANES]; 3]);
+    let (u, mut out) = (&block.unit, [ZERO; 3]);
     for w in 0..LANES {
         let inverse = block.distance[w].recip();
         let along = u[0][w] * total[1][w] + u[1][w] * total[2][w] + u[2][w] * total[3][w];

@@ -1,10 +1,12 @@
 //! Neighbour sums of one atom, with what their derivatives need.
 
-use crate::tables::Table;
+use pulp::Simd;
 
 use super::cluster::Block;
-use super::harmonics::{Harmonic, LANES, Lanes, harmonics};
+use super::harmonics::{Harmonic, harmonics};
+use super::lanes::{Lanes, ZERO, add_product};
 use super::layout::{AngularGroup, Layout, SumGroup};
+use super::pieces::Pieces;
 
 /// Value and slope of a radial function at the distances of a block.
 pub(super) type Function = [Lanes; 2];
@@ -24,7 +26,6 @@ pub(super) struct Features {
     /// (group, block, lm).
     harmonics: Grouped<Harmonic>,
     lanes: Vec<Lanes>,
-    row: [Vec<f64>; 2],
 }
 
 /// Rows of equal length for each block, one set of them per group.
@@ -59,7 +60,13 @@ impl<T: Copy> Grouped<T> {
 impl Features {
     /// All sums of an atom whose neighbours are in `blocks`.
     #[inline(always)]
-    pub(super) fn fill(&mut self, layout: &Layout, centre: usize, elements: usize) {
+    pub(super) fn fill<S: Simd>(
+        &mut self,
+        simd: S,
+        layout: &Layout,
+        centre: usize,
+        elements: usize,
+    ) {
         self.sums.clear();
         self.sums.resize(layout.channels, 0.0);
         self.angular.clear();
@@ -71,7 +78,7 @@ impl Features {
             self.add_sums(group, centre * elements);
         }
         for group in &layout.angular {
-            self.add_angular(group);
+            self.add_angular(simd, group);
         }
     }
 
@@ -96,10 +103,10 @@ impl Features {
     #[inline(always)]
     fn add_sums(&mut self, group: &SumGroup, row: usize) {
         let n = group.channels.len();
-        let out = self.scalars.push(self.blocks.len(), n, [[0.0; LANES]; 2]);
+        let out = self.scalars.push(self.blocks.len(), n, [ZERO; 2]);
         for (block, out) in self.blocks.iter().zip(out.chunks_exact_mut(n)) {
             let table = &group.tables[row + block.element];
-            look_up(table, block, group.cutoff, &mut self.row, out);
+            look_up(table, block, group.cutoff, out);
             for (function, &channel) in out.iter().zip(&group.channels) {
                 self.sums[channel] += function[0].iter().sum::<f64>();
             }
@@ -107,23 +114,23 @@ impl Features {
     }
 
     #[inline(always)]
-    fn add_angular(&mut self, group: &AngularGroup) {
+    fn add_angular<S: Simd>(&mut self, simd: S, group: &AngularGroup) {
         let (n, lm, count) = (group.radial.functions, group.harmonics(), self.blocks.len());
         self.lanes.clear();
-        self.lanes.resize(n * lm, [0.0; LANES]);
-        let radials = self.radials.push(count, n, [[0.0; LANES]; 2]);
-        let angles = self.harmonics.push(count, lm, [[0.0; LANES]; 4]);
+        self.lanes.resize(n * lm, ZERO);
+        let radials = self.radials.push(count, n, [ZERO; 2]);
+        let angles = self.harmonics.push(count, lm, [ZERO; 4]);
         let rows = radials.chunks_exact_mut(n).zip(angles.chunks_exact_mut(lm));
         for (b, (h, y)) in rows.enumerate() {
             let block = &self.blocks[b];
-            look_up(&group.table, block, group.radial.cutoff, &mut self.row, h);
-            harmonics(group.lmax, &block.unit, y);
-            accumulate(h, y, &mut self.lanes);
+            look_up(&group.table, block, group.radial.cutoff, h);
+            harmonics(simd, group.lmax, &block.unit, y);
+            accumulate(simd, h, y, &mut self.lanes);
             if self.blocks.get(b + 1).is_none_or(|next| next.element != block.element) {
                 let first = group.first + block.element * n * lm;
                 for (sum, lanes) in self.angular[first..].iter_mut().zip(&mut self.lanes) {
                     *sum = lanes.iter().sum();
-                    *lanes = [0.0; LANES];
+                    *lanes = ZERO;
                 }
             }
         }
@@ -132,41 +139,27 @@ impl Features {
 
 /// Add g_n S_lm, lane by lane.
 #[inline(always)]
-fn accumulate(radials: &[Function], angles: &[Harmonic], lanes: &mut [Lanes]) {
+fn accumulate<S: Simd>(simd: S, radials: &[Function], angles: &[Harmonic], lanes: &mut [Lanes]) {
     for (function, row) in radials.iter().zip(lanes.chunks_exact_mut(angles.len())) {
         for (sum, s) in row.iter_mut().zip(angles) {
-            for w in 0..LANES {
-                sum[w] += function[0][w] * s[0][w];
-            }
+            add_product(simd, sum, &function[0], &s[0]);
         }
     }
 }
 
 /// Values and slopes of all columns of a table at the distances of a block; zero beyond the cutoff.
 #[inline(always)]
-fn look_up(
-    table: &Table,
-    block: &Block,
-    cutoff: f64,
-    [values, slopes]: &mut [Vec<f64>; 2],
-    out: &mut [Function],
-) {
-    let columns = table.functions();
-    if columns == 0 {
+fn look_up(table: &Pieces, block: &Block, cutoff: f64, out: &mut [Function]) {
+    if table.functions() == 0 {
         return;
     }
-    values.resize(columns, 0.0);
-    slopes.resize(columns, 0.0);
     for lane in 0..block.count {
         let r = block.distance[lane];
         if r < cutoff {
-            let at = table.lookup(r);
-            table.values(&at, values);
-            table.slopes(&at, slopes);
-            for (k, function) in out.iter_mut().enumerate() {
-                function[0][lane] = values[k];
-                function[1][lane] = slopes[k];
-            }
+            table.at(r, |column, [value, slope]| {
+                out[column][0][lane] = value;
+                out[column][1][lane] = slope;
+            });
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Real solid harmonics with gradients, for a block of unit vectors at once.
 
-/// Unit vectors handled together.
-pub(super) const LANES: usize = 8;
-/// One number for each of them.
-pub(super) type Lanes = [f64; LANES];
+use pulp::Simd;
+
+use super::lanes::{LANES, Lanes, ZERO, add_product, add_scaled, scaled};
+
 /// Value and Cartesian derivatives.
 pub(super) type Harmonic = [Lanes; 4];
 
@@ -12,69 +12,74 @@ pub(super) type Harmonic = [Lanes; 4];
 /// Molecular Electronic-Structure Theory (2000), section 6.4. Derivatives are those of the
 /// homogeneous polynomials.
 #[inline(always)]
-pub(super) fn harmonics(lmax: usize, u: &[Lanes; 3], out: &mut [Harmonic]) {
-    out[0] = [[1.0; LANES], [0.0; LANES], [0.0; LANES], [0.0; LANES]];
+pub(super) fn harmonics<S: Simd>(simd: S, lmax: usize, u: &[Lanes; 3], out: &mut [Harmonic]) {
+    out[0] = [[1.0; LANES], ZERO, ZERO, ZERO];
     for l in 0..lmax {
         let at = |m: isize| (l * l + l).wrapping_add_signed(m);
         let above = |m: isize| ((l + 1) * (l + 2)).wrapping_add_signed(m);
-        let top = l as isize;
-        let n = l as f64;
+        let (top, n) = (l as isize, l as f64);
         let factor = (if l == 0 { 2.0 } else { 1.0 } * (2.0 * n + 1.0) / (2.0 * n + 2.0)).sqrt();
-        let low = if l == 0 { 0.0 } else { factor };
-        let (high, lowest) = (out[at(top)], out[at(-top)]);
-        out[above(top + 1)] = combined(factor, times(&high, u, 0), -low, times(&lowest, u, 1));
-        out[above(-top - 1)] = combined(factor, times(&high, u, 1), low, times(&lowest, u, 0));
+        let (high, low) = (out[at(top)], out[at(-top)]);
+        let (mut first, mut last) = (coordinate(simd, factor, &high, u, 0), [ZERO; 4]);
+        add_coordinate(simd, &mut last, factor, &high, u, 1);
+        if l > 0 {
+            add_coordinate(simd, &mut first, -factor, &low, u, 1);
+            add_coordinate(simd, &mut last, factor, &low, u, 0);
+        }
+        (out[above(top + 1)], out[above(-top - 1)]) = (first, last);
         for m in -top..=top {
             let k = m as f64;
             let scale = 1.0 / ((n + k + 1.0) * (n - k + 1.0)).sqrt();
-            let up = times(&out[at(m)], u, 2);
-            let below = ((n + k) * (n - k)).sqrt();
-            out[above(m)] = if m.abs() < top {
-                let previous = out[((l - 1) * l).wrapping_add_signed(m)];
-                combined(scale * (2.0 * n + 1.0), up, -scale * below, times_square(&previous, u))
-            } else {
-                combined(scale * (2.0 * n + 1.0), up, 0.0, up)
-            };
+            let mut sum = coordinate(simd, scale * (2.0 * n + 1.0), &out[at(m)], u, 2);
+            if m.abs() < top {
+                let below = -scale * ((n + k) * (n - k)).sqrt();
+                add_square(simd, &mut sum, below, &out[((l - 1) * l).wrapping_add_signed(m)], u);
+            }
+            out[above(m)] = sum;
         }
     }
 }
 
-/// Coordinate times a polynomial.
+/// factor × coordinate × polynomial.
 #[inline(always)]
-fn times(s: &Harmonic, u: &[Lanes; 3], axis: usize) -> Harmonic {
-    let mut out = *s;
-    for component in &mut out {
-        for w in 0..LANES {
-            component[w] *= u[axis][w];
-        }
-    }
-    for w in 0..LANES {
-        out[axis + 1][w] += s[0][w];
-    }
-    out
-}
-
-/// x² + y² + z² (one for unit vectors) times a polynomial.
-#[inline(always)]
-fn times_square(s: &Harmonic, u: &[Lanes; 3]) -> Harmonic {
-    let mut out = *s;
-    for axis in 0..3 {
-        for w in 0..LANES {
-            out[axis + 1][w] += 2.0 * u[axis][w] * s[0][w];
-        }
-    }
+fn coordinate<S: Simd>(
+    simd: S,
+    factor: f64,
+    s: &Harmonic,
+    u: &[Lanes; 3],
+    axis: usize,
+) -> Harmonic {
+    let mut out = [ZERO; 4];
+    add_coordinate(simd, &mut out, factor, s, u, axis);
     out
 }
 
 #[inline(always)]
-fn combined(a: f64, x: Harmonic, b: f64, y: Harmonic) -> Harmonic {
-    let mut out = x;
-    for component in 0..4 {
-        for w in 0..LANES {
-            out[component][w] = a * x[component][w] + b * y[component][w];
-        }
+fn add_coordinate<S: Simd>(
+    simd: S,
+    sum: &mut Harmonic,
+    factor: f64,
+    s: &Harmonic,
+    u: &[Lanes; 3],
+    axis: usize,
+) {
+    let x = scaled(simd, factor, &u[axis]);
+    for (sum, s) in sum.iter_mut().zip(s) {
+        add_product(simd, sum, &x, s);
     }
-    out
+    add_scaled(simd, &mut sum[axis + 1], factor, &s[0]);
+}
+
+/// sum += factor × (x² + y² + z²) × polynomial; the square is one for unit vectors.
+#[inline(always)]
+fn add_square<S: Simd>(simd: S, sum: &mut Harmonic, factor: f64, s: &Harmonic, u: &[Lanes; 3]) {
+    let twice = scaled(simd, 2.0 * factor, &s[0]);
+    for (sum, s) in sum.iter_mut().zip(s) {
+        add_scaled(simd, sum, factor, s);
+    }
+    for (sum, u) in sum[1..].iter_mut().zip(u) {
+        add_product(simd, sum, &twice, u);
+    }
 }
 
 #[cfg(test)]
@@ -100,8 +105,8 @@ mod tests {
     }
 
     fn at(u: [f64; 3]) -> [Harmonic; 25] {
-        let mut out = [[[0.0; LANES]; 4]; 25];
-        harmonics(4, &u.map(|x| [x; LANES]), &mut out);
+        let mut out = [[ZERO; 4]; 25];
+        harmonics(pulp::Scalar::new(), 4, &u.map(|x| [x; LANES]), &mut out);
         out
     }
 

@@ -4,7 +4,7 @@
 //! ∂e/∂θ = e_L ∂v_L/∂θ, and with ∇ in the pair vectors
 //! ∇∂e/∂θ = e_L ∇∂v_L/∂θ + (∂v_L/∂θ) Σ_K e_LK ∇v_K.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::error::Result;
 use crate::neighbors::Neighborhoods;
@@ -15,7 +15,8 @@ use super::Terms;
 use super::cluster::{Block, Surroundings};
 use super::evaluate::{cartesian, pull};
 use super::features::Features;
-use super::harmonics::{Harmonic, LANES, Lanes};
+use super::harmonics::Harmonic;
+use super::lanes::{LANES, Lanes, ZERO};
 use super::layout::{AngularGroup, Layout, pair_coefficients, unordered};
 use super::leaves::{Leaf, combined};
 use super::tree::Expansion;
@@ -41,6 +42,21 @@ pub struct Differentiator {
     /// First coefficient of every single model.
     first: Vec<usize>,
     coefficients: usize,
+}
+
+/// A whole structure, see [`Part`](super::evaluate).
+struct Whole<'a> {
+    differentiator: &'a Differentiator,
+    around: &'a Surroundings<'a>,
+}
+
+impl WithSimd for Whole<'_> {
+    type Output = Result<Jacobian>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        self.differentiator.all_atoms(simd, self.around)
+    }
 }
 
 /// Derivatives of a single model in one coefficient: of its value, and of its slopes.
@@ -88,11 +104,11 @@ impl Differentiator {
         neighborhoods: &Neighborhoods,
     ) -> Result<Jacobian> {
         let around = Surroundings { structure, elements, neighborhoods, cutoff: self.terms.cutoff };
-        Arch::new().dispatch(|| self.all_atoms(&around))
+        Arch::new().dispatch(Whole { differentiator: self, around: &around })
     }
 
     #[inline(always)]
-    fn all_atoms(&self, around: &Surroundings) -> Result<Jacobian> {
+    fn all_atoms<S: Simd>(&self, simd: S, around: &Surroundings) -> Result<Jacobian> {
         let atoms = around.elements.len();
         let rows = 7 + 3 * atoms;
         let mut out = Jacobian { rows, columns: vec![0.0; rows * (self.coefficients + 1)] };
@@ -100,16 +116,24 @@ impl Differentiator {
         for (atom, &element) in around.elements.iter().enumerate() {
             around.gather(atom, self.terms.elements, &mut features.blocks)?;
             let centre = usize::from(element);
-            features.fill(&self.layout, centre, self.terms.elements);
-            self.add_atom(atom, centre, &features, &mut out);
+            features.fill(simd, &self.layout, centre, self.terms.elements);
+            self.add_atom(simd, atom, centre, &features, &mut out);
         }
         Ok(out)
     }
 
     #[inline(always)]
-    fn add_atom(&self, atom: usize, centre: usize, features: &Features, out: &mut Jacobian) {
+    fn add_atom<S: Simd>(
+        &self,
+        simd: S,
+        atom: usize,
+        centre: usize,
+        features: &Features,
+        out: &mut Jacobian,
+    ) {
         let leaves = self.terms.leaves.iter().enumerate();
-        let local: Vec<Local> = leaves.map(|(k, _)| self.local(k, centre, features)).collect();
+        let local: Vec<Local> =
+            leaves.map(|(k, _)| self.local(simd, k, centre, features)).collect();
         let values: Vec<f64> = local.iter().map(|l| l.value).collect();
         let Expansion { value, gradient, hessian } = self.terms.tree.expansion(&values);
         let blocks = &features.blocks;
@@ -132,7 +156,7 @@ impl Differentiator {
     }
 
     #[inline(always)]
-    fn local(&self, k: usize, centre: usize, features: &Features) -> Local {
+    fn local<S: Simd>(&self, simd: S, k: usize, centre: usize, features: &Features) -> Local {
         let leaf = &self.terms.leaves[k];
         match &leaf.term {
             Term::Constant { coefficients } => Local {
@@ -150,7 +174,7 @@ impl Differentiator {
             }
             Term::ThreeBody { radial, lmax, .. } => {
                 let group = self.layout.group[k];
-                three_body(leaf, radial, *lmax, &self.layout, group, centre, features)
+                three_body(simd, leaf, radial, *lmax, &self.layout, group, centre, features)
             }
             Term::Sum { .. } | Term::Product { .. } => {
                 Local { value: 0.0, slope: Field::new(), derivatives: Vec::new() }
@@ -170,7 +194,7 @@ impl Differentiator {
         let (elements, n) = (self.terms.elements, radial.functions);
         let mut parts = Vec::with_capacity(elements * n);
         let mut sum = 0.0;
-        let mut slope = vec![[[0.0; LANES]; 3]; features.blocks.len()];
+        let mut slope = vec![[ZERO; 3]; features.blocks.len()];
         for neighbour in 0..elements {
             let pair = centre * elements + neighbour;
             let weights = pair_coefficients(&self.terms.leaves[k].term, pair, elements);
@@ -252,7 +276,8 @@ impl Differentiator {
 }
 
 #[inline(always)]
-fn three_body(
+fn three_body<S: Simd>(
+    simd: S,
     leaf: &Leaf,
     radial: &Radial,
     lmax: usize,
@@ -267,8 +292,9 @@ fn three_body(
     let mut angular = vec![0.0; features.angular.len()];
     angular[group.first..group.first + slopes.len()].copy_from_slice(&slopes);
     let none = vec![0.0; layout.channels];
-    let slope =
-        (0..features.blocks.len()).map(|b| pull(layout, features, b, &none, &angular)).collect();
+    let slope = (0..features.blocks.len())
+        .map(|b| pull(simd, layout, features, b, &none, &angular))
+        .collect();
     let shape = Shape { group, index, functions: radial.functions, features };
     let channels = slopes.len() / group.harmonics();
     let mut derivatives = Vec::new();
@@ -318,7 +344,7 @@ impl Shape<'_> {
     fn potential(&self, channel: usize, l: usize) -> Vec<Harmonic> {
         let sums = self.sums(channel, l);
         let at = |b: usize| {
-            let mut z: Harmonic = [[0.0; LANES]; 4];
+            let mut z: Harmonic = [ZERO; 4];
             for (a, s) in sums.iter().zip(&self.features.harmonics(self.index, b)[l * l..]) {
                 for component in 0..4 {
                     for w in 0..LANES {
@@ -337,7 +363,7 @@ impl Shape<'_> {
         let blocks = self.features.blocks.iter().enumerate();
         let at = |(b, block): (usize, &Block)| {
             if block.element != p / self.functions {
-                return [[0.0; LANES]; 3];
+                return [ZERO; 3];
             }
             let g = &self.features.radials(self.index, b)[p % self.functions];
             let mut total = potential[b];
@@ -374,7 +400,7 @@ fn add_scaled(sum: &mut Field, field: &Field, factor: f64) {
 
 #[inline(always)]
 fn weighted<'a>(weights: &[f64], fields: impl Iterator<Item = &'a Field>, blocks: usize) -> Field {
-    let mut sum = vec![[[0.0; LANES]; 3]; blocks];
+    let mut sum = vec![[ZERO; 3]; blocks];
     weights.iter().zip(fields).for_each(|(&w, field)| add_scaled(&mut sum, field, w));
     sum
 }

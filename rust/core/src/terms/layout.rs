@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::potential::{Radial, Term};
-use crate::tables::Table;
 
+use super::pieces::Pieces;
 use super::radial::{compile, tolerance};
 
 /// All neighbour sums of an expression.
@@ -29,7 +29,7 @@ pub(super) struct SumGroup {
     /// Channel of every column of the tables.
     pub(super) channels: Vec<usize>,
     /// Tables by centre·elements + neighbour.
-    pub(super) tables: Vec<Arc<Table>>,
+    pub(super) tables: Vec<Arc<Pieces>>,
 }
 
 /// Angular sums of one set of radial functions, for every neighbouring element.
@@ -37,7 +37,7 @@ pub(super) struct SumGroup {
 pub(super) struct AngularGroup {
     pub(super) radial: Radial,
     pub(super) lmax: usize,
-    pub(super) table: Table,
+    pub(super) table: Pieces,
     /// First of its sums among all: (neighbouring element, radial function, lm).
     pub(super) first: usize,
 }
@@ -76,7 +76,7 @@ impl Layout {
         for term in leaves {
             layout.first.push(layout.channels);
             let Some(radial) = scalar(term) else { continue };
-            let table = Arc::new(radial.table());
+            let table = Arc::new(Pieces::new(&radial.table()));
             let first = layout.channels;
             layout.channels += elements * radial.functions;
             for neighbour in 0..elements {
@@ -102,7 +102,7 @@ impl Layout {
             let known = angular.iter().position(|g| g.radial == *radial);
             let index = known.unwrap_or(angular.len());
             if known.is_none() {
-                let (radial, table) = (radial.clone(), radial.table());
+                let (radial, table) = (radial.clone(), Pieces::new(&radial.table()));
                 angular.push(AngularGroup { radial, lmax: *lmax, table, first: 0 });
             }
             angular[index].lmax = angular[index].lmax.max(*lmax);
@@ -140,22 +140,23 @@ fn scalar(term: &Term) -> Option<&Radial> {
 }
 
 /// The table for pairs with this neighbour, an empty one for others.
-fn only_for(neighbour: usize, elements: usize, table: &Arc<Table>) -> Vec<Arc<Table>> {
-    let empty = Arc::new(Table::default());
+fn only_for(neighbour: usize, elements: usize, table: &Arc<Pieces>) -> Vec<Arc<Pieces>> {
+    let empty = Arc::new(Pieces::default());
     (0..elements * elements)
         .map(|pair| if pair % elements == neighbour { table } else { &empty }.clone())
         .collect()
 }
 
-fn contracted_table(terms: &[&Term], cutoff: f64, pair: usize, elements: usize) -> Table {
+fn contracted_table(terms: &[&Term], cutoff: f64, pair: usize, elements: usize) -> Pieces {
     let parts: Vec<(&Radial, &[f64])> =
         terms.iter().filter_map(|term| pair_coefficients(term, pair, elements)).collect();
     let size = parts.iter().flat_map(|p| p.1).fold(0.0_f64, |a, c| a.max(c.abs()));
-    compile(cutoff, parts.len(), tolerance(size), |r, row| {
+    let table = compile(cutoff, parts.len(), tolerance(size), |r, row| {
         for (jet, (radial, coefficients)) in row.iter_mut().zip(&parts) {
             *jet = radial.contracted(coefficients, r);
         }
-    })
+    });
+    Pieces::new(&table)
 }
 
 /// Coefficients of the neighbour sum of a model, for centre·elements + neighbour.
