@@ -54,8 +54,7 @@ def batch_of(structures: Sequence[Atoms]) -> _core.Batch:
 def _predict(potential: Potential, structures: Sequence[Atoms], batch: _core.Batch) -> FloatArray:
     energies, forces, virials, _, _, failures = batch.evaluate(potential.core, warm=False)
     if failures:
-        index, message = failures[0]
-        raise _core.EcteamError(f"structures[{index}]: {message}")
+        _raise_again(potential, structures, failures[0][0])
     ends = np.cumsum([len(atoms) for atoms in structures])[:-1]
     parts = zip(energies, np.split(forces, ends), virials, structures, strict=True)
     return np.concatenate(
@@ -64,6 +63,17 @@ def _predict(potential: Potential, structures: Sequence[Atoms], batch: _core.Bat
             for energy, force, virial, atoms in parts
         ]
     )
+
+
+def _raise_again(potential: Potential, structures: Sequence[Atoms], index: int) -> None:
+    """Raise what a structure raised in a batch, which knows only the text."""
+    evaluator = _core.Evaluator(potential.core)
+    atoms = structures[index]
+    try:
+        evaluator.evaluate(*arrays_of(atoms), total_charge_of(atoms, None), warm=False)
+    except _core.EcteamError as error:
+        error.args = (f"structures[{index}]: {error}",)
+        raise
 
 
 def _with_stress(table: FloatArray, atoms: Atoms) -> FloatArray:

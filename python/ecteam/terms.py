@@ -304,7 +304,8 @@ class NeighbourExponential(Single):
     ``exponential``           a exp(−s)
     ``square_root``           a (√p(s) − √p(0)), p = (s + √(s² + δ²))/2, δ = 0.01; c_k ≥ 0
     ``spline``                uniform cubic B-spline with ``knots`` coefficients between the ends
-                              of ``range``, straight beyond, zero at s = 0; the first c_k is held
+                              of ``range``, straight beyond, zero at s = 0; its first coefficient
+                              and the first c_k are held
     ========================  ===================================================================
 
     Attributes
@@ -316,9 +317,14 @@ class NeighbourExponential(Single):
     family, cutoff, span
         As in :class:`Pair`.
     knots : int
-        4–64; of ``spline`` only.
+        4–64, default 8; of ``spline`` only.
     range : (float, float)
-        First and last s; of ``spline`` only.
+        First and last s, default 0 and 40; of ``spline`` only.
+
+    Raises
+    ------
+    InvalidInputError
+        If `knots` or `range` are given for another function.
     """
 
     functions: int
@@ -326,9 +332,20 @@ class NeighbourExponential(Single):
     family: Family = "gaussian"
     cutoff: float = 5.5
     span: Span | None = None
-    knots: int = 8
-    range: Span = (0.0, 40.0)
+    knots: int | None = None
+    range: Span | None = None
     kind: ClassVar[str] = "neighbour_exponential"
+
+    def __post_init__(self) -> None:
+        """Fill in the defaults of a spline."""
+        for name, default in (("knots", 8), ("range", (0.0, 40.0))):
+            given = getattr(self, name)
+            if self.function == "spline":
+                object.__setattr__(self, name, default if given is None else given)
+            elif given is not None:
+                raise _core.InvalidInputError(
+                    f"{name}: must be absent for function {self.function!r}, got {given!r}"
+                )
 
     @classmethod
     def _read(cls, terms: dict[str, Any]) -> Expression:
@@ -341,7 +358,7 @@ class NeighbourExponential(Single):
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`Expression.to_dict`."""
         shape: dict[str, Any] = {"form": self.function}
-        if self.function == "spline":
+        if self.range is not None:
             shape |= {"knots": self.knots, "span": list(self.range)}
         return {
             "kind": self.kind,

@@ -40,7 +40,7 @@ fn the_seal_is_the_digest_of_the_compact_text() {
     assert!(compact.starts_with("{\"format\":\"ecteam/1\",\"name\":\"example\""));
     assert_eq!(
         example().sha256().unwrap(),
-        "025b91c70f48a3f7a7696c7ff07895a84ebff9d063fd6f0f893e160b9787ebf6"
+        "705fab36f2f00fbd8854e9f9a2d6c5c4d4c5a736e9e17bc0f3ae6c08b22f70de"
     );
 
     let mut other = example();

@@ -165,7 +165,8 @@ fn neighbour_roles(
     for centre in elements {
         let outer = |k: usize| {
             let name = if spline { format!("knot {k}") } else { "amplitude".to_owned() };
-            Role::linear(format!("{centre}: {name}"))
+            // Only differences of a spline's coefficients count: it is zero at s = 0.
+            Role { held: spline && k == 0, ..Role::linear(format!("{centre}: {name}")) }
         };
         roles.extend((0..function.coefficients()).map(outer));
         for (k, channel) in channels(radial, elements).into_iter().enumerate() {

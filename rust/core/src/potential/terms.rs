@@ -90,7 +90,8 @@ pub enum NeighbourFunction {
     Exponential,
     /// a (√p(s) − √p(0)), p(s) = (s + √(s² + δ²))/2, δ = 0.01: a√s for s ≫ δ, smooth at zero.
     SquareRoot,
-    /// Cubic B-spline on uniform knots, less its value at s = 0; the leading c_k is held.
+    /// Cubic B-spline on uniform knots, less its value at s = 0; its first coefficient and the
+    /// leading c_k are held.
     Spline {
         /// Number of coefficients.
         knots: usize,
