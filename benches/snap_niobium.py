@@ -85,7 +85,9 @@ def main() -> None:
 
 def write_lammps(folder: Path, coefficients: np.ndarray) -> None:
     """Write Nb.snapcoeff and Nb.snapparam."""
-    head = "# SNAP for Nb, 2J = 8, by benches/snap_niobium.py from mvl_Nb (npj Comput. Mater. 6, 70)"
+    head = (
+        "# SNAP for Nb, 2J = 8, by benches/snap_niobium.py from mvl_Nb (npj Comput. Mater. 6, 70)"
+    )
     lines = [head, f"1 {len(coefficients)}", "Nb 0.5 1.0", *map(repr, coefficients.tolist())]
     (folder / "Nb.snapcoeff").write_text("\n".join(lines) + "\n", encoding="utf-8")
     lines = [head, *(f"{name} {value}" for name, value in PARAMETERS.items())]

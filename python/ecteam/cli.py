@@ -17,6 +17,7 @@ from ecteam import __version__
 from ecteam._core import InvalidInputError
 from ecteam.calculator import ECTEAM
 from ecteam.cli_common import JsonFlag, PotentialName, one_line_errors, read_structure
+from ecteam.cli_properties import properties
 from ecteam.demo import run_demo
 from ecteam.demo.report import demo_report
 from ecteam.dynamics import molecular_dynamics, relax
@@ -27,6 +28,7 @@ from ecteam.progress import progress
 from ecteam.report import potential_card, result_data, result_tables
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app.command()(properties)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -167,12 +168,13 @@ def relaxed_crystal(crystal: Atoms, calculator: CalculatorFactory) -> Atoms:
 
 
 def _bracket(pressure: Callable[[float], float]) -> tuple[float, float]:
-    """Nearest pair of scales, growing from 1, between which the pressure turns negative."""
+    """Find the scales nearest to 1 between which growing turns the pressure negative."""
     scales = 1 + np.linspace(0, _LARGEST_CHANGE, 16)
-    towards = scales if pressure(1.0) > 0 else 2 - scales
-    for near, far in zip(towards, towards[1:], strict=False):
-        if pressure(far) * pressure(near) <= 0:
-            return min(near, far), max(near, far)
+    outwards = scales if pressure(1.0) > 0 else 2 - scales
+    for low, high in map(sorted, pairwise(outwards.tolist())):
+        inner, outer = pressure(low), pressure(high)
+        if inner >= 0 >= outer and inner > outer:
+            return low, high
     raise InvalidInputError(
         "crystal: the pressure has no zero within "
         f"{100 * _LARGEST_CHANGE:.0f} % of the given lattice constant"
@@ -201,7 +203,7 @@ def bulk_modulus(crystal: Atoms, calculator: CalculatorFactory, fmax: float = 0.
 def _stress_slope(
     crystal: Atoms, calculator: CalculatorFactory, strain: FloatArray, fmax: float
 ) -> FloatArray:
-    """Derivative of the stress, xx yy zz yz xz xy, with respect to a multiple of `strain`, GPa."""
+    """Differentiate the stress, xx yy zz yz xz xy, along a multiple of `strain`, GPa."""
     stresses = []
     for size in (-_STRAIN, _STRAIN):
         strained = _with_calculator(crystal, calculator)
@@ -215,7 +217,7 @@ def _stress_slope(
 def vacancy_energy(
     crystal: Atoms, calculator: CalculatorFactory, length: float = 12.0, fmax: float = 0.005
 ) -> float:
-    """Formation energy of a vacancy at constant volume, eV: E(N − 1) − (N − 1)/N E(N).
+    """Compute the formation energy of a vacancy, eV: E(N − 1) − (N − 1)/N E(N) at constant volume.
 
     Parameters
     ----------
@@ -247,7 +249,7 @@ def surface_energy(
     fmax: float = 0.005,
     vacuum: float = 10.0,
 ) -> float:
-    """Energy of a relaxed surface, J/m²: (E_slab − N e_bulk) / 2A.
+    """Compute the energy of a relaxed surface, J/m²: (E_slab − N e_bulk) / 2A.
 
     Parameters
     ----------
@@ -345,8 +347,8 @@ def _require_cubic(crystal: Atoms) -> None:
     cubic = np.allclose(cell, cell[0, 0] * np.eye(3), rtol=0, atol=1e-6 * abs(cell).max())
     if not (crystal.pbc.all() and cubic and cell[0, 0] > 0):
         raise InvalidInputError(
-            "crystal: must be a periodic conventional cell with axes along x, y, z and equal "
-            f"sides, got {crystal.cell.cellpar().round(4).tolist()}, periodic {crystal.pbc.tolist()}"
+            "crystal: must be a periodic conventional cell, equal sides along x, y and z, got "
+            f"{crystal.cell.cellpar().round(4).tolist()}, periodic {crystal.pbc.tolist()}"
         )
 
 
