@@ -38,9 +38,9 @@ class FinnisSinclair:
         """Contribution to ρ, Å²."""
         return np.maximum(self.d - r, 0.0) ** 2
 
-    def write_setfl(self, path, radial=2000, densities=4000, highest=40.0):
-        """Write an eam/fs file."""
-        cutoff = max(self.c, self.d)
+    def write_setfl(self, path, cutoff=None, radial=2000, densities=4000, highest=40.0):
+        """Write an eam/fs file, up to a larger cutoff on request (Å; the functions are 0 there)."""
+        cutoff = cutoff or max(self.c, self.d)
         r = np.linspace(0, cutoff, radial)
         rho = np.linspace(0, highest, densities)
         tables = [-self.A * np.sqrt(rho), self.density(r), r * self.pair(r)]
