@@ -4,9 +4,9 @@
     python benches/terms.py [--potential NAME_OR_FILE] [--threads 1 2] [--repeats 5]
 
 Velocity Verlet at constant energy from 300 K, 1 fs, energy and forces at every step, neighbour
-lists rebuilt when an atom has moved half a skin (0.5 Å here, 1 Å in LAMMPS, its best of 0.5, 1
-and 2 Å). All programs run in turn, `repeats` times; the table holds medians. Threads are those of
-rayon here and MPI ranks of LAMMPS, whose SNAP has no threads. SNAP is niobium's, fitted by
+lists rebuilt when an atom has moved half a skin: 0.5 Å here, 1 Å in LAMMPS, where 0.5 Å costs the
+same and 2 Å more. All programs run in turn, `repeats` times; the table holds medians. Threads are
+those of rayon here and MPI ranks of LAMMPS, whose SNAP has no threads. SNAP is niobium's, fitted by
 `snap_niobium.py`; EAM is that of Finnis and Sinclair, whose cutoff of 4.2 Å leaves 14 neighbours,
 and the same with tables that continue as zeros to 5.5 Å: the cost of an EAM of that range.
 """
