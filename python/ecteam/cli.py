@@ -6,19 +6,18 @@ Exit codes: 0 fine, 2 bad input, 3 not converged.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from ase import Atoms
-from ase.io import read
 from rich.console import Console
 
 from ecteam import __version__
-from ecteam._core import EcteamError, InvalidInputError, NotConvergedError
+from ecteam._core import InvalidInputError
 from ecteam.calculator import ECTEAM
+from ecteam.cli_common import JsonFlag, PotentialName, one_line_errors, read_structure
+from ecteam.cli_properties import properties
 from ecteam.demo import run_demo
 from ecteam.demo.report import demo_report
 from ecteam.dynamics import molecular_dynamics, relax
@@ -28,29 +27,13 @@ from ecteam.potential import load
 from ecteam.progress import progress
 from ecteam.report import potential_card, result_data, result_tables
 
-BAD_INPUT = 2
-NOT_CONVERGED = 3
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-
-PotentialName = Annotated[str, typer.Option("--potential", "-p", help="Shipped name or file.")]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+app.command()(properties)
 
 
 def main() -> None:
     """Entry point of the ``ecteam`` command."""
     app(prog_name="ecteam")
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn expected errors into one line on stderr and an exit code."""
-    try:
-        yield
-    except (EcteamError, OSError) as error:
-        code = NOT_CONVERGED if isinstance(error, NotConvergedError) else BAD_INPUT
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(code) from None
 
 
 def _show_version(wanted: bool) -> None:
@@ -74,7 +57,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Describe a potential: states, densities, resonance, errors."""
-    with _one_line_errors():
+    with one_line_errors():
         potential = load(name)
         if as_json:
             typer.echo(potential.to_json(), nl=False)
@@ -105,9 +88,9 @@ def run(
 ) -> None:
     """Evaluate a structure; relax it or run molecular dynamics first if asked."""
     frames: list[Atoms] = []
-    with _one_line_errors():
+    with one_line_errors():
         _check_directory(output)
-        atoms = _read_structure(structure)
+        atoms = read_structure(structure)
         calculator = atoms.calc = ECTEAM(potential, charge, electrostatics=electrostatics)
         try:
             frames.append(_frame(atoms))
@@ -135,7 +118,7 @@ def demo(
     as_json: JsonFlag = False,
 ) -> None:
     """Relax, run dynamics and follow charges on structures that ship with the package."""
-    with _one_line_errors():
+    with one_line_errors():
         found = run_demo(output)
         if as_json:
             typer.echo(json.dumps(found.data()))
@@ -147,20 +130,6 @@ def _check_directory(output: Path | None) -> None:
     """Fail before a long run, not after it."""
     if output is not None and not output.parent.is_dir():
         raise InvalidInputError(f"{output}: there is no directory {output.parent}")
-
-
-def _read_structure(path: Path) -> Atoms:
-    """Read the last frame; ASE's readers raise anything at all on files they cannot read."""
-    if not path.is_file():
-        raise InvalidInputError(f"{path}: no such file")
-    try:
-        frames = read(path, index="-1:")
-    except Exception as error:
-        problem = str(error) or type(error).__name__
-        raise InvalidInputError(f"{path}: cannot be read as a structure: {problem}") from error
-    if not isinstance(frames, list) or not frames:
-        raise InvalidInputError(f"{path}: cannot be read as a structure: it holds none")
-    return frames[-1]
 
 
 def _frame(atoms: Atoms) -> Atoms:
