@@ -1,13 +1,8 @@
-"""Command line: ``ecteam run``, ``ecteam show`` and ``ecteam demo``.
-
-Exit codes: 0 fine, 2 bad input, 3 not converged.
-"""
+"""Command line: ``ecteam run``, ``ecteam show``, ``ecteam demo`` and ``ecteam design``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -17,21 +12,21 @@ from ase.io import read
 from rich.console import Console
 
 from ecteam import __version__
-from ecteam._core import EcteamError, InvalidInputError, NotConvergedError
+from ecteam._core import InvalidInputError
 from ecteam.calculator import ECTEAM
 from ecteam.demo import run_demo
 from ecteam.demo.report import demo_report
+from ecteam.design.command import app as design_app
 from ecteam.dynamics import molecular_dynamics, relax
 from ecteam.evaluate import Result
+from ecteam.exits import one_line_errors
 from ecteam.frames import frame_of, write_frames
 from ecteam.potential import load
 from ecteam.progress import progress
 from ecteam.report import potential_card, result_data, result_tables
 
-BAD_INPUT = 2
-NOT_CONVERGED = 3
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app.add_typer(design_app, name="design")
 
 PotentialName = Annotated[str, typer.Option("--potential", "-p", help="Shipped name or file.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
@@ -40,17 +35,6 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of ta
 def main() -> None:
     """Entry point of the ``ecteam`` command."""
     app(prog_name="ecteam")
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn expected errors into one line on stderr and an exit code."""
-    try:
-        yield
-    except (EcteamError, OSError) as error:
-        code = NOT_CONVERGED if isinstance(error, NotConvergedError) else BAD_INPUT
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(code) from None
 
 
 def _show_version(wanted: bool) -> None:
@@ -74,7 +58,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Describe a potential: states, densities, resonance, errors."""
-    with _one_line_errors():
+    with one_line_errors():
         potential = load(name)
         if as_json:
             typer.echo(potential.to_json(), nl=False)
@@ -105,7 +89,7 @@ def run(
 ) -> None:
     """Evaluate a structure; relax it or run molecular dynamics first if asked."""
     frames: list[Atoms] = []
-    with _one_line_errors():
+    with one_line_errors():
         _check_directory(output)
         atoms = _read_structure(structure)
         calculator = atoms.calc = ECTEAM(potential, charge, electrostatics=electrostatics)
@@ -135,7 +119,7 @@ def demo(
     as_json: JsonFlag = False,
 ) -> None:
     """Relax, run dynamics and follow charges on structures that ship with the package."""
-    with _one_line_errors():
+    with one_line_errors():
         found = run_demo(output)
         if as_json:
             typer.echo(json.dumps(found.data()))

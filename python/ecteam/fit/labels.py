@@ -100,11 +100,15 @@ class Scales:
                     )
                 _check_positive(f"scales.emphasis.{group}.{name}", value)
 
+    def of(self, name: str, group: str) -> float:
+        """Scale of a property in a group of structures; the energy's is per atom."""
+        factor = self.emphasis.get(group, 1.0)
+        own = factor.get(name, 1.0) if isinstance(factor, Mapping) else factor
+        return float(getattr(self, name)) / own
+
     def row_weights(self, atoms: Atoms, group: str) -> FloatArray:
         """1/scale of every row of a structure; the energy's is per atom."""
-        factor = self.emphasis.get(group, 1.0)
-        factors = factor if isinstance(factor, Mapping) else dict.fromkeys(PROPERTIES, factor)
-        inverse = [factors.get(name, 1.0) / getattr(self, name) for name in PROPERTIES]
+        inverse = [1.0 / self.of(name, group) for name in PROPERTIES]
         inverse[0] /= len(atoms)
         return np.array(inverse)[row_properties(atoms)]
 

@@ -1,7 +1,7 @@
 """One pass over labelled structures: weighted rows into factors, errors into sums.
 
 Structures are handed to the model in chunks of bounded size, so memory does not grow with the
-data. A pass can keep several factors apart, for cross validation: one for each fold and property.
+data. A pass can keep several factors apart, for cross validation: by fold, group and property.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from ecteam.fit.model import (
 CHUNK_BYTES = 64 * 2**20
 """Largest Jacobian held at once, unless a single structure has a larger one."""
 
-Key = tuple[int, str]
-"""Fold and property."""
+Key = tuple[int, str, str]
+"""Fold, group and property."""
 
 
 @dataclass
@@ -97,8 +97,8 @@ class Sweep:
 
     Attributes
     ----------
-    factors : dict of (fold, property) to Factor
-        Residuals are reference minus model, divided by the scales.
+    factors : dict of (fold, group, property) to Factor
+        Only one, named (0, "", "all"), without folds. Residuals are reference minus model, divided by the scales.
     errors : Errors
         Of the model as it stands.
     """
@@ -165,7 +165,7 @@ def _weighted(
     folds: Sequence[int] | None,
     chunk: range,
 ) -> dict[Key, FloatArray]:
-    """Rows [J | r] over their scales of each fold and property; the errors go into `errors`."""
+    """Rows [J | r] over their scales of each key; the errors go into `errors`."""
     parts: dict[Key, list[FloatArray]] = {}
     start = 0
     for k, atoms, target, group in zip(
@@ -180,12 +180,12 @@ def _weighted(
         known = np.isfinite(residual) & (weights > 0.0)
         weighted = np.column_stack([jacobian[rows], residual]) * weights[:, None]
         if folds is None:
-            parts.setdefault((0, "all"), []).append(weighted[known])
+            parts.setdefault((0, "", "all"), []).append(weighted[known])
             continue
         for kind, name in enumerate(PROPERTIES):
             chosen = known & (kinds == kind)
             if chosen.any():
-                parts.setdefault((folds[k], name), []).append(weighted[chosen])
+                parts.setdefault((folds[k], group, name), []).append(weighted[chosen])
     return {key: np.concatenate(rows) for key, rows in parts.items() if len(rows)}
 
 
