@@ -101,7 +101,7 @@ def test_trees_come_apart_and_together():
         "neighbour_exponential2",
     ]
     assert with_leaf(tree, 3, a) == a + b * (a + a) + c
-    names = tree.potential(["Nb"], start=0).parameter_names
+    names = tree.potential(["Nb"]).parameter_names
     labels = {name.split("[")[0] for name in names}
     assert labels <= set(leaf_labels(tree))
 
@@ -115,9 +115,9 @@ def test_every_move_gives_other_valid_expressions(name):
     assert found
     for expression in found[:: max(1, len(found) // 12)]:
         assert key_of(expression) != key_of(tree)
-        assert len(expression.potential(["Nb"], start=0).parameters) >= 1
-    sizes = [len(e.potential(["Nb"], start=0).parameters) for e in found[:: len(found) // 12 or 1]]
-    size = len(tree.potential(["Nb"], start=0).parameters)
+        assert len(expression.potential(["Nb"]).parameters) >= 1
+    sizes = [len(e.potential(["Nb"]).parameters) for e in found[:: len(found) // 12 or 1]]
+    size = len(tree.potential(["Nb"]).parameters)
     if name in ("remove", "shrink"):
         assert max(sizes) < size
     if name in ("add", "grow"):
@@ -225,7 +225,7 @@ def test_validation_is_that_of_models_trained_without_the_fold(files):
 
     config = config_of(plain(files, scales={"emphasis": {"hot": 2.0}}))
     labels = read_labels(*config.data.train)
-    model = parse(LINEAR).potential(["Nb"], start=0)
+    model = parse(LINEAR).potential(["Nb"])
     trained = train(model, labels, config.scales, Settings(ridge=0.0))
     folds = folds_of(labels, 3)
     found = sweep(trained.model, labels, config.scales, folds)
@@ -374,9 +374,9 @@ def test_a_geometry_in_both_sets_is_refused(files, tmp_path):
 def test_terms_can_be_trained_and_judged():
     """A potential of terms serves as a model: training, Fisher information, uncertainty."""
     labels = labels_of(labelled(crystals(6, size=1)))
-    model = parse(CURVED).potential(["Nb"], start=0)
+    model = parse(CURVED).potential(["Nb"])
     trained = train(model, labels)
-    assert trained.cost < train(parse(LINEAR).potential(["Nb"], start=0), labels).cost
+    assert trained.cost < train(parse(LINEAR).potential(["Nb"]), labels).cost
     found = fisher(trained.model, labels)
     assert len(found.eigenvalues) == len(model.parameters)
     low, high = found.interval(trained.model, labels.structures[:1])

@@ -1,4 +1,7 @@
-"""Command line: ``ecteam run``, ``ecteam show``, ``ecteam demo`` and ``ecteam design``."""
+"""Command line: ``ecteam run``, ``ecteam show``, ``ecteam demo`` and ``ecteam design``.
+
+Exit codes: 0 fine, 2 bad input, 3 not converged.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,17 @@ from typing import Annotated
 
 import typer
 from ase import Atoms
-from ase.io import read
 from rich.console import Console
 
 from ecteam import __version__
 from ecteam._core import InvalidInputError
 from ecteam.calculator import ECTEAM
+from ecteam.cli_common import JsonFlag, PotentialName, one_line_errors, read_structure
 from ecteam.demo import run_demo
 from ecteam.demo.report import demo_report
 from ecteam.design.command import app as design_app
 from ecteam.dynamics import molecular_dynamics, relax
 from ecteam.evaluate import Result
-from ecteam.exits import one_line_errors
 from ecteam.frames import frame_of, write_frames
 from ecteam.potential import load
 from ecteam.progress import progress
@@ -27,9 +29,6 @@ from ecteam.report import potential_card, result_data, result_tables
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.add_typer(design_app, name="design")
-
-PotentialName = Annotated[str, typer.Option("--potential", "-p", help="Shipped name or file.")]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 def main() -> None:
@@ -91,7 +90,7 @@ def run(
     frames: list[Atoms] = []
     with one_line_errors():
         _check_directory(output)
-        atoms = _read_structure(structure)
+        atoms = read_structure(structure)
         calculator = atoms.calc = ECTEAM(potential, charge, electrostatics=electrostatics)
         try:
             frames.append(_frame(atoms))
@@ -131,20 +130,6 @@ def _check_directory(output: Path | None) -> None:
     """Fail before a long run, not after it."""
     if output is not None and not output.parent.is_dir():
         raise InvalidInputError(f"{output}: there is no directory {output.parent}")
-
-
-def _read_structure(path: Path) -> Atoms:
-    """Read the last frame; ASE's readers raise anything at all on files they cannot read."""
-    if not path.is_file():
-        raise InvalidInputError(f"{path}: no such file")
-    try:
-        frames = read(path, index="-1:")
-    except Exception as error:
-        problem = str(error) or type(error).__name__
-        raise InvalidInputError(f"{path}: cannot be read as a structure: {problem}") from error
-    if not isinstance(frames, list) or not frames:
-        raise InvalidInputError(f"{path}: cannot be read as a structure: it holds none")
-    return frames[-1]
 
 
 def _frame(atoms: Atoms) -> Atoms:

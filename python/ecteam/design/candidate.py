@@ -29,7 +29,7 @@ from ecteam.fit.training import Trained, train
 from ecteam.terms import Expression
 
 Record = dict[str, Any]
-Build = Callable[[Expression, Sequence[str], int], Model]
+Build = Callable[[Expression, Sequence[str], int | None], Model]
 
 REPEATS = 5
 """Timings of which the shortest counts."""
@@ -107,9 +107,9 @@ def _sets_of(text: str) -> Sets:
     return load_sets(config_of(json.loads(text)))
 
 
-def potential_of(expression: Expression, elements: Sequence[str], seed: int) -> Model:
-    """Untrained potential of an expression."""
-    return expression.potential(list(elements), start=seed)
+def potential_of(expression: Expression, elements: Sequence[str], seed: int | None) -> Model:
+    """Untrained potential of an expression; with a seed its nonlinear parameters are varied."""
+    return expression.potential(list(elements), seed=seed)
 
 
 def evaluate(proposal: Proposal, config_text: str, build: Build = potential_of) -> Record:
@@ -152,9 +152,8 @@ def best_start(
     NotFiniteError
         If every start overflows.
     """
-    starts = [
-        build(expression, config.elements, config.seed + k) for k in range(config.search.starts)
-    ]
+    seeds = [None, *range(config.seed, config.seed + config.search.starts - 1)]
+    starts = [build(expression, config.elements, seed) for seed in seeds]
     if proposal.start:
         starts[0] = _warm(starts[0], proposal.start)
     if starts[0].linear_parameters.all():

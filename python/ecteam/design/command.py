@@ -14,7 +14,7 @@ from ecteam.design.config import read_config
 from ecteam.design.report import error_words, write_report
 from ecteam.design.search import Outcome, design, workers
 from ecteam.design.table import front_table
-from ecteam.exits import one_line_errors
+from ecteam.cli_common import JsonFlag, one_line_errors
 
 STOPPED = 130
 """Exit code after Ctrl-C."""
@@ -46,7 +46,7 @@ def run(
         Path | None, typer.Option("--output", "-o", help="Run folder; default: CONFIG without end.")
     ] = None,
     count: Annotated[int, typer.Option("--workers", "-w", min=1, help="Processes.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Run or resume the search of a configuration."""
     with one_line_errors():

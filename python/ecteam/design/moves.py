@@ -8,7 +8,7 @@ parameters are sloppiest or stiffest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from ecteam.design.expressions import (
     with_leaf,
 )
 from ecteam.terms import Expression
+
+Settings = dict[str, Any]
 
 MOST_DEGREE = 4
 """Of the Legendre polynomials of three-body terms."""
@@ -41,7 +43,10 @@ class Palette:
         Radial families.
     cutoffs : tuple of float
         Å.
-    kinds : tuple of str
+    inner : tuple of float
+        Å: inner end of the distances that a Chebyshev family spans; 0 for the family's own. No pair
+        of atoms in the data is much closer than the best one.
+    functions : tuple of str
         Functions of neighbour sums.
     most_functions : int
         Radial functions of a leaf.
@@ -49,7 +54,8 @@ class Palette:
 
     families: tuple[str, ...] = ("chebyshev", "bessel", "gaussian", "slater")
     cutoffs: tuple[float, ...] = (4.0, 4.75, 5.5)
-    kinds: tuple[str, ...] = ("exponential", "sqrt")
+    inner: tuple[float, ...] = (0.0, 2.0)
+    functions: tuple[str, ...] = ("exponential", "square_root")
     most_functions: int = 10
 
 
@@ -173,63 +179,74 @@ def draw(
     return None
 
 
-def _small_leaves(palette: Palette) -> list[Expression]:
-    found: list[Expression] = []
+def _radials(palette: Palette) -> list[Settings]:
+    """Every family with every cutoff, and every inner end for Chebyshev's."""
+    found: list[Settings] = []
     for family in palette.families:
         for cutoff in palette.cutoffs:
-            for n in (2, 3, 4):
-                found.append(terms.Pair(n, family=family, cutoff=cutoff))
-    for kind in palette.kinds:
-        for family in palette.families:
-            for n in (2, 3):
-                settings: dict[str, Any] = {"family": family, "cutoff": palette.cutoffs[-1]}
-                found.append(terms.NeighbourExponential(n, kind=kind, **settings))
+            for inner in palette.inner if family == "chebyshev" else (0.0,):
+                span = (inner, cutoff) if inner else None
+                found.append({"family": family, "cutoff": cutoff, "span": span})
+    return found
+
+
+def _small_leaves(palette: Palette) -> list[Expression]:
+    found: list[Expression] = []
+    for radial in _radials(palette):
+        found += [terms.Pair(n, **radial) for n in (2, 3, 4)]
+        for function in palette.functions:
+            found += [
+                terms.NeighbourExponential(n, function=function, **radial) for n in (2, 3)
+            ]
     return found
 
 
 def _small_terms(palette: Palette) -> list[Expression]:
     found = _small_leaves(palette)
-    pairs = [terms.Pair(2, family=f, cutoff=palette.cutoffs[-1]) for f in palette.families]
-    for family in palette.families:
-        for cutoff in palette.cutoffs:
-            for n, degree in ((1, 2), (1, 4), (2, 2), (2, 4), (3, 3)):
-                three = terms.ThreeBody(n, degree, family=family, cutoff=cutoff)
-                found.append(three)
-                if n == 1:
-                    found += [pair * three for pair in pairs]
+    for radial in _radials(palette):
+        for n, degree in ((1, 2), (1, 4), (2, 2), (2, 4), (3, 3)):
+            three = terms.ThreeBody(n, degree, **radial)
+            found += [three, terms.Pair(2, **radial) * three] if n == 1 else [three]
     return found
+
+
+def _radial(leaf: Expression) -> Settings:
+    return {name: getattr(leaf, name) for name in ("family", "cutoff", "span")}
 
 
 def _changed(leaf: Expression, **settings: Any) -> Expression:
     """Copy a leaf with other settings."""
-    return leaf.replace(**settings)
+    changed: Expression = replace(leaf, **settings)  # type: ignore[type-var]
+    return changed
 
 
 def _variants(leaf: Expression, palette: Palette) -> list[Expression]:
     if leaf.kind == "constant":
         return []
-    found = []
-    for family in palette.families:
-        if family != leaf.family:
-            found.append(_changed(leaf, family=family))
-    for cutoff in palette.cutoffs:
-        if cutoff != leaf.cutoff:
-            found.append(_changed(leaf, cutoff=cutoff))
-    if leaf.kind == "neighbour_exponential":
+    own = _radial(leaf)
+    # One thing at a time; the span follows the cutoff.
+    found = [
+        _changed(leaf, **radial)
+        for radial in _radials(palette)
+        if sum(radial[name] != own[name] for name in ("family", "cutoff")) <= 1 and radial != own
+    ]
+    if isinstance(leaf, terms.NeighbourExponential):
         found += [
-            _changed(leaf, function=kind) for kind in palette.kinds if kind != leaf.function
+            _changed(leaf, function=function)
+            for function in palette.functions
+            if function != leaf.function
         ]
     return found
 
 
 def _halves(part: Expression, palette: Palette) -> list[list[Expression]]:
-    if part.kind != "pair" or part.n < 2:
+    if not isinstance(part, terms.Pair) or part.functions < 2:
         return []
-    shorter = [cutoff for cutoff in palette.cutoffs if cutoff < part.cutoff]
-    half = part.n // 2
+    own, half = _radial(part), part.functions // 2
     return [
-        [_changed(part, n=part.n - half), _changed(part, n=half, cutoff=cutoff)]
-        for cutoff in shorter
+        [_changed(part, functions=part.functions - half), terms.Pair(half, **radial)]
+        for radial in _radials(palette)
+        if radial["family"] == own["family"] and radial["cutoff"] < own["cutoff"]
     ]
 
 
@@ -245,12 +262,13 @@ def _expanded(part: Expression) -> list[list[Expression]]:
 
 
 def _joined(a: Expression, b: Expression, palette: Palette) -> Expression | None:
-    if a.kind == b.kind and a.kind in ("pair", "three_body") and a.family == b.family:
-        n = min(a.n + b.n, palette.most_functions) if a.kind == "pair" else max(a.n, b.n)
-        settings: dict[str, Any] = {"n": n, "cutoff": max(a.cutoff, b.cutoff)}
-        if a.kind == "three_body":
-            settings["lmax"] = max(a.lmax, b.lmax)
-        return _changed(a, **settings)
+    if isinstance(a, terms.Pair) and isinstance(b, terms.Pair) and a.family == b.family:
+        longer = a if a.cutoff >= b.cutoff else b
+        total = min(a.functions + b.functions, palette.most_functions)
+        return _changed(longer, functions=total)
+    if isinstance(a, terms.ThreeBody) and isinstance(b, terms.ThreeBody) and a.family == b.family:
+        larger = a if a.functions >= b.functions else b
+        return _changed(larger, lmax=max(a.lmax, b.lmax))
     first, second = factors(a), factors(b)
     common = [factor for factor in first if factor in second]
     if not common or (len(first) < 2 and len(second) < 2):
@@ -287,8 +305,9 @@ def _resized(parent: Parent, palette: Palette, change: int) -> list[Expression]:
 
 def _sizes(leaf: Expression, palette: Palette, change: int) -> list[Expression]:
     found = []
-    if 1 <= leaf.n + change <= palette.most_functions:
-        found.append(_changed(leaf, n=leaf.n + change))
-    if leaf.kind == "three_body" and 0 <= leaf.lmax + change <= MOST_DEGREE:
+    wanted = getattr(leaf, "functions", 0) + change
+    if 1 <= wanted <= palette.most_functions:
+        found.append(_changed(leaf, functions=wanted))
+    if isinstance(leaf, terms.ThreeBody) and 0 <= leaf.lmax + change <= MOST_DEGREE:
         found.append(_changed(leaf, lmax=leaf.lmax + change))
     return found

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ecteam._core import InvalidInputError
+from ecteam._core import EcteamError, InvalidInputError
 from ecteam.design.candidate import (
     Build,
     Proposal,
@@ -206,8 +206,8 @@ class _Loop:
         if key_of(child) in self.seen:
             return None
         try:
-            size = len(self.build(child, self.config.elements, 0).parameters)
-        except InvalidInputError:
+            size = len(self.build(child, self.config.elements, None).parameters)
+        except EcteamError:
             return None  # beyond the limits of the engine
         search = self.config.search
         if not search.least_parameters <= size <= search.most_parameters:

@@ -1,0 +1,48 @@
+"""What all commands share: errors on one line, reading structures, common options.
+
+Exit codes: 0 fine, 2 bad input, 3 not converged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from ase import Atoms
+from ase.io import read
+
+from ecteam._core import EcteamError, InvalidInputError, NotConvergedError
+
+BAD_INPUT = 2
+NOT_CONVERGED = 3
+
+PotentialName = Annotated[str, typer.Option("--potential", "-p", help="Shipped name or file.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn expected errors into one line on stderr and an exit code."""
+    try:
+        yield
+    except (EcteamError, OSError) as error:
+        code = NOT_CONVERGED if isinstance(error, NotConvergedError) else BAD_INPUT
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(code) from None
+
+
+def read_structure(path: Path) -> Atoms:
+    """Read the last frame; ASE's readers raise anything at all on files they cannot read."""
+    if not path.is_file():
+        raise InvalidInputError(f"{path}: no such file")
+    try:
+        frames = read(path, index="-1:")
+    except Exception as error:
+        problem = str(error) or type(error).__name__
+        raise InvalidInputError(f"{path}: cannot be read as a structure: {problem}") from error
+    if not isinstance(frames, list) or not frames:
+        raise InvalidInputError(f"{path}: cannot be read as a structure: it holds none")
+    return frames[-1]
