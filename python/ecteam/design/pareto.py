@@ -15,7 +15,9 @@ OBJECTIVES = ("error", "parameters", "condition", "cost")
 """All to be small: validation error in units of the scales, number of parameters, logarithm of
 the condition number of the Fisher information, microseconds an atom."""
 SELECTION = ("error", "parameters")
-"""Choose the parents by these: a measured time must not decide what a run does."""
+"""What the knee is a knee of."""
+PARENTS = (SELECTION, ("error", "parameters", "condition"))
+"""Fronts that parents come from, in turn. A measured time must not decide what a run does."""
 CLOSE = 1.03
 """Errors within this factor count as equal when the knee is chosen."""
 
@@ -71,7 +73,7 @@ def knee(
         ratio = records[chosen]["condition"] or np.inf
         reason += (
             f" Instead of {records[chosen]['key']}, this one has about the same error and a "
-            f"condition number {ratio / records[better]['condition']:.2g} times smaller."
+            f"condition number {ratio / records[better]['condition']:.3g} times smaller."
         )
     return better, reason
 

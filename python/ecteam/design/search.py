@@ -27,7 +27,7 @@ from ecteam.design.candidate import (
 from ecteam.design.config import Config
 from ecteam.design.expressions import key_of, leaf_labels, leaves, parse
 from ecteam.design.moves import Parent, draw
-from ecteam.design.pareto import SELECTION, front, knee
+from ecteam.design.pareto import PARENTS, SELECTION, front, knee
 from ecteam.design.table import Table
 from ecteam.reference.runs import collect_runs, run_tasks, write_atomic
 from ecteam.terms import Expression
@@ -183,10 +183,11 @@ class _Loop:
         search = self.config.search
         proposals: list[Proposal] = []
         eligible = [r for r in self.records if r["parameters"] <= search.most_parameters]
-        parents = [eligible[k] for k in front(eligible, SELECTION)]
-        for _ in range(ATTEMPTS * search.children if parents else 0):
+        fronts = [[eligible[k] for k in front(eligible, names)] for names in PARENTS]
+        for attempt in range(ATTEMPTS * search.children if eligible else 0):
             if len(proposals) == search.children:
                 break
+            parents = fronts[attempt % len(fronts)]
             parent = parents[int(random.integers(len(parents)))]
             proposal = self.child(parent, generation, random)
             if proposal is not None:

@@ -166,7 +166,8 @@ class _Fit(Generic[M]):
         """Levenberg–Marquardt step: nonlinear within bounds, linear to follow, in the order."""
         count, triangle, projected = self.count, point.factor.triangle, point.factor.projected
         corner, right = triangle[count:, count:], projected[count:]
-        size = np.linalg.norm(triangle[:, count:], axis=0)
+        # What is left of a column after projection, but not nothing.
+        size = np.linalg.norm(corner, axis=0) + 1e-6 * np.linalg.norm(triangle[:, count:], axis=0)
         scale = np.sqrt(damping) * np.where(size > 0.0, size, 1.0)
         rows = np.vstack([corner, np.diag(scale)])
         values = point.model.parameters[~self.linear]
@@ -185,6 +186,8 @@ class _Fit(Generic[M]):
         if self.count == len(self.order):
             self.converged = True
             return point
+        # A factor that starts as zero hides what it multiplies until it is solved for.
+        point = self.point(point.best)
         while self.iterations < self.settings.iterations and damping < MOST_DAMPING:
             self.iterations += 1
             trial = self.attempt(point, damping)
