@@ -79,7 +79,15 @@ def test_formulas_are_read_as_they_are_written():
 
 @pytest.mark.parametrize(
     "formula",
-    ["", "Pair(2) - Pair(3)", "__import__('os')", "Pair(open('x'))", "Pair", "2 * Pair(2)", "Pair(2, n=3)"],
+    [
+        "",
+        "Pair(2) - Pair(3)",
+        "__import__('os')",
+        "Pair(open('x'))",
+        "Pair",
+        "2 * Pair(2)",
+        "Pair(2, n=3)",
+    ],
 )
 def test_other_formulas_are_refused(formula):
     with pytest.raises(InvalidInputError):

@@ -103,7 +103,7 @@ def _sample(labels: Labels, count: int, seed: int) -> Labels:
 
 @lru_cache(maxsize=2)
 def _sets_of(text: str) -> Sets:
-    """Sets of a configuration, read once in every process."""
+    """Read the sets of a configuration, once in every process."""
     return load_sets(config_of(json.loads(text)))
 
 

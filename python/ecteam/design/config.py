@@ -146,6 +146,17 @@ def config_of(content: Any) -> Config:
     return config
 
 
+LEAST = {
+    "data.folds": 2,
+    "data.sample": 0,
+    "palette.most_functions": 1,
+    "search.children": 1,
+    "search.generations": 0,
+    "search.most_parameters": 1,
+    "search.starts": 1,
+}
+"""Smallest values of whole numbers."""
+
 SECTIONS = {
     "data": Data,
     "search": Search,
@@ -213,18 +224,10 @@ def _checked(value: Any, right: bool, kind: str, path: str) -> Any:
 
 
 def _check(config: Config) -> None:
-    positive = {
-        "data.folds": config.data.folds - 1,
-        "search.children": config.search.children,
-        "search.most_parameters": config.search.most_parameters,
-        "search.starts": config.search.starts,
-        "palette.most_functions": config.palette.most_functions,
-    }
-    for name, value in positive.items():
-        least = 2 if name == "data.folds" else 1
-        _require(value >= 1, name, f"at least {least}", value + least - 1)
-    _require(config.search.generations >= 0, "search.generations", "0 or more", config.search)
-    _require(config.data.sample >= 0, "data.sample", "0 or more", config.data.sample)
+    for name, least in LEAST.items():
+        section, number = name.split(".")
+        found = getattr(getattr(config, section), number)
+        _require(found >= least, name, f"at least {least}", found)
     fraction = config.data.test_fraction
     _require(0.0 < fraction < 1.0, "data.test_fraction", "between 0 and 1", fraction)
     _require(bool(config.elements), "elements", "a list of chemical symbols", [])

@@ -59,9 +59,15 @@ def _build(node: ast.expr, formula: str) -> Expression:
 
 
 def key_of(expression: Expression) -> str:
-    """Short name of an expression, the same in every run."""
-    text = json.dumps(expression.to_dict(), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    """Name an expression, whatever the order of its terms; the same in every run."""
+    return hashlib.sha256(_canonical(expression).encode()).hexdigest()[:12]
+
+
+def _canonical(expression: Expression) -> str:
+    """Text that does not depend on the order of terms and factors."""
+    if not expression.children:
+        return json.dumps(expression.to_dict(), sort_keys=True)
+    return f"{expression.kind}({','.join(sorted(map(_canonical, expression.children)))})"
 
 
 def summands(expression: Expression) -> list[Expression]:

@@ -195,9 +195,8 @@ def _small_leaves(palette: Palette) -> list[Expression]:
     for radial in _radials(palette):
         found += [terms.Pair(n, **radial) for n in (2, 3, 4)]
         for function in palette.functions:
-            found += [
-                terms.NeighbourExponential(n, function=function, **radial) for n in (2, 3)
-            ]
+            outer: Settings = {"function": function, **radial}
+            found += [terms.NeighbourExponential(n, **outer) for n in (2, 3)]
     return found
 
 
@@ -251,7 +250,7 @@ def _halves(part: Expression, palette: Palette) -> list[list[Expression]]:
 
 
 def _expanded(part: Expression) -> list[list[Expression]]:
-    """A (B + C) as A B + A C."""
+    """Write A (B + C) as A B + A C."""
     own = factors(part)
     found = []
     for k, factor in enumerate(own):

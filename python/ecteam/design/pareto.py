@@ -36,9 +36,9 @@ def _value(record: Record, name: str) -> float:
 
 
 def front(records: Sequence[Record], objectives: Sequence[str] = OBJECTIVES) -> list[int]:
-    """Indices of records that no other beats in one objective and matches in the rest.
+    """Find the records that no other beats in one objective and matches in the rest.
 
-    Of several equal ones the first stays. The order is that of the error.
+    Gives indices in the order of the error. Of several equal ones the first stays.
     """
     table = values_of(records, objectives)
     kept = []

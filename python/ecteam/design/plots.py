@@ -48,7 +48,9 @@ def _pareto(
     color = [np.log10(record["condition"] or NO_CONDITION) for record in records]
     dots = ax.scatter(size, error, c=color, s=22, cmap="cividis_r", zorder=2)
     figure.colorbar(dots, label="log₁₀ condition number of the Fisher information")
-    flat = sorted((records[k]["parameters"], records[k]["error"]) for k in front(records, SELECTION))
+    flat = sorted(
+        (records[k]["parameters"], records[k]["error"]) for k in front(records, SELECTION)
+    )
     ax.step(*zip(*flat, strict=True), where="post", color=GREY, linewidth=1.0, zorder=1)
     first = [record for record in records if record["generation"] == 0]
     ax.scatter(

@@ -10,8 +10,8 @@ from typing import Any
 from ecteam._core import InvalidInputError
 from ecteam.design.pareto import SELECTION, front
 from ecteam.design.search import CANDIDATES, CONFIG, FINALISTS, RESULT
-from ecteam.fisher import STIFF
 from ecteam.files import whole_file
+from ecteam.fisher import STIFF
 from ecteam.reference.runs import collect_runs
 
 Record = dict[str, Any]
@@ -61,7 +61,7 @@ def write_report(folder: str | Path) -> Path:
 
 
 def in_order(results: Mapping[str, Record]) -> list[Record]:
-    """Records by round, then by name."""
+    """Sort records by round, then by name."""
     return [results[name] for name in sorted(results)]
 
 
@@ -108,8 +108,7 @@ def _finalist_table(finalists: Sequence[Record], best: Record) -> list[str]:
         "",
         "Trained on all training structures. Errors are root mean squares on the test set. The",
         "condition number is that of the Fisher information with every parameter scaled to unit",
-        "information; stiff directions have eigenvalues of at least "
-        f"{STIFF:g} of the mean.",
+        f"information; stiff directions have eigenvalues of at least {STIFF:g} of the mean.",
         "",
         "| parameters | meV/atom | eV/Å | eV/Å³ | condition | effective dimension | stiff | "
         "µs/atom | formula |",

@@ -158,9 +158,7 @@ class _Loop:
             for name, proposal in names.items()
         }
         folder = self.path / CANDIDATES
-        run_tasks(
-            tasks, folder, executor=self.executor, progress=False, on_record=table.candidate
-        )
+        run_tasks(tasks, folder, executor=self.executor, progress=False, on_record=table.candidate)
         results, failures = collect_runs(folder)
         # In the order of the proposals, not of their end: what follows depends on it.
         self.records += [results[name] for name in names if name in results]

@@ -98,7 +98,8 @@ class Sweep:
     Attributes
     ----------
     factors : dict of (fold, group, property) to Factor
-        Only one, named (0, "", "all"), without folds. Residuals are reference minus model, divided by the scales.
+        Only one, named (0, "", "all"), without folds. Residuals are reference minus model,
+        divided by the scales.
     errors : Errors
         Of the model as it stands.
     """
