@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from ase.io import write
-from ecteam import InvalidInputError
+from ecteam import InvalidInputError, Potential, load
 from ecteam.cli import app
 from ecteam.design import config_of, design, read_config, write_report
+from ecteam.design.candidate import potential_of
 from ecteam.design.expressions import (
     factors,
     key_of,
@@ -23,7 +24,7 @@ from ecteam.design.moves import MOVES, Palette, Parent, draw
 from ecteam.design.pareto import SELECTION, front, knee
 from ecteam.design.search import inherited
 from ecteam.fisher import fisher
-from ecteam.fit import labels_of, train
+from ecteam.fit import errors_of, labels_of, read_labels, train
 from ecteam.terms import Constant, NeighbourExponential, Pair, ThreeBody
 from toy_model import crystals, labelled
 from typer.testing import CliRunner
@@ -225,9 +226,33 @@ def test_search_improves_on_the_start_and_logs_everything(run):
     assert len(list((folder / "candidates").glob("*.json"))) >= len(outcome.records)
 
 
+def test_the_recommended_potential_is_saved(run, files):
+    folder, outcome = run
+    potential = load(folder / "recommended.json")
+    best = outcome.recommended
+    assert dict(zip(potential.parameter_names, potential.parameters, strict=True)) == best["values"]
+    found = errors_of(potential, read_labels(files / "test.extxyz")).rmse()
+    assert found == pytest.approx(best["test"], rel=1e-6)
+    assert [row["split"] for row in potential.to_dict()["fit"]["errors"]] == ["train", "held-out"]
+
+
+def test_a_base_is_corrected(files, run):
+    outcome = run[1]
+    terms = load(run[0] / "recommended.json").to_dict()
+    terms.pop("fit")
+    base = Potential.from_dict({key: value for key, value in terms.items() if key != "terms"})
+    base.save(files / "base.json")
+    config = config_of(plain(files, base=str(files / "base.json")))
+    found = potential_of(parse(outcome.recommended["formula"]), config)
+    assert len(found.parameters) == outcome.recommended["parameters"]
+    for wrong in ("water", str(run[0] / "recommended.json")):
+        with pytest.raises(InvalidInputError, match="base: must be a potential of Nb without"):
+            potential_of(parse(LINEAR), config_of(plain(files, base=wrong)))
+
+
 def test_validation_is_that_of_models_trained_without_the_fold(files):
     from ecteam.design.candidate import cross_validation
-    from ecteam.fit import Errors, Settings, errors_of, read_labels
+    from ecteam.fit import Errors, Settings
     from ecteam.fit.labels import folds_of
     from ecteam.fit.sweep import sweep
 

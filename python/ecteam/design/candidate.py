@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from ecteam._core import InvalidInputError
 from ecteam.design.config import Config, config_of
 from ecteam.design.expressions import key_of, leaf_labels, leaves, parse
 from ecteam.fisher import Fisher
@@ -23,13 +24,13 @@ from ecteam.fit.labels import (
     read_labels,
     split,
 )
-from ecteam.fit.model import PROPERTIES, FloatArray, Model, NotFiniteError
+from ecteam.fit.model import PROPERTIES, FloatArray, NotFiniteError
 from ecteam.fit.sweep import Sweep, errors_of, sweep
 from ecteam.fit.training import Trained, train
+from ecteam.potential import Potential, load
 from ecteam.terms import Expression
 
 Record = dict[str, Any]
-Build = Callable[[Expression, Sequence[str], int | None], Model]
 
 REPEATS = 5
 """Timings of which the shortest counts."""
@@ -107,12 +108,32 @@ def _sets_of(text: str) -> Sets:
     return load_sets(config_of(json.loads(text)))
 
 
-def potential_of(expression: Expression, elements: Sequence[str], seed: int | None) -> Model:
-    """Untrained potential of an expression; with a seed its nonlinear parameters are varied."""
-    return expression.potential(list(elements), seed=seed)
+def potential_of(expression: Expression, config: Config, seed: int | None = None) -> Potential:
+    """Untrained potential of an expression, on top of the base if there is one.
+
+    With a seed the nonlinear parameters are varied.
+
+    Raises
+    ------
+    PotentialFormatError
+        If a setting is outside its range.
+    InvalidInputError
+        If the base has other elements, or learned terms of its own.
+    """
+    alone = expression.potential(list(config.elements), seed=seed)
+    if not config.base:
+        return alone
+    fields = load(config.base).to_dict()
+    if sorted(fields["elements"]) != sorted(config.elements) or "terms" in fields:
+        raise InvalidInputError(
+            f"base: must be a potential of {', '.join(sorted(config.elements))} without learned "
+            f"terms, got {config.base!r}"
+        )
+    fields.pop("fit", None)
+    return Potential.from_dict({**fields, "terms": alone.to_dict()["terms"]})
 
 
-def evaluate(proposal: Proposal, config_text: str, build: Build = potential_of) -> Record:
+def evaluate(proposal: Proposal, config_text: str) -> Record:
     """Train a candidate on the search set and judge it.
 
     Returns
@@ -128,7 +149,7 @@ def evaluate(proposal: Proposal, config_text: str, build: Build = potential_of) 
     config = config_of(json.loads(config_text))
     labels = _sets_of(config_text).search
     expression = parse(proposal.formula)
-    trained = best_start(expression, proposal, config, labels, build)
+    trained = best_start(expression, proposal, config, labels)
     record = judged(trained, labels, config)
     return {
         "key": key_of(expression),
@@ -143,8 +164,8 @@ def evaluate(proposal: Proposal, config_text: str, build: Build = potential_of) 
 
 
 def best_start(
-    expression: Expression, proposal: Proposal, config: Config, labels: Labels, build: Build
-) -> Trained[Model]:
+    expression: Expression, proposal: Proposal, config: Config, labels: Labels
+) -> Trained[Potential]:
     """Train from the parent's values and from the expression's own; keep the lowest cost.
 
     Raises
@@ -153,12 +174,12 @@ def best_start(
         If every start overflows.
     """
     seeds = [None, *range(config.seed, config.seed + config.search.starts - 1)]
-    starts = [build(expression, config.elements, seed) for seed in seeds]
+    starts = [potential_of(expression, config, seed) for seed in seeds]
     if proposal.start:
         starts[0] = _warm(starts[0], proposal.start)
     if starts[0].linear_parameters.all():
         starts = starts[:1]
-    found: list[Trained[Model]] = []
+    found: list[Trained[Potential]] = []
     problem: NotFiniteError | None = None
     for start in starts:
         try:
@@ -170,14 +191,14 @@ def best_start(
     return min(found, key=lambda trained: trained.cost)
 
 
-def _warm(model: Model, start: Mapping[str, float]) -> Model:
+def _warm(model: Potential, start: Mapping[str, float]) -> Potential:
     values = np.array(model.parameters)
     for k, name in enumerate(model.parameter_names):
         values[k] = start.get(name, values[k])
     return model.with_parameters(np.clip(values, *model.parameter_bounds.T))
 
 
-def judged(trained: Trained[Model], labels: Labels, config: Config) -> Record:
+def judged(trained: Trained[Potential], labels: Labels, config: Config) -> Record:
     """Errors, spectrum and cost of a trained model."""
     model = trained.model
     folds = folds_of(labels, config.data.folds, config.seed)
@@ -231,7 +252,7 @@ def cross_validation(
     }
 
 
-def leaf_sloppiness(expression: Expression, trained: Trained[Model]) -> dict[str, float]:
+def leaf_sloppiness(expression: Expression, trained: Trained[Potential]) -> dict[str, float]:
     """Mean sloppiness of the parameters of each leaf, by label; none for a leaf without any."""
     model = trained.model
     values = Fisher(
@@ -249,7 +270,7 @@ def leaf_sloppiness(expression: Expression, trained: Trained[Model]) -> dict[str
     return found
 
 
-def microseconds(model: Model, labels: Labels) -> float:
+def microseconds(model: Potential, labels: Labels) -> float:
     """Time of energy, forces and stress of the largest structure, µs an atom: the best of five."""
     largest = max(labels.structures, key=len)
     shortest = np.inf
@@ -260,16 +281,17 @@ def microseconds(model: Model, labels: Labels) -> float:
     return float(1e6 * shortest / len(largest))
 
 
-def final(record: Record, config_text: str, build: Build = potential_of) -> Record:
+def final(record: Record, config_text: str) -> Record:
     """Train a chosen candidate on all training structures and measure it on the test set."""
     config, sets = config_of(json.loads(config_text)), _sets_of(config_text)
     expression = parse(record["formula"])
     proposal = Proposal(record["formula"], start=record["values"])
-    trained = best_start(expression, proposal, config, sets.train, build)
+    trained = best_start(expression, proposal, config, sets.train)
     errors = errors_of(trained.model, sets.test)
     return {
         **{name: record[name] for name in ("key", "formula", "parent", "move", "generation")},
         **judged(trained, sets.train, config),
         "test": errors.rmse(),
         "test_mae": errors.mae(),
+        "geometries": {"train": len(sets.train), "held-out": len(sets.test)},
     }

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from ecteam.cli_common import JsonFlag, one_line_errors
 from ecteam.design.config import read_config
 from ecteam.design.report import error_words, write_report
-from ecteam.design.search import Outcome, design, workers
+from ecteam.design.search import POTENTIAL, Outcome, design, workers
 from ecteam.design.table import front_table
 
 STOPPED = 130
@@ -81,4 +81,4 @@ def _print(outcome: Outcome, folder: Path, as_json: bool) -> None:
     console.print(f"recommended: {best['formula']}")
     console.print(f"{best['parameters']} parameters, test errors {error_words(best['test'])}")
     console.print(outcome.reason)
-    console.print(f"all records: {folder}; the story: ecteam design report {folder}")
+    console.print(f"potential: {folder / POTENTIAL}; the story: ecteam design report {folder}")

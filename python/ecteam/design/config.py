@@ -78,6 +78,9 @@ class Config:
     ----------
     elements : tuple of str
         Chemical symbols.
+    base : str
+        Potential that the expression corrects, a shipped name or a file; empty for none. Only the
+        parameters of the expression are fitted.
     start : tuple of str
         Formulas of the first candidates; plain linear models to compare with belong here.
     data, search, scales, training, palette
@@ -94,6 +97,7 @@ class Config:
     data: Data
     search: Search = field(default_factory=Search)
     scales: Scales = field(default_factory=Scales)
+    base: str = ""
     training: Settings = field(default_factory=lambda: Settings(iterations=25, tolerance=1e-4))
     palette: Palette = field(default_factory=Palette)
     targets: Mapping[str, float] = field(default_factory=dict)
@@ -130,6 +134,8 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
     plain = config.to_dict()
     for name in ("train", "test"):
         plain["data"][name] = [str(folder / file) for file in plain["data"][name]]
+    if (folder / config.base).is_file():
+        plain["base"] = str(folder / config.base)
     return config_of(plain)
 
 
@@ -195,6 +201,8 @@ def _value(hint: Any, value: Any, path: str) -> Any:
     section = path.split(".")[-1]
     if hint is SECTIONS.get(section):
         return _record(hint, value, path)
+    if hint is str:
+        return _checked(value, isinstance(value, str), "a string", path)
     if hint is bool:
         return _checked(value, isinstance(value, bool), "true or false", path)
     number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -9,6 +9,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ import numpy as np
 
 from ecteam._core import EcteamError, InvalidInputError
 from ecteam.design.candidate import (
-    Build,
     Proposal,
     evaluate,
     final,
@@ -29,12 +29,14 @@ from ecteam.design.expressions import key_of, leaf_labels, leaves, parse
 from ecteam.design.moves import Parent, draw
 from ecteam.design.pareto import PARENTS, SELECTION, front, knee
 from ecteam.design.table import Table
+from ecteam.potential import Potential
 from ecteam.reference.runs import collect_runs, run_tasks, write_atomic
 from ecteam.terms import Expression
 
 Record = dict[str, Any]
 
 CONFIG, CANDIDATES, FINALISTS, RESULT = "config.json", "candidates", "finalists", "result.json"
+POTENTIAL = "recommended.json"
 ATTEMPTS = 30
 """Draws for each child before a round is left short."""
 MOST_FINALISTS = 12
@@ -71,7 +73,6 @@ def design(
     folder: str | os.PathLike[str],
     *,
     executor: Executor | None = None,
-    build: Build = potential_of,
     progress: bool = True,
 ) -> Outcome:
     """Run or resume the search, then train and test the models of the front.
@@ -86,8 +87,6 @@ def design(
         Run folder. Finished candidates in it are not trained again.
     executor : concurrent.futures.Executor, optional
         As for reference runs; default: one candidate after another, here.
-    build : callable
-        Makes an untrained model of an expression, elements and a seed; picklable for a pool.
     progress : bool
         Whether to show the table.
 
@@ -104,7 +103,7 @@ def design(
     _claim(path, config)
     text = json.dumps(config.to_dict(), sort_keys=True)
     load_sets(config)  # complains before any work is done
-    loop = _Loop(config, text, path, executor, build)
+    loop = _Loop(config, text, path, executor)
     with Table(config, progress) as table:
         for generation in range(config.search.generations + 1):
             loop.run_generation(generation, table)
@@ -112,7 +111,7 @@ def design(
             reasons = "; ".join(list(loop.failures.values())[:3])
             raise InvalidInputError(f"start: no candidate could be trained: {reasons}")
         picked = _picked(loop.records, config.targets)
-        tasks = {record["key"]: partial(final, record, text, build) for record in picked}
+        tasks = {record["key"]: partial(final, record, text) for record in picked}
         run_tasks(
             tasks, path / FINALISTS, executor=executor, progress=False, on_record=table.finalist
         )
@@ -139,11 +138,8 @@ def _claim(path: Path, config: Config) -> None:
 class _Loop:
     """State of the search: all of it follows from configuration and records."""
 
-    def __init__(
-        self, config: Config, text: str, path: Path, executor: Executor | None, build: Build
-    ) -> None:
-        self.config, self.text, self.path = config, text, path
-        self.executor, self.build = executor, build
+    def __init__(self, config: Config, text: str, path: Path, executor: Executor | None) -> None:
+        self.config, self.text, self.path, self.executor = config, text, path, executor
         self.records: list[Record] = []
         self.failures: dict[str, str] = {}
         self.seen: set[str] = set()
@@ -153,10 +149,7 @@ class _Loop:
         proposals = self.first() if generation == 0 else self.children(generation)
         names = {name_of(proposal): proposal for proposal in proposals}
         table.start(generation, len(names))
-        tasks = {
-            name: partial(evaluate, proposal, self.text, self.build)
-            for name, proposal in names.items()
-        }
+        tasks = {name: partial(evaluate, proposal, self.text) for name, proposal in names.items()}
         folder = self.path / CANDIDATES
         run_tasks(tasks, folder, executor=self.executor, progress=False, on_record=table.candidate)
         results, failures = collect_runs(folder)
@@ -205,7 +198,7 @@ class _Loop:
         if key_of(child) in self.seen:
             return None
         try:
-            size = len(self.build(child, self.config.elements, None).parameters)
+            size = len(potential_of(child, self.config).parameters)
         except EcteamError:
             return None  # beyond the limits of the engine
         search = self.config.search
@@ -275,7 +268,30 @@ def _concluded(path: Path, config: Config, loop: _Loop) -> Outcome:
         "failures": outcome.failures,
     }
     write_atomic(path / RESULT, json.dumps(content, indent=1).encode())
+    recommended_potential(outcome.recommended, config).save(path / POTENTIAL)
     return outcome
+
+
+def recommended_potential(record: Record, config: Config) -> Potential:
+    """Potential of a finalist, with its errors on training and test set."""
+    model = potential_of(parse(record["formula"]), config)
+    fields = model.with_parameters(list(record["values"].values())).to_dict()
+    errors = {"train": record["training"], "held-out": record["test"]}
+    fields["fit"] = {
+        "method": f"ecteam {version('ecteam')}: variable projection; expression found by design",
+        "data": ", ".join(Path(file).name for file in config.data.train),
+        "parameters": record["parameters"],
+        "errors": [
+            {
+                "group": "all",
+                "split": split,
+                "geometries": record["geometries"][split],
+                **{name: errors[split].get(name, 0.0) for name in ("energy", "force")},
+            }
+            for split in errors
+        ],
+    }
+    return Potential.from_dict(fields)
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def read_labels(*paths: str | Path) -> Labels:
     """Read labelled structures from files ASE reads, extended XYZ above all.
 
     A frame may lack any of energy, forces and stress; what it lacks is not fitted. The group is
-    ``info["group"]``.
+    ``info["group"]``. Frames that say ``converged=F`` or ``suspect=T`` are left out.
 
     Raises
     ------
@@ -158,11 +158,16 @@ def _frames(path: Path) -> list[Atoms]:
         frames = read(path, ":")
     except Exception as error:  # ASE's readers raise anything at all
         raise InvalidInputError(f"{path}: cannot be read: {error or type(error)}") from error
-    if not frames:
-        raise InvalidInputError(f"{path}: holds no structure")
     for k, atoms in enumerate(frames):
         atoms.info["origin"] = f"{path.name}, frame {k}"
-    return list(frames)
+    sound = [atoms for atoms in frames if _is_sound(atoms.info)]
+    if not sound:
+        raise InvalidInputError(f"{path}: holds no usable structure")
+    return sound
+
+
+def _is_sound(info: Mapping[str, object]) -> bool:
+    return bool(info.get("converged", True)) and not info.get("suspect", False)
 
 
 def _target(atoms: Atoms, origin: str) -> FloatArray:
