@@ -105,7 +105,7 @@ def test_order_of_atoms_does_not_matter(case):
 class FreeEnergy(ecteam.ECTEAM):
     """Gives the free energy where ASE's finite differences ask for the energy."""
 
-    def calculate(self, *args, **kwargs):  # noqa: D102
+    def calculate(self, *args, **kwargs):
         super().calculate(*args, **kwargs)
         self.results["energy"] = self.results["free_energy"]
 

@@ -1,4 +1,4 @@
-"""Command line: ``ecteam run``, ``ecteam show`` and ``ecteam demo``.
+"""Command line: ``ecteam run``, ``ecteam show``, ``ecteam demo`` and ``ecteam design``.
 
 Exit codes: 0 fine, 2 bad input, 3 not converged.
 """
@@ -20,6 +20,7 @@ from ecteam.cli_common import JsonFlag, PotentialName, one_line_errors, read_str
 from ecteam.cli_properties import properties
 from ecteam.demo import run_demo
 from ecteam.demo.report import demo_report
+from ecteam.design.command import app as design_app
 from ecteam.dynamics import molecular_dynamics, relax
 from ecteam.evaluate import Result
 from ecteam.frames import frame_of, write_frames
@@ -29,6 +30,7 @@ from ecteam.report import potential_card, result_data, result_tables
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.command()(properties)
+app.add_typer(design_app, name="design")
 
 
 def main() -> None:

@@ -1,1 +1,34 @@
-"""Fits that turn reference data into the ingredients of the potential."""
+"""Fits: radial densities, charge-transfer potentials, and training of any model with a Jacobian.
+
+:func:`train` fits a model's parameters to energies, forces and stresses.
+"""
+
+from ecteam.fit.labels import (
+    Labels,
+    Scales,
+    check_separate,
+    duplicates,
+    labels_of,
+    read_labels,
+    split,
+)
+from ecteam.fit.model import Model, NotFiniteError
+from ecteam.fit.sweep import Errors, errors_of
+from ecteam.fit.training import Settings, Trained, train
+
+__all__ = [
+    "Errors",
+    "Labels",
+    "Model",
+    "NotFiniteError",
+    "Scales",
+    "Settings",
+    "Trained",
+    "check_separate",
+    "duplicates",
+    "errors_of",
+    "labels_of",
+    "read_labels",
+    "split",
+    "train",
+]

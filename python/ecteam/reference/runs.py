@@ -67,6 +67,7 @@ def run_tasks(
     retry_failed: bool = False,
     progress: bool = True,
     description: str = "reference",
+    on_record: Callable[[str, Record], None] | None = None,
 ) -> RunReport:
     """Run the tasks that have no record in `folder` yet, and record each as it ends.
 
@@ -84,6 +85,9 @@ def run_tasks(
         Run the tasks that are recorded as failed again.
     progress, description : bool, str
         Whether to show a progress bar, and its label.
+    on_record : callable, optional
+        Called with the name and the record of each task once that is stored. A record has either
+        ``result`` or ``reason``.
 
     Returns
     -------
@@ -106,6 +110,8 @@ def run_tasks(
         line = bar.add_task(description, total=len(tasks), completed=len(report.skipped))
         for name, record in outcomes:
             _store(path, name, record, report)
+            if on_record is not None:
+                on_record(name, record)
             bar.advance(line)
     return report
 

@@ -1,0 +1,307 @@
+"""Training: linear parameters by regularised least squares, the others by variable projection.
+
+With the columns of the Jacobian ordered linear parameters first, the lower right corner of its QR
+triangle is the Jacobian of the nonlinear parameters after the linear ones have been projected out
+(G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), in L. Kaufman's approximation,
+BIT 15, 49 (1975)). One pass over the data gives a Levenberg–Marquardt step in the nonlinear
+parameters, within their bounds, and the exact linear parameters where it was taken.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from scipy.optimize import lsq_linear
+
+from ecteam._core import InvalidInputError
+from ecteam.fit.factor import Factor, relevance, solve
+from ecteam.fit.labels import Labels, Scales, check_elements
+from ecteam.fit.model import BoolArray, FloatArray, Model, NotFiniteError
+from ecteam.fit.sweep import Errors, Sweep, sweep
+
+logger = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Model)
+
+START_DAMPING = 1e-3
+"""First Levenberg–Marquardt damping, relative to the information of each parameter."""
+MOST_DAMPING = 1e12
+"""Beyond it no step lowers the cost: the fit is over."""
+RELEVANCE_ROUNDS = 3
+"""Fits with automatic relevance determination: priors and nonlinear parameters take turns."""
+STALE = 1.05
+"""Ratio of costs before and after the linear solve from which on the Jacobian is taken anew."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes
+    ----------
+    ridge : float
+        Penalty of linear parameters, relative to the information of each (parameters scaled to
+        unit columns). The default keeps rounding out and changes no determined direction.
+    relevance : bool
+        Automatic relevance determination in place of the ridge: each linear parameter its own
+        penalty, found from the data.
+    iterations : int
+        Most Levenberg–Marquardt steps.
+    tolerance : float
+        Stop when a step lowers the cost by less than this part of it.
+    """
+
+    ridge: float = 1e-10
+    relevance: bool = False
+    iterations: int = 50
+    tolerance: float = 1e-5
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not (np.isfinite(self.ridge) and self.ridge >= 0.0):
+            raise InvalidInputError(f"ridge: must be a number from 0 up, got {self.ridge!r}")
+        if self.iterations < 0:
+            raise InvalidInputError(f"iterations: must be 0 or more, got {self.iterations}")
+        if not self.tolerance > 0.0:
+            raise InvalidInputError(f"tolerance: must be positive, got {self.tolerance!r}")
+
+
+@dataclass(frozen=True)
+class Trained(Generic[M]):
+    """A trained model and how it got there.
+
+    Attributes
+    ----------
+    model : Model
+        With the fitted parameters.
+    factor : Factor
+        Of the weighted data at these parameters, without the penalty.
+    precision : (P,) float64
+        Penalty of each parameter in the units of the weighted data.
+    errors : Errors
+        On the training data.
+    unidentified : tuple of str
+        Parameters the data do not determine.
+    irrelevant : tuple of str
+        Parameters that automatic relevance determination set to zero.
+    iterations : int
+        Levenberg–Marquardt steps tried.
+    converged : bool
+        Whether the cost had stopped falling.
+    cost : float
+        Weighted sum of squares, without the penalty.
+    seconds : float
+        Wall time.
+    """
+
+    model: M
+    factor: Factor
+    precision: FloatArray
+    errors: Errors
+    unidentified: tuple[str, ...]
+    irrelevant: tuple[str, ...]
+    iterations: int
+    converged: bool
+    cost: float
+    seconds: float
+
+
+@dataclass
+class _Point(Generic[M]):
+    """A model, the data about it, and the best linear parameters for its nonlinear ones."""
+
+    model: M
+    sweep: Sweep
+    factor: Factor
+    step: FloatArray
+    cost: float
+
+    @property
+    def best(self) -> M:
+        return self.model.with_parameters(self.model.parameters + self.step)
+
+
+class _Fit(Generic[M]):
+    """State of one fit."""
+
+    def __init__(self, model: M, labels: Labels, scales: Scales, settings: Settings) -> None:
+        self.labels, self.scales, self.settings = labels, scales, settings
+        bounds = model.parameter_bounds
+        free = np.isinf(bounds).all(axis=1)
+        # A bounded parameter goes with the nonlinear ones: the linear solve knows no bounds.
+        self.linear: BoolArray = np.asarray(model.linear_parameters, dtype=bool) & free
+        self.order = [*np.flatnonzero(self.linear), *np.flatnonzero(~self.linear)]
+        self.count = int(self.linear.sum())
+        self.bounds = bounds[~self.linear]
+        self.precision: FloatArray | None = None
+        self.iterations = 0
+        self.converged = False
+
+    def point(self, model: M) -> _Point[M]:
+        """Sweep the data and solve for the linear parameters."""
+        found = sweep(model, self.labels, self.scales)
+        plain = found.factor
+        if self.precision is None:
+            self.precision = self._ridge(plain)
+        penalised = plain.with_prior(self.precision, -model.parameters)
+        ordered = penalised.permuted(self.order)
+        corner, count = ordered.triangle, self.count
+        step = np.zeros(len(self.order))
+        step[self.linear] = solve(corner[:count, :count], ordered.projected[:count]).step
+        if not np.isfinite(step).all():
+            raise NotFiniteError("the linear parameters are not finite")
+        return _Point(model, found, ordered, step, penalised.chi_squared(step))
+
+    def _ridge(self, factor: Factor) -> FloatArray:
+        norms = np.linalg.norm(factor.triangle, axis=0)
+        unseen = np.where(norms > 0.0, norms, 1.0)
+        return np.where(self.linear, self.settings.ridge * unseen**2, 0.0)
+
+    def move(self, point: _Point[M], damping: float) -> FloatArray:
+        """Levenberg–Marquardt step: nonlinear within bounds, linear to follow, in the order."""
+        count, triangle, projected = self.count, point.factor.triangle, point.factor.projected
+        corner, right = triangle[count:, count:], projected[count:]
+        # What is left of a column after projection, but not nothing.
+        size = np.linalg.norm(corner, axis=0) + 1e-6 * np.linalg.norm(triangle[:, count:], axis=0)
+        scale = np.sqrt(damping) * np.where(size > 0.0, size, 1.0)
+        rows = np.vstack([corner, np.diag(scale)])
+        values = point.model.parameters[~self.linear]
+        low, high = (self.bounds - values[:, None]).T
+        target = np.concatenate([right, np.zeros(len(scale))])
+        nonlinear = _bounded(rows, target, low, high)
+        rest = projected[:count] - triangle[:count, count:] @ nonlinear
+        step = np.zeros(len(self.order))
+        step[~self.linear] = nonlinear
+        step[self.linear] = solve(triangle[:count, :count], rest).step
+        return step
+
+    def run(self, point: _Point[M], report: Callable[[int, float], None]) -> _Point[M]:
+        """Lower the cost until it stops falling."""
+        damping = START_DAMPING
+        if self.count == len(self.order):
+            self.converged = True
+            return point
+        # A factor that starts as zero hides what it multiplies until it is solved for.
+        point = self.point(point.best)
+        while self.iterations < self.settings.iterations and damping < MOST_DAMPING:
+            self.iterations += 1
+            trial = self.attempt(point, damping)
+            report(self.iterations, point.cost)
+            if trial is None or not trial.cost < point.cost:
+                damping *= 8.0
+                continue
+            gain = 1.0 - trial.cost / point.cost
+            point, damping = trial, max(damping / 5.0, 1e-12)
+            if gain < self.settings.tolerance:
+                self.converged = True
+                return point
+        self.converged = damping >= MOST_DAMPING
+        return point
+
+    def attempt(self, point: _Point[M], damping: float) -> _Point[M] | None:
+        """Try a step; None if the model overflows there."""
+        parameters = point.model.parameters + self.move(point, damping)
+        parameters = np.clip(parameters, *point.model.parameter_bounds.T)
+        try:
+            trial = self.point(point.model.with_parameters(parameters))
+            before = trial.factor.chi_squared()
+            if trial.cost < point.cost and before > STALE * trial.cost:
+                trial = self.point(trial.best)
+        except NotFiniteError as error:
+            logger.info("step rejected: %s", error)
+            return None
+        return trial
+
+    def determine_relevance(self, point: _Point[M]) -> None:
+        """Find the penalty of each linear parameter where the fit stands."""
+        origin = np.where(self.linear, -point.model.parameters, 0.0)
+        self.precision = relevance(point.sweep.factor.shifted(origin), self.linear)
+
+
+def train(
+    model: M,
+    labels: Labels,
+    scales: Scales | None = None,
+    settings: Settings | None = None,
+    *,
+    report: Callable[[int, float], None] | None = None,
+) -> Trained[M]:
+    """Fit the parameters of a model to labelled structures.
+
+    Minimises Σ (residual/scale)² plus the penalty. In a singular design the ridge picks the
+    smallest linear parameters (in scaled units), no ridge the shortest way from the start; the
+    parameters that the data do not determine are named.
+
+    Parameters
+    ----------
+    model : Model
+        Starting point; its nonlinear parameters matter.
+    labels : Labels
+        Training data; any subset of energies, forces and stresses.
+    scales : Scales, optional
+        Expected errors.
+    settings : Settings, optional
+        Regularisation and when to stop.
+    report : callable, optional
+        Called with the number of steps and the cost.
+
+    Raises
+    ------
+    InvalidInputError
+        If the data hold an element the model lacks.
+    NotFiniteError
+        If the model overflows where the fit starts.
+    """
+    begin = time.perf_counter()
+    settings = settings or Settings()
+    check_elements(labels, set(model.elements))
+    fit = _Fit(model, labels, scales or Scales(), settings)
+    point = fit.run(fit.point(model), report or (lambda *_: None))
+    for _ in range(RELEVANCE_ROUNDS if settings.relevance else 0):
+        fit.determine_relevance(point)
+        fit.iterations = 0
+        point = fit.run(fit.point(point.best), report or (lambda *_: None))
+    return _finished(fit, point, time.perf_counter() - begin)
+
+
+def _finished(fit: _Fit[M], point: _Point[M], seconds: float) -> Trained[M]:
+    found = point.best
+    assert fit.precision is not None
+    final = sweep(found, fit.labels, fit.scales)
+    factor = final.factor
+    names = np.array(found.parameter_names, dtype=object)
+    unidentified = solve(factor.triangle, factor.projected).unidentified
+    tiny = np.abs(found.parameters) * np.linalg.norm(factor.triangle, axis=0)
+    noise = np.sqrt(factor.chi_squared() / max(factor.rows, 1))
+    irrelevant = fit.linear & (tiny < 1e-3 * noise) & fit.settings.relevance
+    if unidentified.any():
+        logger.warning("the data do not determine %s", ", ".join(names[unidentified]))
+    return Trained(
+        found,
+        factor,
+        fit.precision,
+        final.errors,
+        tuple(names[unidentified]),
+        tuple(names[irrelevant]),
+        fit.iterations,
+        fit.converged,
+        factor.chi_squared(),
+        seconds,
+    )
+
+
+def _bounded(rows: FloatArray, target: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Least squares within bounds; a parameter on its bound may stay there."""
+    step = np.linalg.lstsq(rows, target, rcond=None)[0]
+    if ((step >= low) & (step <= high)).all():
+        return np.asarray(step)
+    free = low < high
+    bounds = (np.minimum(low, 0.0)[free], np.maximum(high, 0.0)[free])
+    step = np.zeros_like(step)
+    step[free] = lsq_linear(rows[:, free], target, bounds, method="bvls").x
+    return np.asarray(np.clip(step, low, high))
