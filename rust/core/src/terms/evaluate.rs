@@ -21,6 +21,8 @@ use super::leaves::{Leaf, combined};
 
 /// Fewer atoms run on one thread.
 const SERIAL_BELOW: usize = 128;
+/// xx, yy, zz, yz, xz, xy.
+const VOIGT: [(usize, usize); 6] = [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)];
 
 /// What the terms add to an evaluation.
 #[derive(Debug, Clone, Default)]
@@ -77,7 +79,7 @@ impl Terms {
         elements: &[u8],
         neighborhoods: &Neighborhoods,
     ) -> Result<Contribution> {
-        let around = Surroundings { structure, elements, neighborhoods, cutoff: self.cutoff };
+        let around = Surroundings { structure, elements, neighborhoods };
         let n = structure.len();
         let threads = if n < SERIAL_BELOW { 1 } else { rayon::current_num_threads() };
         let size = n.div_ceil(threads).max(1);
@@ -106,15 +108,22 @@ impl Terms {
             virial: [[0.0; 3]; 3],
         };
         let mut work = Work::default();
+        let mut virial = [ZERO; 6];
         for atom in atoms {
-            around.gather(atom, self.elements, &mut work.features.blocks)?;
+            let Features { near, blocks, .. } = &mut work.features;
+            around.gather(atom, self.elements, &self.cutoffs, near, blocks)?;
             let centre = usize::from(around.elements[atom]);
             out.energies.push(self.energy(simd, centre, &mut work));
             for (b, block) in work.features.blocks.iter().enumerate() {
                 let slope =
                     pull(simd, &self.contracted, &work.features, b, &work.sums, &work.total);
                 out.add(atom, block, &slope);
+                add_virial(simd, &mut virial, block, &slope);
             }
+        }
+        for (&(d, e), lanes) in VOIGT.iter().zip(&virial) {
+            out.virial[d][e] = lanes.iter().sum();
+            out.virial[e][d] = out.virial[d][e];
         }
         Ok(out)
     }
@@ -223,6 +232,9 @@ pub(super) fn pull<S: Simd>(
         }
     }
     for (g, group) in layout.angular.iter().enumerate() {
+        if block.nearest >= group.radial.cutoff {
+            continue;
+        }
         let (radials, harmonics) = (features.radials(g, b), features.harmonics(g, b));
         let size = radials.len() * harmonics.len();
         let slopes = &angular[group.first + block.element * size..][..size];
@@ -257,8 +269,19 @@ pub(super) fn cartesian(block: &Block, total: &Harmonic) -> [Lanes; 3] {
     out
 }
 
+/// Add slope × pair vector, lane by lane. The sum over an atom's pairs is symmetric: its energy does
+/// not change as all of them turn.
+#[inline(always)]
+fn add_virial<S: Simd>(simd: S, sum: &mut [Lanes; 6], block: &Block, slope: &[Lanes; 3]) {
+    for (sum, &(d, e)) in sum.iter_mut().zip(&VOIGT) {
+        let mut vector = ZERO;
+        add_product(simd, &mut vector, &block.unit[e], &block.distance);
+        add_product(simd, sum, &slope[d], &vector);
+    }
+}
+
 impl Contribution {
-    /// Forces and virial from the derivatives in the pair vectors of a block of an atom.
+    /// Forces from the derivatives in the pair vectors of a block of an atom.
     #[inline(always)]
     fn add(&mut self, atom: usize, block: &Block, slope: &[Lanes; 3]) {
         for w in 0..block.count {
@@ -267,9 +290,6 @@ impl Contribution {
                 let x = slope[d][w];
                 self.forces[atom][d] += x;
                 self.forces[other][d] -= x;
-                for e in 0..3 {
-                    self.virial[d][e] += x * block.unit[e][w] * block.distance[w];
-                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use super::cluster::Block;
+use super::cluster::{Block, Near};
 use super::harmonics::{Harmonic, harmonics};
 use super::lanes::{Lanes, ZERO, add_product};
 use super::layout::{AngularGroup, Layout, SumGroup};
@@ -15,6 +15,7 @@ pub(super) type Function = [Lanes; 2];
 #[derive(Debug, Default)]
 pub(super) struct Features {
     pub(super) blocks: Vec<Block>,
+    pub(super) near: Vec<Near>,
     /// S by channel.
     pub(super) sums: Vec<f64>,
     /// A of all groups, see [`AngularGroup::first`].
@@ -106,6 +107,9 @@ impl Features {
         let out = self.scalars.push(self.blocks.len(), n, [ZERO; 2]);
         for (block, out) in self.blocks.iter().zip(out.chunks_exact_mut(n)) {
             let table = &group.tables[row + block.element];
+            if block.nearest >= group.cutoff {
+                continue;
+            }
             look_up(table, block, group.cutoff, out);
             for (function, &channel) in out.iter().zip(&group.channels) {
                 self.sums[channel] += function[0].iter().sum::<f64>();
@@ -123,9 +127,11 @@ impl Features {
         let rows = radials.chunks_exact_mut(n).zip(angles.chunks_exact_mut(lm));
         for (b, (h, y)) in rows.enumerate() {
             let block = &self.blocks[b];
-            look_up(&group.table, block, group.radial.cutoff, h);
-            harmonics(simd, group.lmax, &block.unit, y);
-            accumulate(simd, h, y, &mut self.lanes);
+            if block.nearest < group.radial.cutoff {
+                look_up(&group.table, block, group.radial.cutoff, h);
+                harmonics(simd, group.lmax, &block.unit, y);
+                accumulate(simd, h, y, &mut self.lanes);
+            }
             if self.blocks.get(b + 1).is_none_or(|next| next.element != block.element) {
                 let first = group.first + block.element * n * lm;
                 for (sum, lanes) in self.angular[first..].iter_mut().zip(&mut self.lanes) {

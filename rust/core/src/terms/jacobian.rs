@@ -90,7 +90,7 @@ impl Differentiator {
 
     /// Distance to look for neighbours, Å; positive even without radial functions.
     pub fn cutoff(&self) -> f64 {
-        self.terms.cutoff.max(0.5)
+        self.terms.cutoff().max(0.5)
     }
 
     /// Jacobian at a structure whose atoms have these elements.
@@ -103,7 +103,7 @@ impl Differentiator {
         elements: &[u8],
         neighborhoods: &Neighborhoods,
     ) -> Result<Jacobian> {
-        let around = Surroundings { structure, elements, neighborhoods, cutoff: self.terms.cutoff };
+        let around = Surroundings { structure, elements, neighborhoods };
         Arch::new().dispatch(Whole { differentiator: self, around: &around })
     }
 
@@ -114,7 +114,8 @@ impl Differentiator {
         let mut out = Jacobian { rows, columns: vec![0.0; rows * (self.coefficients + 1)] };
         let mut features = Features::default();
         for (atom, &element) in around.elements.iter().enumerate() {
-            around.gather(atom, self.terms.elements, &mut features.blocks)?;
+            let Features { near, blocks, .. } = &mut features;
+            around.gather(atom, self.terms.elements, &self.terms.cutoffs, near, blocks)?;
             let centre = usize::from(element);
             features.fill(simd, &self.layout, centre, self.terms.elements);
             self.add_atom(simd, atom, centre, &features, &mut out);

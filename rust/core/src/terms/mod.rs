@@ -38,7 +38,8 @@ pub struct Terms {
     leaves: Vec<Leaf>,
     /// Neighbour sums of each single model contracted with its coefficients: fewer columns.
     contracted: Layout,
-    cutoff: f64,
+    /// All cutoffs, increasing, Å; none if there are only constants.
+    cutoffs: Vec<f64>,
 }
 
 impl Terms {
@@ -49,12 +50,16 @@ impl Terms {
         let single: Vec<&Term> = expression.leaves();
         let contracted = Layout::contracted(&single, elements);
         let leaves = single.iter().map(|term| Leaf::new(term, elements)).collect();
-        let (tree, cutoff) = (Tree::new(expression), expression.cutoff());
-        Some(Self { elements, tree, leaves, contracted, cutoff })
+        let mut cutoffs: Vec<f64> =
+            single.iter().filter_map(|t| t.radial()).map(|r| r.cutoff).collect();
+        cutoffs.sort_by(f64::total_cmp);
+        cutoffs.dedup();
+        let tree = Tree::new(expression);
+        Some(Self { elements, tree, leaves, contracted, cutoffs })
     }
 
     /// Largest cutoff, Å; 0 if there are only constants.
     pub fn cutoff(&self) -> f64 {
-        self.cutoff
+        self.cutoffs.last().copied().unwrap_or(0.0)
     }
 }
