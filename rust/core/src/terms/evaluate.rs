@@ -14,7 +14,7 @@ use crate::structure::{Mat3, Structure, Vec3};
 use super::Terms;
 use super::cluster::{Block, Surroundings};
 use super::features::Features;
-use super::harmonics::Harmonic;
+use super::harmonics::{COUNT, GRADIENTS, LMAX};
 use super::lanes::{LANES, Lanes, ZERO, add_product, add_scaled};
 use super::layout::{AngularGroup, Layout};
 use super::leaves::{Leaf, combined};
@@ -34,6 +34,9 @@ pub struct Contribution {
     /// dE/dstrain, eV.
     pub virial: Mat3,
 }
+
+/// Derivative along the pair vector, and of polynomials of the unit vector by x, y and z.
+pub(super) type Gradient = [Lanes; 4];
 
 /// Scratch of one thread.
 #[derive(Debug, Default)]
@@ -224,39 +227,59 @@ pub(super) fn pull<S: Simd>(
     angular: &[f64],
 ) -> [Lanes; 3] {
     let block = &features.blocks[b];
-    // Harmonic with the derivative along the pair vector in front.
-    let mut total: Harmonic = [ZERO; 4];
+    // Along the pair vector, then the gradient of the polynomials.
+    let mut total: Gradient = [ZERO; 4];
     for (g, group) in layout.sums.iter().enumerate() {
         for (function, &channel) in features.scalars(g, b).iter().zip(&group.channels) {
             add_scaled(simd, &mut total[0], sums[channel], &function[1]);
         }
     }
+    let harmonics = features.harmonics(b);
+    let mut values = [ZERO; COUNT];
+    let mut reached = 0;
     for (g, group) in layout.angular.iter().enumerate() {
         if block.nearest >= group.radial.cutoff {
             continue;
         }
-        let (radials, harmonics) = (features.radials(g, b), features.harmonics(g, b));
-        let size = radials.len() * harmonics.len();
+        let (radials, count) = (features.radials(g, b), group.harmonics());
+        reached = reached.max(count);
+        let size = radials.len() * count;
         let slopes = &angular[group.first + block.element * size..][..size];
-        for (i, s) in harmonics.iter().enumerate() {
-            let (mut value, mut slope) = (ZERO, ZERO);
-            for (function, row) in radials.iter().zip(slopes.chunks_exact(harmonics.len())) {
-                add_scaled(simd, &mut value, row[i], &function[0]);
+        for (i, s) in harmonics[..count].iter().enumerate() {
+            let mut slope = ZERO;
+            for (function, row) in radials.iter().zip(slopes.chunks_exact(count)) {
+                add_scaled(simd, &mut values[i], row[i], &function[0]);
                 add_scaled(simd, &mut slope, row[i], &function[1]);
             }
-            add_product(simd, &mut total[0], &slope, &s[0]);
-            for d in 1..4 {
-                add_product(simd, &mut total[d], &value, &s[d]);
+            add_product(simd, &mut total[0], &slope, s);
+        }
+    }
+    add_gradients(simd, &values[..reached], harmonics, &mut total);
+    cartesian(block, &total)
+}
+
+/// Add the gradient of Σ_lm values × S_lm.
+#[inline(always)]
+fn add_gradients<S: Simd>(simd: S, values: &[Lanes], harmonics: &[Lanes], total: &mut Gradient) {
+    let mut lower = [[ZERO; 3]; LMAX * LMAX];
+    for (value, gradient) in values.iter().zip(GRADIENTS.iter()).skip(1) {
+        for (d, derivative) in gradient.iter().enumerate() {
+            for &(j, factor) in derivative {
+                add_scaled(simd, &mut lower[j][d], factor, value);
             }
         }
     }
-    cartesian(block, &total)
+    for (lower, s) in lower.iter().zip(harmonics) {
+        for d in 0..3 {
+            add_product(simd, &mut total[d + 1], &lower[d], s);
+        }
+    }
 }
 
 /// From the derivative along the pair vector and the gradient on the unit sphere's polynomials
 /// to the Cartesian derivative.
 #[inline(always)]
-pub(super) fn cartesian(block: &Block, total: &Harmonic) -> [Lanes; 3] {
+pub(super) fn cartesian(block: &Block, total: &Gradient) -> [Lanes; 3] {
     let (u, mut out) = (&block.unit, [ZERO; 3]);
     for w in 0..LANES {
         let inverse = block.distance[w].recip();

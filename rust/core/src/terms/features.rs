@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::cluster::{Block, Near};
-use super::harmonics::{Harmonic, harmonics};
+use super::harmonics::harmonics;
 use super::lanes::{Lanes, ZERO, add_product};
 use super::layout::{AngularGroup, Layout, SumGroup};
 use super::pieces::Pieces;
@@ -24,8 +24,8 @@ pub(super) struct Features {
     scalars: Grouped<Function>,
     /// Functions of the angular sums: (group, block, radial function).
     radials: Grouped<Function>,
-    /// (group, block, lm).
-    harmonics: Grouped<Harmonic>,
+    /// (one group, block, lm).
+    harmonics: Grouped<Lanes>,
     lanes: Vec<Lanes>,
 }
 
@@ -78,6 +78,7 @@ impl Features {
         for group in &layout.sums {
             self.add_sums(group, centre * elements);
         }
+        self.add_harmonics(simd, layout);
         for group in &layout.angular {
             self.add_angular(simd, group);
         }
@@ -95,10 +96,23 @@ impl Features {
         self.radials.row(group, block)
     }
 
-    /// Harmonics of the angular sums of a group.
+    /// Harmonics of a block.
     #[inline(always)]
-    pub(super) fn harmonics(&self, group: usize, block: usize) -> &[Harmonic] {
-        self.harmonics.row(group, block)
+    pub(super) fn harmonics(&self, block: usize) -> &[Lanes] {
+        self.harmonics.row(0, block)
+    }
+
+    /// Harmonics of all blocks that a group reaches, for all groups.
+    #[inline(always)]
+    fn add_harmonics<S: Simd>(&mut self, simd: S, layout: &Layout) {
+        let count = layout.harmonics;
+        let out = self.harmonics.push(self.blocks.len(), count, ZERO);
+        for (block, out) in self.blocks.iter().zip(out.chunks_exact_mut(count.max(1))) {
+            let reaching = layout.angular.iter().filter(|g| block.nearest < g.radial.cutoff);
+            if let Some(lmax) = reaching.map(|g| g.lmax).max() {
+                harmonics(simd, lmax, &block.unit, out);
+            }
+        }
     }
 
     #[inline(always)]
@@ -123,14 +137,11 @@ impl Features {
         self.lanes.clear();
         self.lanes.resize(n * lm, ZERO);
         let radials = self.radials.push(count, n, [ZERO; 2]);
-        let angles = self.harmonics.push(count, lm, [ZERO; 4]);
-        let rows = radials.chunks_exact_mut(n).zip(angles.chunks_exact_mut(lm));
-        for (b, (h, y)) in rows.enumerate() {
+        for (b, h) in radials.chunks_exact_mut(n).enumerate() {
             let block = &self.blocks[b];
             if block.nearest < group.radial.cutoff {
                 look_up(&group.table, block, group.radial.cutoff, h);
-                harmonics(simd, group.lmax, &block.unit, y);
-                accumulate(simd, h, y, &mut self.lanes);
+                accumulate(simd, h, &self.harmonics.row(0, b)[..lm], &mut self.lanes);
             }
             if self.blocks.get(b + 1).is_none_or(|next| next.element != block.element) {
                 let first = group.first + block.element * n * lm;
@@ -145,10 +156,10 @@ impl Features {
 
 /// Add g_n S_lm, lane by lane.
 #[inline(always)]
-fn accumulate<S: Simd>(simd: S, radials: &[Function], angles: &[Harmonic], lanes: &mut [Lanes]) {
+fn accumulate<S: Simd>(simd: S, radials: &[Function], angles: &[Lanes], lanes: &mut [Lanes]) {
     for (function, row) in radials.iter().zip(lanes.chunks_exact_mut(angles.len())) {
         for (sum, s) in row.iter_mut().zip(angles) {
-            add_product(simd, sum, &function[0], &s[0]);
+            add_product(simd, sum, &function[0], s);
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::structure::Structure;
 
 use super::Terms;
 use super::cluster::{Block, Surroundings};
-use super::evaluate::{cartesian, pull};
+use super::evaluate::{Gradient, cartesian, pull};
 use super::features::Features;
-use super::harmonics::Harmonic;
+use super::harmonics::GRADIENTS;
 use super::lanes::{LANES, Lanes, ZERO};
 use super::layout::{AngularGroup, Layout, pair_coefficients, unordered};
 use super::leaves::{Leaf, combined};
@@ -300,7 +300,7 @@ fn three_body<S: Simd>(
     let channels = slopes.len() / group.harmonics();
     let mut derivatives = Vec::new();
     let mut coefficient = centre * leaf.block;
-    let fields: Vec<Vec<Harmonic>> = (0..channels * (lmax + 1))
+    let fields: Vec<Vec<Gradient>> = (0..channels * (lmax + 1))
         .map(|i| shape.potential(i / (lmax + 1), i % (lmax + 1)))
         .collect();
     for p in 0..channels {
@@ -342,15 +342,17 @@ impl Shape<'_> {
 
     /// Z_ql(u) = Σ_m A_qlm S_lm(u) at all neighbours.
     #[inline(always)]
-    fn potential(&self, channel: usize, l: usize) -> Vec<Harmonic> {
+    fn potential(&self, channel: usize, l: usize) -> Vec<Gradient> {
         let sums = self.sums(channel, l);
         let at = |b: usize| {
-            let mut z: Harmonic = [ZERO; 4];
-            for (a, s) in sums.iter().zip(&self.features.harmonics(self.index, b)[l * l..]) {
-                for component in 0..4 {
-                    for w in 0..LANES {
-                        z[component][w] += a * s[component][w];
-                    }
+            let (mut z, s) = ([ZERO; 4], self.features.harmonics(b));
+            if self.features.blocks[b].nearest >= self.group.radial.cutoff {
+                return z;
+            }
+            for (a, i) in sums.iter().zip(l * l..) {
+                add_lanes(&mut z[0], *a, &s[i]);
+                for (d, derivative) in GRADIENTS[i].iter().enumerate() {
+                    derivative.iter().for_each(|(j, c)| add_lanes(&mut z[d + 1], a * c, &s[*j]));
                 }
             }
             z
@@ -360,7 +362,7 @@ impl Shape<'_> {
 
     /// ∇(g_p Z) at the neighbours that belong to channel p, zero at others.
     #[inline(always)]
-    fn gradient(&self, p: usize, potential: &[Harmonic]) -> Field {
+    fn gradient(&self, p: usize, potential: &[Gradient]) -> Field {
         let blocks = self.features.blocks.iter().enumerate();
         let at = |(b, block): (usize, &Block)| {
             if block.element != p / self.functions {
@@ -375,6 +377,13 @@ impl Shape<'_> {
             cartesian(block, &total)
         };
         blocks.map(at).collect()
+    }
+}
+
+#[inline(always)]
+fn add_lanes(sum: &mut Lanes, factor: f64, lanes: &Lanes) {
+    for w in 0..LANES {
+        sum[w] += factor * lanes[w];
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Layout {
     pub(super) first: Vec<usize>,
     /// Angular sums A, grouped by radial functions.
     pub(super) angular: Vec<AngularGroup>,
+    /// Most harmonics of a group.
+    pub(super) harmonics: usize,
     /// Group of every single model with angular sums.
     pub(super) group: Vec<usize>,
 }
@@ -113,7 +115,8 @@ impl Layout {
             g.first = first;
             first += elements * g.radial.functions * g.harmonics();
         }
-        Self { sums: Vec::new(), channels: 0, first: Vec::new(), angular, group }
+        let harmonics = angular.iter().map(AngularGroup::harmonics).max().unwrap_or(0);
+        Self { sums: Vec::new(), channels: 0, first: Vec::new(), angular, harmonics, group }
     }
 
     /// A channel for model `leaf`, in the group of its cutoff.
