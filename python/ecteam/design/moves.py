@@ -97,7 +97,7 @@ def multiply(parent: Parent, palette: Palette) -> list[Expression]:
 
 
 def swap(parent: Parent, palette: Palette) -> list[Expression]:
-    """Change family, cutoff or kind of one leaf, or the radial functions of all leaves of a kind."""
+    """Change family, cutoff or function of one leaf, or the radial functions of all of a kind."""
     found = []
     own = leaves(parent.expression)
     for k, leaf in enumerate(own):
