@@ -110,7 +110,7 @@ def test_intervals_cover_as_often_as_they_say():
     structures, probe = crystals(3, size=1), crystals(1, seed=9, size=1)
     truth = ToyModel().predictions(probe)
     inside = []
-    for seed in range(150):
+    for seed in range(80):
         labels = labels_of(labelled(structures, noise=NOISE, seed=seed))
         settings = Settings(ridge=0.0, tolerance=1e-8)
         fitted = train(ToyModel(TRUE), labels, TRUE_SCALES, settings)

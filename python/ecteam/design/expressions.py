@@ -85,13 +85,17 @@ def factors(expression: Expression) -> list[Expression]:
 
 
 def sum_of(parts: Sequence[Expression]) -> Expression:
-    """Add up one or more expressions."""
-    return reduce(add, parts)
+    """Add up one or more expressions; of several constants one is enough."""
+    flat = [term for part in parts for term in summands(part)]
+    constants = [term for term in flat if term.kind == "constant"]
+    kept = [term for term in flat if term.kind != "constant"]
+    return reduce(add, constants[:1] + kept)
 
 
 def product_of(parts: Sequence[Expression]) -> Expression:
-    """Multiply one or more expressions."""
-    return reduce(mul, parts)
+    """Multiply one or more expressions; a constant factor is left out, the others have scale."""
+    kept = [part for part in parts if part.kind != "constant"]
+    return reduce(mul, kept or parts[:1])
 
 
 def leaves(expression: Expression) -> list[Expression]:

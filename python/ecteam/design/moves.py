@@ -97,11 +97,20 @@ def multiply(parent: Parent, palette: Palette) -> list[Expression]:
 
 
 def swap(parent: Parent, palette: Palette) -> list[Expression]:
-    """Change family, cutoff or kind of one leaf."""
+    """Change family, cutoff or function of one leaf, or the radial functions of all of a kind."""
     found = []
-    for k, leaf in enumerate(leaves(parent.expression)):
+    own = leaves(parent.expression)
+    for k, leaf in enumerate(own):
         for other in _variants(leaf, palette):
             found.append(with_leaf(parent.expression, k, other))
+    for kind in sorted({leaf.kind for leaf in own} - {"constant"}):
+        for radial in _radials(palette):
+            changed = parent.expression
+            for k, leaf in enumerate(own):
+                if leaf.kind == kind:
+                    changed = with_leaf(changed, k, _changed(leaf, **radial))
+            if changed != parent.expression:
+                found.append(changed)
     return found
 
 
