@@ -18,7 +18,7 @@ use super::features::Features;
 use super::harmonics::GRADIENTS;
 use super::lanes::{LANES, Lanes, ZERO};
 use super::layout::{AngularGroup, Layout, pair_coefficients, unordered};
-use super::leaves::{Leaf, combined};
+use super::leaves::combined;
 use super::tree::Expansion;
 
 /// Vectors of all pairs of an atom, by block.
@@ -174,8 +174,7 @@ impl Differentiator {
                 self.neighbour(k, radial, function, centre, features)
             }
             Term::ThreeBody { radial, lmax, .. } => {
-                let group = self.layout.group[k];
-                three_body(simd, leaf, radial, *lmax, &self.layout, group, centre, features)
+                self.three_body(simd, k, (radial, *lmax), centre, features)
             }
             Term::Sum { .. } | Term::Product { .. } => {
                 Local { value: 0.0, slope: Field::new(), derivatives: Vec::new() }
@@ -274,51 +273,50 @@ impl Differentiator {
         }
         Local { value: outer[0], slope: scaled(&slope, outer[1]), derivatives }
     }
-}
 
-#[inline(always)]
-fn three_body<S: Simd>(
-    simd: S,
-    leaf: &Leaf,
-    radial: &Radial,
-    lmax: usize,
-    layout: &Layout,
-    index: usize,
-    centre: usize,
-    features: &Features,
-) -> Local {
-    let group = &layout.angular[index];
-    let mut slopes = Vec::new();
-    let value = leaf.three_body(group, centre, features, &mut slopes);
-    let mut angular = vec![0.0; features.angular.len()];
-    angular[group.first..group.first + slopes.len()].copy_from_slice(&slopes);
-    let none = vec![0.0; layout.channels];
-    let slope = (0..features.blocks.len())
-        .map(|b| pull(simd, layout, features, b, &none, &angular))
-        .collect();
-    let shape = Shape { group, index, functions: radial.functions, features };
-    let channels = slopes.len() / group.harmonics();
-    let mut derivatives = Vec::new();
-    let mut coefficient = centre * leaf.block;
-    let fields: Vec<Vec<Gradient>> = (0..channels * (lmax + 1))
-        .map(|i| shape.potential(i / (lmax + 1), i % (lmax + 1)))
-        .collect();
-    for p in 0..channels {
-        for q in p..channels {
-            for l in 0..=lmax {
-                let (zp, zq) = (&fields[p * (lmax + 1) + l], &fields[q * (lmax + 1) + l]);
-                let mut slope = shape.gradient(p, zq);
-                add_scaled(&mut slope, &shape.gradient(q, zp), 1.0);
-                derivatives.push(Derivative {
-                    coefficient,
-                    value: shape.invariant(p, q, l),
-                    slope,
-                });
-                coefficient += 1;
+    #[inline(always)]
+    fn three_body<S: Simd>(
+        &self,
+        simd: S,
+        k: usize,
+        (radial, lmax): (&Radial, usize),
+        centre: usize,
+        features: &Features,
+    ) -> Local {
+        let (leaf, layout, index) = (&self.terms.leaves[k], &self.layout, self.layout.group[k]);
+        let group = &layout.angular[index];
+        let mut slopes = Vec::new();
+        let value = leaf.three_body(group, centre, features, &mut slopes);
+        let mut angular = vec![0.0; features.angular.len()];
+        angular[group.first..group.first + slopes.len()].copy_from_slice(&slopes);
+        let none = vec![0.0; layout.channels];
+        let slope = (0..features.blocks.len())
+            .map(|b| pull(simd, layout, features, b, &none, &angular))
+            .collect();
+        let shape = Shape { group, index, functions: radial.functions, features };
+        let channels = slopes.len() / group.harmonics();
+        let mut derivatives = Vec::new();
+        let mut coefficient = centre * leaf.block;
+        let fields: Vec<Vec<Gradient>> = (0..channels * (lmax + 1))
+            .map(|i| shape.potential(i / (lmax + 1), i % (lmax + 1)))
+            .collect();
+        for p in 0..channels {
+            for q in p..channels {
+                for l in 0..=lmax {
+                    let (zp, zq) = (&fields[p * (lmax + 1) + l], &fields[q * (lmax + 1) + l]);
+                    let mut slope = shape.gradient(p, zq);
+                    add_scaled(&mut slope, &shape.gradient(q, zp), 1.0);
+                    derivatives.push(Derivative {
+                        coefficient,
+                        value: shape.invariant(p, q, l),
+                        slope,
+                    });
+                    coefficient += 1;
+                }
             }
         }
+        Local { value, slope, derivatives }
     }
-    Local { value, slope, derivatives }
 }
 
 /// Invariants of one group of angular sums.
@@ -352,7 +350,9 @@ impl Shape<'_> {
             for (a, i) in sums.iter().zip(l * l..) {
                 add_lanes(&mut z[0], *a, &s[i]);
                 for (d, derivative) in GRADIENTS[i].iter().enumerate() {
-                    derivative.iter().for_each(|(j, c)| add_lanes(&mut z[d + 1], a * c, &s[*j]));
+                    for (j, c) in derivative {
+                        add_lanes(&mut z[d + 1], a * c, &s[*j]);
+                    }
                 }
             }
             z
