@@ -170,6 +170,7 @@ def electron_density_gradient(
     weights: _Floats,
     points: _Floats,
 ) -> tuple[_Floats, _Floats]: ...
+
 @final
 class StateLibrary:
     def __new__(
@@ -209,6 +210,7 @@ def encode(
     total_charge: float = 0.0,
     tolerance: float = 1e-8,
     max_iterations: int = 100,
+    passes: int = 10,
     count_tolerance: float = 0.1,
 ) -> Encoding: ...
 def decode_charges(

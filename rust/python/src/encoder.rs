@@ -64,7 +64,8 @@ fn metric_of(name: &str) -> Result<Metric, Error> {
 /// Weights that reproduce the density (e/Å³) at points with volumes (Å³) best.
 #[pyfunction]
 #[pyo3(signature = (library, positions, numbers, cell, pbc, points, volumes, density, *,
-    metric="coulomb", total_charge=0.0, tolerance=1e-8, max_iterations=100, count_tolerance=0.1))]
+    metric="coulomb", total_charge=0.0, tolerance=1e-8, max_iterations=100, passes=10,
+    count_tolerance=0.1))]
 #[allow(clippy::too_many_arguments)] // one per Python argument
 pub(crate) fn encode(
     py: Python<'_>,
@@ -80,11 +81,13 @@ pub(crate) fn encode(
     total_charge: f64,
     tolerance: f64,
     max_iterations: usize,
+    passes: usize,
     count_tolerance: f64,
 ) -> PyResult<Encoding> {
     let system = structure(positions, numbers, cell, pbc)?;
     let metric = metric_of(metric).map_err(|e| to_python(py, e))?;
-    let options = Options { metric, total_charge, tolerance, max_iterations, count_tolerance };
+    let options =
+        Options { metric, total_charge, tolerance, max_iterations, passes, count_tolerance };
     let (points, volumes, density) =
         (vectors(points, "points")?, floats(volumes, "volumes")?, floats(density, "density")?);
     let sample = Sample { points: &points, volumes: &volumes, density: &density };

@@ -21,9 +21,9 @@ pub fn lower_bound(constraints: &Constraints, c: &[f64]) -> f64 {
         let (value, slope) = dual(constraints, c, mu);
         best = best.max(value);
         if start > 0.0 {
-            high = mu
+            high = mu;
         } else {
-            low = mu
+            low = mu;
         }
         if slope * start <= 0.0 || reach > 1e12 * scale {
             break;
@@ -37,7 +37,11 @@ pub fn lower_bound(constraints: &Constraints, c: &[f64]) -> f64 {
         }
         let (value, slope) = dual(constraints, c, mu);
         best = best.max(value);
-        if slope > 0.0 { low = mu } else { high = mu }
+        if slope > 0.0 {
+            low = mu;
+        } else {
+            high = mu;
+        }
     }
     best
 }

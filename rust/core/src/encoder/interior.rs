@@ -69,7 +69,7 @@ pub fn minimise(
             return Ok(Outcome { value, gap: gap.max(0.0), iterations });
         }
         let current = state.take().unwrap_or_else(|| rows.start(&at, &gradient));
-        let Some(next) = rows.advance(objective, current, &gradient) else {
+        let Some(next) = rows.advance(objective, &current, &gradient) else {
             break;
         };
         rows.scatter(&next.x, weights);
@@ -157,7 +157,7 @@ impl Rows {
     fn advance(
         &self,
         objective: &impl Convex,
-        state: State,
+        state: &State,
         gradient: &DVector<f64>,
     ) -> Option<State> {
         let n = self.free.len();
@@ -165,11 +165,11 @@ impl Rows {
         let full = objective.hessian(&self.full(&state.x));
         let hessian =
             DMatrix::from_fn(n, n, |row, column| full[(self.free[row], self.free[column])]);
-        let direction = self.direction(&state, &hessian, &self.gather(gradient), target)?;
-        let before = self.residual(&state, &self.gather(gradient), target);
-        let mut length = direction.longest(&state);
+        let direction = self.direction(state, &hessian, &self.gather(gradient), target)?;
+        let before = self.residual(state, &self.gather(gradient), target);
+        let mut length = direction.longest(state);
         for _ in 0..MAX_HALVINGS {
-            let next = direction.walk(&state, length);
+            let next = direction.walk(state, length);
             let (_, slope) = objective.value_gradient(&self.full(&next.x));
             // Near the end the residual is rounding, and any step that is finite will do.
             let after = self.residual(&next, &self.gather(&slope), target);
@@ -198,10 +198,10 @@ impl Rows {
         target: f64,
     ) -> Option<State> {
         let barrier = state.z.component_div(&state.x);
-        let factor = factorise(hessian + DMatrix::from_diagonal(&barrier))?;
+        let factor = factorise(&(hessian + DMatrix::from_diagonal(&barrier)))?;
         let pull = state.x.map(|x| target / x) - gradient + self.matrix.tr_mul(&state.y);
         let columns = factor.solve(&self.matrix.transpose());
-        let schur = factorise(&self.matrix * &columns)?;
+        let schur = factorise(&(&self.matrix * &columns))?;
         let missing = &self.target - &self.matrix * &state.x;
         let y = schur.solve(&(missing - columns.tr_mul(&pull)));
         let x = factor.solve(&(pull + self.matrix.tr_mul(&y)));
@@ -229,7 +229,7 @@ impl State {
 }
 
 /// Cholesky factor; states that depend on each other linearly need a shift within rounding.
-fn factorise(matrix: DMatrix<f64>) -> Option<Cholesky<f64, Dyn>> {
+fn factorise(matrix: &DMatrix<f64>) -> Option<Cholesky<f64, Dyn>> {
     let largest = matrix.diagonal().amax();
     let shifts = [0.0, 1e-15, 1e-14, 1e-13, 1e-12, 1e-10];
     shifts.iter().find_map(|shift| {

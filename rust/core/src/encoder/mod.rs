@@ -7,8 +7,9 @@
 //! iterative-stockholder methods (R. Benda et al., J. Chem. Phys. 156, 164107 (2022)).
 //!
 //! Integrals between states are analytic. The density is known at points with volumes; what is
-//! integrated there is its difference from a reference superposition (the most neutral states),
-//! which has almost no cusps, never the density itself.
+//! integrated there is never the density itself but its difference from a reference superposition:
+//! first the most neutral states, then, in further passes, the weights found so far. The nearer
+//! the reference, the less is left of the nuclear cusps that a coarse grid cannot integrate.
 
 mod bound;
 mod divergence;
@@ -30,6 +31,8 @@ pub use interior::{Convex, Outcome, Stop, minimise};
 pub use quadratic::{Quadratic, gram};
 pub use sample::Sample;
 
+/// Passes stop when no weight changes by more than this.
+const SETTLED: f64 = 1e-6;
 /// Atoms closer than this (Å) are refused: nuclei do not come that near.
 const CLOSEST: f64 = 0.05;
 
@@ -67,6 +70,8 @@ pub struct Options {
     pub tolerance: f64,
     /// Largest number of interior-point iterations.
     pub max_iterations: usize,
+    /// Largest number of passes with a new reference superposition; not for Kullback–Leibler.
+    pub passes: usize,
     /// Largest accepted difference between the electrons of the sample and Σ Z − Q, e.
     pub count_tolerance: f64,
 }
@@ -78,6 +83,7 @@ impl Default for Options {
             total_charge: 0.0,
             tolerance: 1e-8,
             max_iterations: 100,
+            passes: 10,
             count_tolerance: 0.1,
         }
     }
@@ -103,7 +109,7 @@ pub struct Encoding {
     /// Objective minus that of the reference superposition, in the unit of the metric; for
     /// Kullback–Leibler the objective itself.
     pub objective: f64,
-    /// Interior-point iterations.
+    /// Interior-point iterations of all passes.
     pub iterations: usize,
 }
 
@@ -128,23 +134,13 @@ pub fn encode(
         return Err(Error::invalid("tolerance", format!("must be positive, got {found}")));
     }
     let problem = Problem::new(structure, library, options.total_charge)?;
-    let excess = problem.excess(sample)?;
-    problem.check_count(sample, &excess, options)?;
-    let stop = Stop {
-        tolerance: options.tolerance,
-        max_iterations: options.max_iterations,
-        unit: options.metric.unit(),
-    };
+    problem.check_count(sample, options)?;
     let (outcome, weights) = match options.metric {
         Metric::KullbackLeibler => {
             let divergence = Divergence::new(structure, library, sample)?;
-            problem.minimise(&divergence, &stop)?
+            problem.minimise(&divergence, options)?
         }
-        metric => {
-            let pulls = sample.project(structure, library, metric, &excess)?;
-            let gram = gram(structure, library, metric)?;
-            problem.minimise(&Quadratic::new(gram, pulls, problem.reference.clone()), &stop)?
-        }
+        _ => problem.passes(sample, options)?,
     };
     problem.report(sample, &weights, &outcome)
 }
@@ -176,9 +172,41 @@ impl<'a> Problem<'a> {
         Ok(Self { structure, library, constraints, reference, columns })
     }
 
-    fn minimise(&self, objective: &impl Convex, stop: &Stop) -> Result<(Outcome, Vec<f64>)> {
+    fn minimise(&self, objective: &impl Convex, options: &Options) -> Result<(Outcome, Vec<f64>)> {
+        let stop = Stop {
+            tolerance: options.tolerance,
+            max_iterations: options.max_iterations,
+            unit: options.metric.unit(),
+        };
         let mut weights = vec![0.0; self.reference.len()];
-        let outcome = minimise(objective, &self.constraints, stop, &mut weights)?;
+        let outcome = minimise(objective, &self.constraints, &stop, &mut weights)?;
+        Ok((outcome, weights))
+    }
+
+    /// Minimise a quadratic metric about ever better references.
+    fn passes(&self, sample: &Sample, options: &Options) -> Result<(Outcome, Vec<f64>)> {
+        let gram = gram(self.structure, self.library, options.metric)?;
+        let pass = |reference: Vec<f64>| {
+            let excess = sample.difference(&self.density(&reference, sample.points)?);
+            let pulls = sample.project(self.structure, self.library, options.metric, &excess)?;
+            self.minimise(&Quadratic::new(gram.clone(), pulls, reference), options)
+        };
+        let (mut outcome, mut weights) = pass(self.reference.clone())?;
+        let mut change = f64::INFINITY;
+        for _ in 1..options.passes {
+            let (next, found) = pass(weights.clone())?;
+            let moves = weights.iter().zip(&found).map(|(a, b)| (a - b).abs());
+            let moved = moves.fold(0.0, f64::max);
+            if moved >= change {
+                break; // the grid is too coarse for the passes to converge
+            }
+            let value = outcome.value + next.value;
+            let iterations = outcome.iterations + next.iterations;
+            (outcome, weights, change) = (Outcome { value, iterations, ..next }, found, moved);
+            if moved <= SETTLED {
+                break;
+            }
+        }
         Ok((outcome, weights))
     }
 
@@ -198,13 +226,8 @@ impl<'a> Problem<'a> {
         density_at_points(self.structure, &mixed, points)
     }
 
-    /// Density of the sample minus that of the reference, times the volumes, e.
-    fn excess(&self, sample: &Sample) -> Result<Vec<f64>> {
-        let reference = self.density(&self.reference, sample.points)?;
-        Ok(sample.difference(&reference))
-    }
-
-    fn check_count(&self, sample: &Sample, excess: &[f64], options: &Options) -> Result<()> {
+    fn check_count(&self, sample: &Sample, options: &Options) -> Result<()> {
+        let excess = sample.difference(&self.density(&self.reference, sample.points)?);
         let nuclei: f64 = self.structure.numbers().iter().map(|&z| f64::from(z)).sum();
         let charges = self.constraints.charges.iter().zip(&self.reference);
         let electrons = nuclei - charges.fold(0.0, |q, (charge, w)| q + w * charge);
