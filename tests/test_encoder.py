@@ -134,9 +134,7 @@ def test_gap_is_certified_by_another_solver(
     atoms.positions += random.uniform(-0.2, 0.2, atoms.positions.shape)
     sample = random_sample(atoms, seed)
     # At scattered points a second pass would be another problem, not a better one.
-    found = ecteam.encode(
-        sample, metric=metric, total_charge=charge, count_tolerance=1e9, passes=1
-    )
+    found = ecteam.encode(sample, metric=metric, total_charge=charge, count_tolerance=1e9, passes=1)
     weights = flat(found)
     assert abs(found.weights.sum(axis=1) - 1.0).max() < 1e-12
     assert found.weights.min() >= 0.0

@@ -13,16 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pyscf import dft, gto, lib
-from pyscf.scf import atom_ks
 from scipy.linalg import block_diag
 
+from ecteam.reference.hirshfeld import hirshfeld_charges
 from ecteam.reference.units import BOHR, HARTREE
 
 __all__ = [
     "GROUND_SPIN",
     "Level",
     "Structure",
-    "hirshfeld_charges",
     "single_point",
 ]
 
@@ -142,45 +141,6 @@ def single_point(structure: Structure, level: Level) -> dict[str, Any]:
         "spin_square": float(field.spin_square()[0]) if _is_unrestricted(field) else 0.0,
         "scf": field.ecteam_scf,
     }
-
-
-def hirshfeld_charges(field: Any, functional: str) -> Array:
-    """Hirshfeld charges of a converged Kohn-Sham calculation.
-
-    q_A = Z_A - ∫ ρ_A⁰/Σ_B ρ_B⁰ ρ dr, F. L. Hirshfeld, Theor. Chim. Acta 44, 129 (1977). The free
-    atoms ρ⁰ are spherical, spin-restricted, in the basis and functional of the molecule.
-
-    Parameters
-    ----------
-    field : pyscf.dft.rks.RKS or pyscf.dft.uks.UKS
-        Converged calculation with its grid.
-    functional : str
-        Functional of the free atoms.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Charges in e.
-    """
-    molecule = field.mol
-    blocks = _free_atom_blocks(molecule, functional)
-    density = np.asarray(field.make_rdm1())
-    total = density[0] + density[1] if density.ndim == 3 else density
-    charges = molecule.atom_charges().astype(float)
-    slices = molecule.aoslice_by_atom()[:, 2:]
-    for start in range(0, len(field.grids.weights), 20000):
-        stop = start + 20000
-        orbitals = field._numint.eval_ao(molecule, field.grids.coords[start:stop])
-        rho = np.einsum("gi,gi->g", orbitals @ total, orbitals)
-        free = np.array(
-            [
-                np.einsum("gi,gi->g", orbitals[:, a:b] @ block, orbitals[:, a:b])
-                for (a, b), block in zip(slices, blocks, strict=True)
-            ]
-        )
-        share = rho * field.grids.weights[start:stop] / np.maximum(free.sum(axis=0), 1e-300)
-        charges -= np.where(free.sum(axis=0) > 1e-25, free, 0.0) @ share
-    return np.asarray(charges)
 
 
 def _bare_proton(structure: Structure, level: Level) -> dict[str, Any]:
@@ -320,18 +280,3 @@ def _neutral_atoms_guess(structure: Structure, level: Level) -> Array:
     ]
     guess = np.array([block_diag(*[block[s] for block in blocks]) for s in (0, 1)])
     return np.asarray(lib.tag_array(guess))
-
-
-@lru_cache(maxsize=64)
-def _free_atom(symbol: str, basis: str, functional: str) -> Array:
-    """Density matrix of the spherical, spin-restricted free atom."""
-    spin = int(gto.charge(symbol) % 2)
-    atom = gto.M(atom=symbol, basis=basis, spin=spin, verbose=0)
-    _, _, coefficients, occupations = atom_ks.get_atm_nrks(atom, xc=functional)[symbol]
-    return np.asarray((coefficients * occupations) @ coefficients.T)
-
-
-def _free_atom_blocks(molecule: Any, functional: str) -> list[Array]:
-    """Density matrix of the free atom for each atom of the molecule."""
-    symbols = [molecule.atom_symbol(index) for index in range(molecule.natm)]
-    return [_free_atom(symbol, molecule.basis, functional) for symbol in symbols]
