@@ -27,7 +27,8 @@ from ase import Atoms
 from ase.build import molecule as build
 from ase.units import Bohr
 from ecteam.interop.pyscf import sample_pyscf
-from ecteam.reference.hirshfeld import free_atom_densities, hirshfeld_charges
+from ecteam.reference.hirshfeld import free_atom_densities
+from ecteam.reference.hirshfeld import hirshfeld as hirshfeld_shares
 from ecteam.sampling import SampledDensity
 from ecteam.state_library import shipped_states
 from pyscf import dft, gto
@@ -88,7 +89,7 @@ def converge(atoms: Atoms, charge: int) -> Any:
 
 def hirshfeld(field: Any, sample: SampledDensity) -> tuple[np.ndarray, float]:
     """Charges and residual of PySCF's neutral free atoms."""
-    charges = hirshfeld_charges(field, FUNCTIONAL)
+    charges, _ = hirshfeld_shares(field.mol, field.make_rdm1(), field.grids, FUNCTIONAL)
     parts = np.array_split(sample.points / Bohr, 1 + len(sample.points) // 20_000)
     free = [free_atom_densities(field.mol, FUNCTIONAL, points).sum(axis=0) for points in parts]
     difference = sample.density - np.concatenate(free) / Bohr**3

@@ -12,7 +12,7 @@ from ecteam._core import InvalidInputError
 from ecteam.sampling import SampledDensity
 from ecteam.structure import FloatArray
 
-__all__ = ["is_pyscf", "sample_pyscf"]
+__all__ = ["density_at", "is_pyscf", "sample_pyscf"]
 
 BLOCK = 20_000
 """Points whose orbitals are held at one time."""
@@ -52,9 +52,9 @@ def sample_pyscf(density: Any, grid_level: int = 4) -> SampledDensity:
         raise InvalidInputError(f"grid_level: must be 0 to 9, got {grid_level!r}")
     points, volumes = _grid(molecule, grid_level)
     return SampledDensity(
-        points=np.ascontiguousarray(points * Bohr),
-        volumes=np.ascontiguousarray(volumes * Bohr**3),
-        density=_density_at(molecule, matrix, points) / Bohr**3,
+        points=points,
+        volumes=volumes,
+        density=density_at(molecule, matrix, points),
         atoms=Atoms(molecule.atom_charges(), positions=molecule.atom_coords() * Bohr),
         total_charge=float(molecule.charge),
     )
@@ -97,18 +97,22 @@ def _check_molecule(molecule: Any) -> None:
 
 
 def _grid(molecule: Any, level: int) -> tuple[FloatArray, FloatArray]:
+    """Points (m, 3) in Å and volumes (m,) in Å³."""
     from pyscf import dft
 
     grids = dft.gen_grid.Grids(molecule)
     grids.level, grids.verbose = level, 0
     grids.build(with_non0tab=False, sort_grids=False)
-    return np.asarray(grids.coords), np.asarray(grids.weights)
+    return (
+        np.ascontiguousarray(grids.coords * Bohr),
+        np.ascontiguousarray(grids.weights * Bohr**3),
+    )
 
 
-def _density_at(molecule: Any, matrix: FloatArray, points: FloatArray) -> FloatArray:
-    """Density in e/bohr³ at points in bohr, shape (m,)."""
+def density_at(molecule: Any, matrix: FloatArray, points: FloatArray) -> FloatArray:
+    """Density of a density matrix at (m, 3) points in Å, e/Å³, shape (m,)."""
     values = np.empty(len(points))
     for start in range(0, len(points), BLOCK):
-        orbitals = molecule.eval_gto("GTOval", points[start : start + BLOCK])
+        orbitals = molecule.eval_gto("GTOval", points[start : start + BLOCK] / Bohr)
         values[start : start + BLOCK] = np.einsum("gi,gi->g", orbitals @ matrix, orbitals)
-    return values
+    return values / Bohr**3

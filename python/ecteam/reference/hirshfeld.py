@@ -1,4 +1,4 @@
-"""Hirshfeld charges: shares of the free atoms in a molecular density.
+"""Hirshfeld charges and spins: shares of the free atoms in a molecular density.
 
 F. L. Hirshfeld, Theor. Chim. Acta 44, 129 (1977). The free atoms are spherical, spin-restricted,
 in the basis and functional of the molecule. Lengths are in bohr here.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyscf import gto
 from pyscf.scf import atom_hf, atom_ks
 
-__all__ = ["free_atom_densities", "hirshfeld_charges"]
+__all__ = ["free_atom_densities", "hirshfeld"]
 
 Array = NDArray[np.float64]
 
@@ -22,34 +22,41 @@ BLOCK = 20_000
 """Grid points treated at one time."""
 
 
-def hirshfeld_charges(field: Any, functional: str) -> Array:
-    """Hirshfeld charges q_A = Z_A − ∫ ρ_A⁰/Σ_B ρ_B⁰ ρ dr of a converged calculation.
+def hirshfeld(molecule: Any, matrix: Any, grids: Any, functional: str) -> tuple[Array, Array]:
+    """Charges q_A = Z_A − ∫ w_A ρ and spins ∫ w_A (ρ_↑ − ρ_↓), w_A = ρ_A⁰/Σ_B ρ_B⁰.
 
     Parameters
     ----------
-    field : pyscf.dft.rks.RKS or pyscf.dft.uks.UKS
-        Converged calculation with its grid.
+    molecule : pyscf.gto.Mole
+        Atoms and basis set.
+    matrix : array_like, shape (k, k) or (2, k, k)
+        Density matrix in atomic orbitals, total or by spin.
+    grids : pyscf.dft.gen_grid.Grids
+        Integration grid.
     functional : str
         Functional of the free atoms; ``HF`` for Hartree-Fock.
 
     Returns
     -------
-    ndarray, shape (n,)
-        Charges in e.
+    charges : ndarray, shape (n,)
+        e.
+    spins : ndarray, shape (n,)
+        Electrons with spin up minus spin down.
     """
-    molecule = field.mol
-    density = np.asarray(field.make_rdm1())
-    total = density[0] + density[1] if density.ndim == 3 else density
-    charges = molecule.atom_charges().astype(float)
-    for start in range(0, len(field.grids.weights), BLOCK):
-        points = field.grids.coords[start : start + BLOCK]
+    if grids.coords is None:
+        grids.build(with_non0tab=False)
+    density = np.asarray(matrix)
+    up, down = density if density.ndim == 3 else (0.5 * density, 0.5 * density)
+    populations = np.zeros((2, molecule.natm))
+    for start in range(0, len(grids.weights), BLOCK):
+        points = grids.coords[start : start + BLOCK]
         orbitals = molecule.eval_gto("GTOval", points)
-        rho = np.einsum("gi,gi->g", orbitals @ total, orbitals)
+        rho = [np.einsum("gi,gi->g", orbitals @ one, orbitals) for one in (up + down, up - down)]
         free = free_atom_densities(molecule, functional, points)
         every = free.sum(axis=0)
-        share = rho * field.grids.weights[start : start + BLOCK] / np.maximum(every, 1e-300)
-        charges -= np.where(every > 1e-25, free, 0.0) @ share
-    return np.asarray(charges)
+        share = np.where(every > 1e-25, free / np.maximum(every, 1e-300), 0.0)
+        populations += np.array(rho) * grids.weights[start : start + BLOCK] @ share.T
+    return molecule.atom_charges() - populations[0], populations[1]
 
 
 def free_atom_densities(molecule: Any, functional: str, points: Array) -> Array:
