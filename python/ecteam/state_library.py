@@ -40,10 +40,11 @@ def state_set(library: Any = None) -> StateSet:
     Parameters
     ----------
     library : mapping, Potential or StateSet, optional
-        Chemical symbol to a sequence of states, each with ``name``, ``charge`` (e) and ``rbf``
-        with ``exponents`` (1/Å) and ``coefficients`` (e), as items or as attributes: the shape
-        of ``elements`` in ``ecteam-states/1``, or that whole document. A potential gives its own
-        states. Default: the states that ship with the package.
+        Chemical symbol to a sequence of states (or to anything whose attribute ``states`` is one),
+        each with ``name``, ``charge`` (e) and ``rbf`` or ``density`` with ``exponents`` (1/Å) and
+        ``coefficients`` (e), as items or as attributes: the shape of ``elements`` in a file of
+        states, or that whole document. A potential gives its own states. Default: the states that
+        ship with the package.
 
     Returns
     -------
@@ -56,12 +57,23 @@ def state_set(library: Any = None) -> StateSet:
     """
     if isinstance(library, StateSet):
         return library
-    elements = _elements(library)
+    if library is None:
+        return _shipped_set()
+    return _state_set(_elements(library))
+
+
+@lru_cache(maxsize=1)
+def _shipped_set() -> StateSet:
+    return _state_set(shipped_states())
+
+
+def _state_set(elements: Mapping[str, Any]) -> StateSet:
     names: dict[str, tuple[str, ...]] = {}
     numbers: dict[int, list[tuple[float, list[float], list[float]]]] = {}
-    for symbol, states in elements.items():
+    for symbol, holder in elements.items():
         if symbol not in atomic_numbers or symbol == "X":
             raise InvalidInputError(f"library: {symbol!r} is not a chemical symbol")
+        states = getattr(holder, "states", holder)
         entries = [_entry(f"library[{symbol}][{k}]", state) for k, state in enumerate(states)]
         names[symbol] = tuple(name for name, _ in entries)
         numbers[atomic_numbers[symbol]] = [state for _, state in entries]
@@ -69,15 +81,14 @@ def state_set(library: Any = None) -> StateSet:
 
 
 def _elements(library: Any) -> Mapping[str, Any]:
-    if library is None:
-        return shipped_states()
     if isinstance(library, Potential):
-        found = json.loads(library.to_json())["elements"]
-        return {symbol: element["states"] for symbol, element in found.items()}
+        return {symbol: e["states"] for symbol, e in library.to_dict()["elements"].items()}
     if isinstance(library, Mapping):
         elements = library.get("elements", library)
         if isinstance(elements, Mapping):
             return elements
+    elif hasattr(library, "__getitem__") and hasattr(library, "__iter__"):
+        return {symbol: library[symbol] for symbol in library if isinstance(symbol, str)}
     raise InvalidInputError(
         "library: must map chemical symbols to lists of states, or be a Potential, "
         f"got {type(library).__name__}"
@@ -87,7 +98,7 @@ def _elements(library: Any) -> Mapping[str, Any]:
 def _entry(where: str, state: Any) -> tuple[str, tuple[float, list[float], list[float]]]:
     """Name of a state, and its charge, exponents and coefficients."""
     try:
-        rbf = _field(state, "rbf")
+        rbf = _field(state, "rbf" if _has(state, "rbf") else "density")
         exponents = [float(x) for x in _field(rbf, "exponents")]
         coefficients = [float(x) for x in _field(rbf, "coefficients")]
         numbers = (float(_field(state, "charge")), exponents, coefficients)
@@ -100,3 +111,7 @@ def _entry(where: str, state: Any) -> tuple[str, tuple[float, list[float], list[
 
 def _field(holder: Any, name: str) -> Any:
     return holder[name] if isinstance(holder, Mapping) else getattr(holder, name)
+
+
+def _has(holder: Any, name: str) -> bool:
+    return name in holder if isinstance(holder, Mapping) else hasattr(holder, name)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ase import Atoms
 
@@ -101,12 +103,14 @@ def compute(
     if relative:
         named |= _atoms_of(structures)
     _check_level(level, {symbol for s in named.values() for symbol in s.symbols})
-    keys = {name: _key(name, structure, level, wanted) for name, structure in named.items()}
-    tasks = {}
+    keys, tasks = {}, {}
     for name, structure in named.items():
-        cube = str(Path(folder) / f"{keys[name]}.cube") if wanted.cube is not None else None
-        own = replace(wanted, cube=cube)
-        tasks[keys[name]] = partial(single_point, structure, level, own)
+        # Nobody wants the densities of the atoms that only define the zero of energy.
+        own = DensityOutput() if name.startswith("atom-") else wanted
+        key = keys[name] = _key(name, structure, level, own)
+        if own.cube is not None:
+            own = replace(own, cube=str(Path(folder) / f"{quote(key, safe='+-_()')}.cube"))
+        tasks[key] = partial(single_point, structure, level, own)
     report = run_tasks(
         tasks,
         folder,
@@ -196,7 +200,9 @@ def _check_level(level: Level, symbols: set[str]) -> None:
             ) from None
     for symbol in sorted(symbols):
         try:
-            gto.basis.load(level.basis, symbol)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                gto.basis.load(level.basis, symbol)
         except (KeyError, ValueError, RuntimeError, OSError):
             raise InvalidInputError(
                 f"level: PySCF has no basis set {level.basis!r} for {symbol}"

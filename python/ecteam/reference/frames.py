@@ -44,8 +44,9 @@ def result_frame(result: Result, name: str, energy: float | None = None) -> Atom
     -------
     ase.Atoms
         `info`: `energy` (eV) and `energy_zero` (``neutral-atoms`` or ``nuclei-and-electrons``),
-        `dipole` (e Å, from minus to plus, about the coordinate origin), `quadrupole` (e Å², 3 by
-        3, traceless, about the centre of the nuclear charges), `charge` (e), `spin` (2S), `group`,
+        `dipole` (e Å, from minus to plus, about the coordinate origin), `quadrupole` (e Å²,
+        traceless, about the centre of the nuclear charges, in the order xx yy zz yz xz xy),
+        `charge` (e), `spin` (2S), `group`,
         `name`, `level`, `grid` (PySCF grid level), `density_fit`, `program`, `converged`, `scf`
         (the rung of the ladder that converged), `solution`, `spin_square`, `units`, and if they
         were asked for `cube` and what the encoder says. `arrays`: `forces` (eV/Å; not for
@@ -65,7 +66,7 @@ def result_frame(result: Result, name: str, energy: float | None = None) -> Atom
         dipole=np.round(result["dipole"], 8),
         charge=int(structure["charge"]),
         spin=int(structure["spin"]),
-        group=structure["group"],
+        group=structure["group"] or "none",
         name=name,
         level=f"{level['functional']}/{level['basis']}",
         grid=int(level["grid"]),
@@ -77,7 +78,8 @@ def result_frame(result: Result, name: str, energy: float | None = None) -> Atom
         units=UNITS,
     )
     if "quadrupole" in result:
-        atoms.info["quadrupole"] = np.round(result["quadrupole"], 8)
+        tensor = np.round(np.asarray(result["quadrupole"], dtype=float), 8)
+        atoms.info["quadrupole"] = tensor[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
     if "program" in result:
         atoms.info["program"] = result["program"]
     if "cube" in result:

@@ -63,7 +63,7 @@ def run_tasks(
     tasks: Mapping[str, Task],
     folder: str | os.PathLike[str],
     *,
-    executor: Executor | None = None,
+    executor: Executor | Any = None,
     retry_failed: bool = False,
     progress: bool = True,
     description: str = "reference",
