@@ -364,6 +364,7 @@ def test_bad_input_stops_before_anything_runs(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 @reference
 def test_killed_run_resumes(tmp_path: Path) -> None:
     shifts = np.linspace(0.0, 0.2, 6)

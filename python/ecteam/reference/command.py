@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from ecteam.reference.molecules import DensityOutput
 
 FAILED = 1
+INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -87,7 +90,7 @@ def compute(
     """Energy, forces, multipoles and Hirshfeld charges of every structure of a file.
 
     Interrupted or killed, the same command goes on where it stopped. Exit codes: 1 if a
-    calculation failed or did not converge (the file names which), 2 bad input.
+    calculation failed or did not converge (the file names which), 2 bad input, 130 interrupted.
     """
     with one_line_errors():
         _need_pyscf()
@@ -104,7 +107,7 @@ def compute(
         if kind != "serial" and "OMP_NUM_THREADS" not in os.environ:
             # One thread for each of many calculations; workers inherit it.
             os.environ["OMP_NUM_THREADS"] = "1"
-        with open_executor(kind, max(workers, 1), scheduler) as pool:
+        with _resumable(folder), open_executor(kind, max(workers, 1), scheduler) as pool:
             found = compute_all(
                 frames,
                 chosen,
@@ -215,6 +218,16 @@ def md(
             seed=seed,
         )
         _write(found, output)
+
+
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """Say what an interrupt left, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; {folder} keeps what is done, the same command goes on", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _need_pyscf() -> None:
