@@ -124,7 +124,8 @@ def encode(
     max_iterations : int
         Largest number of interior-point iterations of a pass.
     passes : int
-        Largest number of passes with a new reference; kullback-leibler needs one.
+        Largest number of passes with a new reference; kullback-leibler needs one. If the changes
+        do not halve from pass to pass, the points are too coarse and the first pass counts.
     count_tolerance : float
         Largest accepted difference between the electrons on the points and those of the atoms and
         the charge, e.

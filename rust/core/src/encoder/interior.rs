@@ -12,7 +12,7 @@ const TO_BOUNDARY: f64 = 0.995;
 /// Decrease of the centring parameter after a long and after a short step.
 const CENTRING: [f64; 2] = [0.05, 0.4];
 /// Halvings of a step that does not reduce the residual.
-const MAX_HALVINGS: usize = 30;
+const MAX_HALVINGS: usize = 20;
 
 /// A convex, twice differentiable function of the weights.
 pub trait Convex {
@@ -167,19 +167,22 @@ impl Rows {
             DMatrix::from_fn(n, n, |row, column| full[(self.free[row], self.free[column])]);
         let direction = self.direction(state, &hessian, &self.gather(gradient), target)?;
         let before = self.residual(state, &self.gather(gradient), target);
-        let mut length = direction.longest(state);
+        let longest = direction.longest(state);
+        let mut length = longest;
         for _ in 0..MAX_HALVINGS {
             let next = direction.walk(state, length);
             let (_, slope) = objective.value_gradient(&self.full(&next.x));
-            // Near the end the residual is rounding, and any step that is finite will do.
             let after = self.residual(&next, &self.gather(&slope), target);
-            if after <= (1.0 - 0.01 * length) * before || length < 1e-6 {
+            if after <= (1.0 - 0.01 * length) * before {
                 let centring = CENTRING[usize::from(length < 0.8)];
-                return after.is_finite().then_some(State { centring, ..next });
+                return Some(State { centring, ..next });
             }
             length *= 0.5;
         }
-        None
+        // Newton's direction reduces the residual unless that is rounding: then go all the way.
+        let next = direction.walk(state, longest);
+        let finite = next.x.iter().chain(next.z.iter()).all(|value| value.is_finite());
+        finite.then_some(State { centring: CENTRING[1], ..next })
     }
 
     /// Norm of the optimality conditions, complementarity relaxed to xz = `target`.

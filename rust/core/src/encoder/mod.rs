@@ -33,6 +33,8 @@ pub use sample::Sample;
 
 /// Passes stop when no weight changes by more than this.
 const SETTLED: f64 = 1e-6;
+/// Largest ratio of the changes of two passes.
+const CONTRACTION: f64 = 0.5;
 /// Atoms closer than this (Å) are refused: nuclei do not come that near.
 const CLOSEST: f64 = 0.05;
 
@@ -183,7 +185,8 @@ impl<'a> Problem<'a> {
         Ok((outcome, weights))
     }
 
-    /// Minimise a quadratic metric about ever better references.
+    /// Minimise a quadratic metric about ever better references; if the changes do not shrink
+    /// from pass to pass, the grid is too coarse for that, and the first pass counts.
     fn passes(&self, sample: &Sample, options: &Options) -> Result<(Outcome, Vec<f64>)> {
         let gram = gram(self.structure, self.library, options.metric)?;
         let pass = |reference: Vec<f64>| {
@@ -191,14 +194,15 @@ impl<'a> Problem<'a> {
             let pulls = sample.project(self.structure, self.library, options.metric, &excess)?;
             self.minimise(&Quadratic::new(gram.clone(), pulls, reference), options)
         };
-        let (mut outcome, mut weights) = pass(self.reference.clone())?;
+        let first = pass(self.reference.clone())?;
+        let (mut outcome, mut weights) = first.clone();
         let mut change = f64::INFINITY;
         for _ in 1..options.passes {
             let (next, found) = pass(weights.clone())?;
             let moves = weights.iter().zip(&found).map(|(a, b)| (a - b).abs());
             let moved = moves.fold(0.0, f64::max);
-            if moved >= change {
-                break; // the grid is too coarse for the passes to converge
+            if moved > SETTLED && moved > CONTRACTION * change {
+                return Ok(first);
             }
             let value = outcome.value + next.value;
             let iterations = outcome.iterations + next.iterations;
