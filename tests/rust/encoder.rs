@@ -140,10 +140,11 @@ proptest! {
                 // Its minimum is the density itself on any points, however few.
                 let worst = wanted.iter().zip(&found.weights).fold(0.0_f64, |m, (a, b)| m.max((a - b).abs()));
                 prop_assert!(worst < 1e-3, "{worst}: {wanted:?} {:?}", found.weights);
+                // Superpositions leave out densities below 1e-10 e/Å³, so the least is not quite 0.
+                prop_assert!(found.objective < 1e-7, "{}", found.objective);
                 // Pinsker's inequality, doubled as the masses differ a little.
                 let mass = volume * rho.iter().sum::<f64>();
-                prop_assert!(found.objective < 2e-9, "{}", found.objective);
-                prop_assert!(found.residual < 2.0 * (2.0 * mass * 2e-9).sqrt());
+                prop_assert!(found.residual < 2.0 * (2.0 * mass * 1e-7).sqrt());
             }
         }
     }
