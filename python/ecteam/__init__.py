@@ -13,24 +13,32 @@ from ecteam._core import (
     json_schema,
 )
 from ecteam.calculator import ECTEAM
+from ecteam.decoder import DecodedDensity, decode
 from ecteam.density import electron_density, write_cube
+from ecteam.encoder import EncodedDensity, encode
 from ecteam.evaluate import Result, evaluate
 from ecteam.interop import read_setfl
 from ecteam.neighbors import neighbor_list
 from ecteam.potential import Potential, available, load
+from ecteam.sampling import SampledDensity
 
 __version__ = version("ecteam")
 
 __all__ = [
     "ECTEAM",
+    "DecodedDensity",
     "EcteamError",
+    "EncodedDensity",
     "InvalidInputError",
     "NotConvergedError",
     "Potential",
     "PotentialFormatError",
     "Result",
+    "SampledDensity",
     "available",
+    "decode",
     "electron_density",
+    "encode",
     "evaluate",
     "json_schema",
     "load",

@@ -8,14 +8,20 @@ import numpy.typing as npt
 __all__ = [
     "Batch",
     "EcteamError",
+    "Encoding",
     "Evaluation",
     "Evaluator",
     "InvalidInputError",
     "NotConvergedError",
     "Potential",
     "PotentialFormatError",
+    "StateLibrary",
+    "decode_charges",
+    "decode_density",
+    "decode_potential",
     "electron_density",
     "electron_density_gradient",
+    "encode",
     "json_schema",
     "neighbor_list",
     "start_terms",
@@ -26,6 +32,7 @@ _Integers = npt.NDArray[np.int32]
 _Numbers = npt.NDArray[np.uint8]
 _Flags = npt.NDArray[np.bool_]
 _Electrostatics = Literal["auto", "direct", "ewald", "shifted_force"]
+_Metric = Literal["coulomb", "l2", "kullback-leibler"]
 _Solver = Literal["auto", "dense", "krylov"]
 
 class EcteamError(Exception): ...
@@ -163,3 +170,72 @@ def electron_density_gradient(
     weights: _Floats,
     points: _Floats,
 ) -> tuple[_Floats, _Floats]: ...
+
+@final
+class StateLibrary:
+    def __new__(
+        cls, elements: dict[int, list[tuple[float, list[float], list[float]]]]
+    ) -> StateLibrary: ...
+
+@final
+class Encoding:
+    @property
+    def weights(self) -> _Floats: ...
+    @property
+    def charges(self) -> _Floats: ...
+    @property
+    def residual(self) -> float: ...
+    @property
+    def count_error(self) -> float: ...
+    @property
+    def dipole_error(self) -> _Floats: ...
+    @property
+    def gap(self) -> float: ...
+    @property
+    def objective(self) -> float: ...
+    @property
+    def iterations(self) -> int: ...
+
+def encode(
+    library: StateLibrary,
+    positions: _Floats,
+    numbers: _Numbers,
+    cell: _Floats,
+    pbc: _Flags,
+    points: _Floats,
+    volumes: _Floats,
+    density: _Floats,
+    *,
+    metric: _Metric = "coulomb",
+    total_charge: float = 0.0,
+    tolerance: float = 1e-8,
+    max_iterations: int = 100,
+    passes: int = 10,
+    count_tolerance: float = 0.1,
+) -> Encoding: ...
+def decode_charges(
+    library: StateLibrary,
+    positions: _Floats,
+    numbers: _Numbers,
+    cell: _Floats,
+    pbc: _Flags,
+    weights: _Floats,
+) -> _Floats: ...
+def decode_density(
+    library: StateLibrary,
+    positions: _Floats,
+    numbers: _Numbers,
+    cell: _Floats,
+    pbc: _Flags,
+    weights: _Floats,
+    points: _Floats,
+) -> _Floats: ...
+def decode_potential(
+    library: StateLibrary,
+    positions: _Floats,
+    numbers: _Numbers,
+    cell: _Floats,
+    pbc: _Flags,
+    weights: _Floats,
+    points: _Floats,
+) -> _Floats: ...

@@ -26,11 +26,13 @@ from ecteam.evaluate import Result
 from ecteam.frames import frame_of, write_frames
 from ecteam.potential import load
 from ecteam.progress import progress
+from ecteam.reference.command import app as reference_app
 from ecteam.report import potential_card, result_data, result_tables
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.command()(properties)
 app.add_typer(design_app, name="design")
+app.add_typer(reference_app, name="reference")
 
 
 def main() -> None:

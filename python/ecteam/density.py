@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +40,7 @@ def electron_density(atoms: Atoms, result: Result, points: npt.ArrayLike) -> Flo
     InvalidInputError
         If `points` has another shape, or `atoms` are not those of `result`.
     """
-    points = np.ascontiguousarray(points, dtype=np.float64)
-    if points.ndim != 2 or points.shape[1] != 3:
-        raise _core.InvalidInputError(f"points: must have shape (m, 3), got {points.shape}")
+    points = points_of(points)
     system = arrays_of(atoms)
     if tuple(atoms.get_chemical_symbols()) != result.symbols:
         raise _core.InvalidInputError("atoms: must be the atoms of the result, in its order")
@@ -75,16 +74,49 @@ def write_cube(
     InvalidInputError
         If `spacing` or `padding` is not positive, or the grid has more than 5e7 points.
     """
+    write_grid(
+        path,
+        atoms,
+        lambda points: electron_density(atoms, result, points),
+        spacing,
+        padding,
+        f"potential {result.potential.name}",
+    )
+
+
+def points_of(points: npt.ArrayLike) -> FloatArray:
+    """Points as the engine takes them.
+
+    Raises
+    ------
+    InvalidInputError
+        If they do not have shape (m, 3).
+    """
+    rows = np.ascontiguousarray(points, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != 3:
+        raise _core.InvalidInputError(f"points: must have shape (m, 3), got {rows.shape}")
+    return rows
+
+
+def write_grid(
+    path: str | Path,
+    atoms: Atoms,
+    density: Callable[[FloatArray], FloatArray],
+    spacing: float,
+    padding: float,
+    source: str,
+) -> None:
+    """Write a density (e/Å³ at (m, 3) points in Å) as a cube file; see :func:`write_cube`."""
     for name, value in {"spacing": spacing, "padding": padding}.items():
         if not (np.isfinite(value) and value > 0):
             raise _core.InvalidInputError(f"{name}: must be positive, in Å, got {value}")
     box, origin = _box(atoms, padding)
     shape = _grid_shape(box, spacing)
     points = origin + _fractional_grid(shape) @ box.cell.array
-    density = electron_density(atoms, result, points).reshape(shape) * Bohr**3
-    comment = f"electron density, e/bohr^3; potential {result.potential.name}"
+    values = density(points).reshape(shape) * Bohr**3
+    comment = f"electron density, e/bohr^3; {source}"
     with whole_file(path) as part, part.open("w", encoding="utf-8") as file:
-        write_ase_cube(file, box, density, origin=origin, comment=comment)
+        write_ase_cube(file, box, values, origin=origin, comment=comment)
 
 
 def _box(atoms: Atoms, padding: float) -> tuple[Atoms, FloatArray]:

@@ -7,24 +7,20 @@ missing in the run folder and then writes the set; ``--collect`` only writes wha
 from __future__ import annotations
 
 import argparse
-import gzip
-import io
 import logging
-import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import Executor
 from functools import partial
-from multiprocessing import get_context
 from typing import Any
 
-import ase.io
 import numpy as np
 from ase import Atoms
 
+from ecteam.reference.executors import open_executor
+from ecteam.reference.frames import relative_energy, result_frame, write_set
 from ecteam.reference.halides import halide_structures
 from ecteam.reference.molecules import Level, Structure, single_point
-from ecteam.reference.runs import RunReport, collect_runs, run_tasks, write_atomic
+from ecteam.reference.runs import RunReport, collect_runs, run_tasks
 from ecteam.reference.water import water_structures
 
 __all__ = ["SETS", "collect", "generate", "to_atoms", "write_set"]
@@ -91,6 +87,9 @@ def collect(name: str, runs: str) -> tuple[list[Atoms], dict[str, str]]:
     """
     sampler, level = SETS[name]
     results, failures = collect_runs(runs)
+    for key in [key for key, result in results.items() if not result.get("converged", True)]:
+        failures[key] = "no SCF converged"
+        del results[key]
     zero = {
         key.removeprefix("atom-"): float(result["energy"])
         for key, result in results.items()
@@ -124,47 +123,13 @@ def to_atoms(name: str, result: Result, zero: Mapping[str, float], level: Level)
     Returns
     -------
     ase.Atoms
-        `info`: `energy` (eV, zero for separated neutral atoms), `dipole` (e Å, from minus to
-        plus, about the coordinate origin), `charge` (e), `spin` (2S), `group`, `name`, `level`,
-        `grid` (PySCF grid level), `converged`, `solution`, `spin_square`, `suspect`.
-        `arrays`: `forces` (eV/Å), `hirshfeld` (e). ASE's reader moves energy,
-        forces and dipole into ``atoms.calc.results``.
+        See `ecteam.reference.frames.result_frame`; `energy` is zero for separated neutral atoms,
+        and `info["suspect"]` marks doubtful charges.
     """
-    structure = result["structure"]
-    atoms = Atoms(structure["symbols"], positions=structure["positions"])
-    energy = result["energy"] - sum(zero[symbol] for symbol in structure["symbols"])
-    atoms.arrays["forces"] = np.array(result["forces"])
-    atoms.arrays["hirshfeld"] = np.array(result["hirshfeld"])
-    atoms.info.update(
-        energy=round(energy, 8),
-        dipole=np.round(result["dipole"], 8),
-        charge=int(structure["charge"]),
-        spin=int(structure["spin"]),
-        group=structure["group"],
-        name=name,
-        level=level.label,
-        grid=int(result["level"]["grid"]),
-        converged=True,
-        solution=result["solution"].replace(" ", "-"),
-        spin_square=round(result["spin_square"], 4),
-    )
-    atoms.info["suspect"] = _is_suspect(atoms, structure["charge"])
+    atoms = result_frame(result, name, relative_energy(result, zero))
+    atoms.info["level"] = level.label
+    atoms.info["suspect"] = _is_suspect(atoms, int(result["structure"]["charge"]))
     return atoms
-
-
-def write_set(frames: list[Atoms], path: str | os.PathLike[str]) -> None:
-    """Write extended XYZ, gzip-compressed, atomically and reproducibly.
-
-    Parameters
-    ----------
-    frames : list of ase.Atoms
-        Structures of `to_atoms`.
-    path : path
-        Output file, ``.extxyz.gz``.
-    """
-    text = io.StringIO()
-    ase.io.write(text, frames, format="extxyz")
-    write_atomic(path, gzip.compress(text.getvalue().encode(), mtime=0))
 
 
 def _is_suspect(atoms: Atoms, charge: int) -> bool:
@@ -202,12 +167,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status, 1 if any calculation failed."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    pool = (
-        ProcessPoolExecutor(options.workers, mp_context=get_context("spawn"))
-        if options.workers and not options.collect
-        else nullcontext(None)
-    )
-    with pool as executor:
+    kind = "processes" if options.workers and not options.collect else "serial"
+    with open_executor(kind, options.workers) as executor:
         if not options.collect:
             generate(
                 options.set, options.runs, executor=executor, retry_failed=options.retry_failed

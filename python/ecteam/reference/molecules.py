@@ -5,103 +5,58 @@ Hartree and bohr stop here: everything returned is in eV, Å and e.
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyscf
+from ase import Atoms
 from numpy.typing import NDArray
-from pyscf import dft, gto, lib
-from pyscf.scf import atom_ks
-from scipy.linalg import block_diag
+from pyscf import cc
 
+from ecteam.reference.hirshfeld import hirshfeld
+from ecteam.reference.level import Level, Structure, structure_of
+from ecteam.reference.scf import is_unrestricted, lowest_solution, make_molecule
 from ecteam.reference.units import BOHR, HARTREE
 
-__all__ = [
-    "GROUND_SPIN",
-    "Level",
-    "Structure",
-    "hirshfeld_charges",
-    "single_point",
-]
+__all__ = ["DensityOutput", "Level", "Structure", "single_point", "structure_of"]
 
 Array = NDArray[np.float64]
 
-GROUND_SPIN = {"H": 1, "Li": 1, "O": 2, "F": 1, "Na": 1, "Cl": 1}
-"""Unpaired electrons (2S) of the neutral ground state of each element."""
-
-COARSE_GRID = 0
-"""PySCF grid level of the first SCF, whose density starts the one on the wanted grid."""
-
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
-class Level:
-    """Level of theory.
+class DensityOutput:
+    """What to keep of the electron density.
 
     Attributes
     ----------
-    basis : str
-        Basis set, as PySCF names it.
-    functional : str
-        Exchange-correlation functional.
-    grid : int
-        PySCF grid level, 0 to 9.
-    density_fit : bool
-        Fit the density in the Coulomb and exchange terms.
-    grid_response : bool
-        Include the response of the integration grid in the forces: exact derivatives of the
-        computed energy, at about twice the price.
+    cube : str or None
+        Cube file to write, e/bohr³; none without it.
+    spacing, padding : float
+        Largest distance of its points and distance of its faces from the atoms, Å.
+    metric : str or None
+        Metric with which to encode the density as weights of atomic states (`ecteam.encode`);
+        not encoded without it.
+    library : mapping or None
+        States for that; by default those of the package.
     """
 
-    basis: str
-    functional: str = "PBE0"
-    grid: int = 3
-    density_fit: bool = True
-    grid_response: bool = False
-
-    @property
-    def label(self) -> str:
-        """Name such as ``PBE0/aug-cc-pVDZ``."""
-        return f"{self.functional}/{self.basis}"
+    cube: str | None = None
+    spacing: float = 0.2
+    padding: float = 4.0
+    metric: str | None = None
+    library: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class Structure:
-    """Geometry and electronic state of one calculation.
+def single_point(
+    structure: Structure, level: Level, density: DensityOutput | None = None
+) -> dict[str, Any]:
+    """Compute energy, forces, multipoles, Hirshfeld charges and spins of one structure.
 
-    Attributes
-    ----------
-    symbols : tuple of str
-        Chemical symbols, length n.
-    positions : tuple of tuple of float
-        Positions in Å, n by 3.
-    charge : int
-        Total charge in e.
-    spin : int
-        Unpaired electrons, 2S.
-    group : str
-        Group of the data set.
-    broken_symmetry : bool
-        Also try an unrestricted solution that starts from neutral atoms with the spins of
-        `spin_signs`, and keep the lower one.
-    spin_signs : tuple of int
-        Direction (+1 or -1) of the spin of each atom in that start, length n.
-    """
-
-    symbols: tuple[str, ...]
-    positions: tuple[tuple[float, float, float], ...]
-    charge: int = 0
-    spin: int = 0
-    group: str = ""
-    broken_symmetry: bool = False
-    spin_signs: tuple[int, ...] = ()
-
-
-def single_point(structure: Structure, level: Level) -> dict[str, Any]:
-    """Compute energy, forces, dipole and Hirshfeld charges of one structure.
+    The SCF goes through the ladder of `ecteam.reference.scf`. If no rung converges, energy, dipole
+    and so on are those of the last attempt, ``converged`` is false and there are no forces.
 
     Parameters
     ----------
@@ -109,229 +64,152 @@ def single_point(structure: Structure, level: Level) -> dict[str, Any]:
         Geometry, charge and spin.
     level : Level
         Level of theory.
+    density : DensityOutput, optional
+        Keep the density, too.
 
     Returns
     -------
     dict
-        JSON serialisable: `structure` and `level` (their fields), `energy` (total, eV), `forces`
-        (eV/Å, n by 3), `dipole` (e Å, vector, Σ q r about the coordinate origin, pointing from
-        minus to plus), `hirshfeld` (e, n), `solution` (``closed shell``, ``open shell`` or
-        ``broken symmetry``), `spin_square` and `scf` (how the SCF converged).
+        JSON serialisable: `structure` and `level` (their fields), `program`, `converged`, `energy`
+        (total, eV), `forces` (eV/Å, n by 3, or None), `dipole` (e Å, vector, Σ q r about the
+        coordinate origin, pointing from minus to plus), `quadrupole` (e Å², 3 by 3, ½Σ q (3 r r −
+        r² 1) about the centre of the nuclear charges), `hirshfeld` (e, n), `hirshfeld_spin` (n),
+        `solution` (``closed shell``, ``open shell`` or ``broken symmetry``), `spin_square` (of the
+        SCF), `scf` (the rung that converged), and, if asked for, `cube` and `encoding`.
 
     Raises
     ------
     RuntimeError
-        If no SCF converges.
+        If every SCF breaks down, or the coupled-cluster equations do not converge.
     """
-    molecule = _molecule(structure, level)
+    molecule = make_molecule(structure, level)
     if molecule.nelectron == 0 and molecule.natm == 1:
         return _bare_proton(structure, level)
-    solution, field = _lowest_solution(molecule, structure, level)
-    gradient = field.nuc_grad_method()
-    gradient.grid_response = level.grid_response
-    forces = -np.asarray(gradient.kernel()) * HARTREE / BOHR
-    dipole = np.asarray(field.dip_moment(unit="AU", verbose=0)) * BOHR
+    solution, field = lowest_solution(molecule, structure, level)
+    energy, matrix = _energy_and_density(field, level)
+    charges, spins = hirshfeld(molecule, matrix, field.grids, level.free_atoms)
+    total = matrix.sum(axis=0) if matrix.ndim == 3 else matrix
     return {
-        "structure": asdict(structure),
-        "level": asdict(level),
-        "energy": float(field.e_tot) * HARTREE,
-        "forces": forces.tolist(),
-        "dipole": dipole.tolist(),
-        "hirshfeld": hirshfeld_charges(field, level.functional).tolist(),
+        **_origin(structure, level),
+        "converged": bool(field.converged),
+        "energy": energy * HARTREE,
+        "forces": _forces(field, level),
+        "dipole": (_dipole(molecule, total) * BOHR).tolist(),
+        "quadrupole": (_quadrupole(molecule, total) * BOHR**2).tolist(),
+        "hirshfeld": charges.tolist(),
+        "hirshfeld_spin": spins.tolist(),
         "solution": solution,
-        "spin_square": float(field.spin_square()[0]) if _is_unrestricted(field) else 0.0,
+        "spin_square": float(field.spin_square()[0]) if is_unrestricted(field) else 0.0,
         "scf": field.ecteam_scf,
+        **_density_output(molecule, total, structure, density or DensityOutput()),
     }
 
 
-def hirshfeld_charges(field: Any, functional: str) -> Array:
-    """Hirshfeld charges of a converged Kohn-Sham calculation.
-
-    q_A = Z_A - ∫ ρ_A⁰/Σ_B ρ_B⁰ ρ dr, F. L. Hirshfeld, Theor. Chim. Acta 44, 129 (1977). The free
-    atoms ρ⁰ are spherical, spin-restricted, in the basis and functional of the molecule.
-
-    Parameters
-    ----------
-    field : pyscf.dft.rks.RKS or pyscf.dft.uks.UKS
-        Converged calculation with its grid.
-    functional : str
-        Functional of the free atoms.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Charges in e.
-    """
-    molecule = field.mol
-    blocks = _free_atom_blocks(molecule, functional)
-    density = np.asarray(field.make_rdm1())
-    total = density[0] + density[1] if density.ndim == 3 else density
-    charges = molecule.atom_charges().astype(float)
-    slices = molecule.aoslice_by_atom()[:, 2:]
-    for start in range(0, len(field.grids.weights), 20000):
-        stop = start + 20000
-        orbitals = field._numint.eval_ao(molecule, field.grids.coords[start:stop])
-        rho = np.einsum("gi,gi->g", orbitals @ total, orbitals)
-        free = np.array(
-            [
-                np.einsum("gi,gi->g", orbitals[:, a:b] @ block, orbitals[:, a:b])
-                for (a, b), block in zip(slices, blocks, strict=True)
-            ]
-        )
-        share = rho * field.grids.weights[start:stop] / np.maximum(free.sum(axis=0), 1e-300)
-        charges -= np.where(free.sum(axis=0) > 1e-25, free, 0.0) @ share
-    return np.asarray(charges)
+def _origin(structure: Structure, level: Level) -> dict[str, Any]:
+    return {
+        "structure": asdict(structure),
+        "level": asdict(level),
+        "program": f"PySCF {pyscf.__version__}",
+    }
 
 
 def _bare_proton(structure: Structure, level: Level) -> dict[str, Any]:
     """Make the result of a nucleus without electrons: its energy is zero by definition."""
     charge = float(structure.charge)
     return {
-        "structure": asdict(structure),
-        "level": asdict(level),
+        **_origin(structure, level),
+        "converged": True,
         "energy": 0.0,
         "forces": [[0.0, 0.0, 0.0]],
         "dipole": (charge * np.array(structure.positions[0])).tolist(),
+        "quadrupole": np.zeros((3, 3)).tolist(),
         "hirshfeld": [charge],
+        "hirshfeld_spin": [0.0],
         "solution": "bare nucleus",
         "spin_square": 0.0,
         "scf": "none",
     }
 
 
-def _molecule(structure: Structure, level: Level) -> Any:
-    return gto.M(
-        atom=list(zip(structure.symbols, structure.positions, strict=True)),
-        basis=level.basis,
-        charge=structure.charge,
-        spin=structure.spin,
-        unit="Angstrom",
-        verbose=0,
-    )
+def _energy_and_density(field: Any, level: Level) -> tuple[float, Array]:
+    """Energy in Hartree, and density matrix in atomic orbitals, by spin if unrestricted."""
+    if level.functional != "CCSD(T)" or not field.converged:
+        return float(field.e_tot), np.asarray(field.make_rdm1())
+    cluster = cc.CCSD(field).set_frozen()
+    cluster.max_cycle = 200
+    cluster.kernel()
+    if not cluster.converged:
+        raise RuntimeError("the coupled-cluster equations did not converge")
+    energy = float(cluster.e_tot)
+    if field.mol.nelectron > 2:
+        energy += float(cluster.ccsd_t())
+    cluster.solve_lambda()
+    return energy, np.asarray(cluster.make_rdm1(ao_repr=True))
 
 
-def _lowest_solution(molecule: Any, structure: Structure, level: Level) -> tuple[str, Any]:
-    """Converge each start the structure asks for and return the lowest solution."""
-    name = "open shell" if structure.spin else "closed shell"
-    starts: list[tuple[str, bool, Array | None]] = [(name, structure.spin != 0, None)]
-    if structure.broken_symmetry:
-        guess = _neutral_atoms_guess(structure, level)
-        starts.append((name if structure.spin else "broken symmetry", True, guess))
-    for algorithm in ("diis", "level shift", "newton"):
-        found = []
-        for label, unrestricted, start in starts:
-            field = _converge(molecule, level, unrestricted, start, algorithm)
-            if field is not None:
-                found.append((label, field))
-        if found:
-            label, field = _lower(found)
-            return (
-                _follow_instability(label, field) if structure.broken_symmetry else (label, field)
-            )
-    raise RuntimeError(f"no SCF converged for {structure.group} ({len(starts)} starts)")
+def _forces(field: Any, level: Level) -> list[list[float]] | None:
+    """−dE/dR in eV/Å; none for CCSD(T) and for a field that is not converged."""
+    if level.functional == "CCSD(T)" or not field.converged:
+        return None
+    gradient = field.nuc_grad_method()
+    if level.is_kohn_sham:
+        gradient.grid_response = level.grid_response
+    forces: list[list[float]] = (-np.asarray(gradient.kernel()) * HARTREE / BOHR).tolist()
+    return forces
 
 
-def _lower(found: list[tuple[str, Any]]) -> tuple[str, Any]:
-    """Lowest solution; one that fell back to the first (within 1e-7 Hartree) counts as it."""
-    lowest = min(found, key=lambda item: float(item[1].e_tot))
-    return found[0] if found[0][1].e_tot - lowest[1].e_tot < 1e-7 else lowest
+def _dipole(molecule: Any, matrix: Array) -> Array:
+    """About the coordinate origin, e bohr."""
+    with molecule.with_common_origin((0.0, 0.0, 0.0)):
+        electrons = np.einsum("xij,ji->x", molecule.intor_symmetric("int1e_r", comp=3), matrix)
+    return np.asarray(molecule.atom_charges() @ molecule.atom_coords() - electrons)
 
 
-def _follow_instability(label: str, field: Any) -> tuple[str, Any]:
-    """Leave saddle points: follow internal instabilities, at most three times.
-
-    The stability conditions are those of R. Seeger and J. A. Pople, J. Chem. Phys. 66, 3045
-    (1977). If no lower solution converges, the one at hand is returned.
-    """
-    best_label, best = label, field
-    current = field if _is_unrestricted(field) else field.to_uks()
-    for _ in range(3):
-        orbitals = current.stability()[0]
-        if np.allclose(orbitals, current.mo_coeff, atol=1e-5):
-            break
-        guess = current.make_rdm1(orbitals, current.mo_occ)
-        lower = _converge(field.mol, field.ecteam_level, True, guess, "newton")
-        if lower is None or lower.e_tot > best.e_tot - 1e-6:
-            break
-        best_label = label if field.mol.spin else "broken symmetry"
-        best = current = lower
-    return best_label, best
+def _quadrupole(molecule: Any, matrix: Array) -> Array:
+    """Traceless, about the centre of the nuclear charges, e bohr²."""
+    charges, positions = molecule.atom_charges(), molecule.atom_coords()
+    centre = charges @ positions / charges.sum()
+    with molecule.with_common_origin(centre):
+        integrals = molecule.intor("int1e_rr").reshape(3, 3, *matrix.shape)
+    second = np.einsum("i,ix,iy->xy", charges, positions - centre, positions - centre)
+    second = second - np.einsum("xyij,ji->xy", integrals, matrix)
+    return np.asarray(1.5 * second - 0.5 * np.trace(second) * np.eye(3))
 
 
-def _converge(
-    molecule: Any, level: Level, unrestricted: bool, guess: Array | None, algorithm: str
-) -> Any | None:
-    """Converge an SCF; None if it does not converge.
+def _density_output(
+    molecule: Any, matrix: Array, structure: Structure, wanted: DensityOutput
+) -> dict[str, Any]:
+    """Write and encode the density as far as it is wanted."""
+    from ecteam.density import write_grid
+    from ecteam.encoder import encode
+    from ecteam.interop.pyscf import density_at
 
-    Without a guess it converges on a coarse grid first, which halves the time. With one it does
-    not, as a coarse grid can lead to another of several broken-symmetry solutions.
-    """
-    start = guess
-    stages = [(COARSE_GRID, 1e-5)] if guess is None and level.grid > COARSE_GRID else []
-    for grid, tolerance in (*stages, (level.grid, 1e-8)):
-        field = _kohn_sham(molecule, level, unrestricted, algorithm)
-        field.grids.level = grid
-        field.conv_tol = tolerance
-        try:
-            field.kernel(dm0=start)
-        except (np.linalg.LinAlgError, ValueError) as error:
-            logger.info("SCF (%s) failed: %s", algorithm, error)
-            return None
-        if not field.converged:
-            return None
-        start = field.make_rdm1()
-    field.ecteam_scf, field.ecteam_level = algorithm, level
-    return field
-
-
-def _kohn_sham(molecule: Any, level: Level, unrestricted: bool, algorithm: str) -> Any:
-    """Kohn-Sham object set up for one of the algorithms diis, level shift and newton."""
-    field = (dft.UKS if unrestricted else dft.RKS)(molecule)
-    field.xc = level.functional
-    field.max_cycle = 50
-    if level.density_fit:
-        field = field.density_fit()
-    if algorithm == "level shift":
-        field.level_shift, field.max_cycle, field.damp = 0.3, 150, 0.3
-    if algorithm == "newton":
-        field = field.newton()
-        field.max_cycle = 20
-    return field
-
-
-def _is_unrestricted(field: Any) -> bool:
-    return np.ndim(field.mo_coeff[0]) == 2
-
-
-@lru_cache(maxsize=64)
-def _atom_density(symbol: str, level: Level) -> tuple[Array, Array]:
-    """Spin-up and spin-down density matrices of the neutral ground-state atom."""
-    structure = Structure((symbol,), ((0.0, 0.0, 0.0),), 0, GROUND_SPIN[symbol], "atom")
-    _, field = _lowest_solution(_molecule(structure, level), structure, level)
-    up, down = np.asarray(field.make_rdm1())
-    return up, down
-
-
-def _neutral_atoms_guess(structure: Structure, level: Level) -> Array:
-    """Density matrices of superposed neutral atoms with chosen spin directions."""
-    blocks = [
-        _atom_density(symbol, level)[::sign]
-        for symbol, sign in zip(structure.symbols, structure.spin_signs, strict=True)
-    ]
-    guess = np.array([block_diag(*[block[s] for block in blocks]) for s in (0, 1)])
-    return np.asarray(lib.tag_array(guess))
-
-
-@lru_cache(maxsize=64)
-def _free_atom(symbol: str, basis: str, functional: str) -> Array:
-    """Density matrix of the spherical, spin-restricted free atom."""
-    spin = int(gto.charge(symbol) % 2)
-    atom = gto.M(atom=symbol, basis=basis, spin=spin, verbose=0)
-    _, _, coefficients, occupations = atom_ks.get_atm_nrks(atom, xc=functional)[symbol]
-    return np.asarray((coefficients * occupations) @ coefficients.T)
-
-
-def _free_atom_blocks(molecule: Any, functional: str) -> list[Array]:
-    """Density matrix of the free atom for each atom of the molecule."""
-    symbols = [molecule.atom_symbol(index) for index in range(molecule.natm)]
-    return [_free_atom(symbol, molecule.basis, functional) for symbol in symbols]
+    atoms = Atoms(structure.symbols, positions=structure.positions)
+    found: dict[str, Any] = {}
+    if wanted.cube is not None:
+        write_grid(
+            wanted.cube,
+            atoms,
+            lambda points: density_at(molecule, matrix, points),
+            wanted.spacing,
+            wanted.padding,
+            f"PySCF {pyscf.__version__}, {molecule.basis}",
+        )
+        found["cube"] = Path(wanted.cube).name
+    if wanted.metric is not None:
+        encoded = encode(
+            (molecule, matrix),
+            atoms,
+            wanted.library,
+            wanted.metric,  # type: ignore[arg-type]
+            total_charge=structure.charge,
+        )
+        found["encoding"] = {
+            "metric": wanted.metric,
+            "weights": encoded.weights.tolist(),
+            "states": [list(names) for names in encoded.state_names],
+            "residual": encoded.residual,
+            "dipole_error": encoded.dipole_error.tolist(),
+            "gap": encoded.gap,
+        }
+    return found

@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def run_tasks(
     tasks: Mapping[str, Task],
     folder: str | os.PathLike[str],
     *,
-    executor: Executor | None = None,
+    executor: Executor | Any = None,
     retry_failed: bool = False,
     progress: bool = True,
     description: str = "reference",
@@ -80,7 +80,8 @@ def run_tasks(
         Run folder, created if missing.
     executor : concurrent.futures.Executor, optional
         Anything whose `submit` returns `concurrent.futures.Future` objects: a process pool, an
-        MPI pool, ``dask_client.get_executor()``. Without one the tasks run here, in order.
+        ``mpi4py.futures.MPIPoolExecutor``, or a ``distributed.Client``, whose ``get_executor`` is
+        used. Without one the tasks run here, in order.
     retry_failed : bool
         Run the tasks that are recorded as failed again.
     progress, description : bool, str
@@ -97,9 +98,14 @@ def run_tasks(
     ------
     KeyboardInterrupt
         On Ctrl-C, after the tasks not yet started were cancelled; all finished ones are recorded.
+    RuntimeError
+        If a worker died. What it was computing is recorded as failed; what had not begun is left
+        for the next call.
     OSError
         If a record cannot be written.
     """
+    if hasattr(executor, "get_executor"):
+        executor = executor.get_executor(pure=False)
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     recorded = [name for name in tasks if _is_recorded(path, name, retry_failed)]
@@ -215,14 +221,24 @@ def _serial(tasks: Mapping[str, Task]) -> Iterator[tuple[str, Record]]:
 def _concurrent(tasks: Mapping[str, Task], executor: Executor) -> Iterator[tuple[str, Record]]:
     names = {executor.submit(_attempt, task): name for name, task in tasks.items()}
     waiting: set[Future[Record]] = set(names)
+    left = 0
     try:
         while waiting:
+            begun = {future for future in waiting if future.running()}
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
-                yield names[future], _outcome(future)
+                broken = isinstance(future.exception(), BrokenExecutor)
+                if broken and future not in begun:
+                    left += 1
+                else:
+                    yield names[future], _outcome(future)
     finally:
         for future in waiting:
             future.cancel()
+    if left:
+        raise RuntimeError(
+            f"a worker died (out of memory?); {left} tasks had not begun, run again for them"
+        )
 
 
 def _outcome(future: Future[Record]) -> Record:

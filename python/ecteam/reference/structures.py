@@ -8,7 +8,7 @@ import numpy as np
 from ase.symbols import string2symbols
 from numpy.typing import ArrayLike, NDArray
 
-from ecteam.reference.molecules import GROUND_SPIN, Structure
+from ecteam.reference.level import GROUND_SPIN, Structure
 
 __all__ = ["atoms_and_ions", "distance_allowed", "rattled", "rotation", "structure"]
 

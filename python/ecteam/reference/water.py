@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ecteam.reference.molecules import Structure
+from ecteam.reference.level import Structure
 from ecteam.reference.structures import (
     atoms_and_ions,
     distance_allowed,

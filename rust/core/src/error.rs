@@ -35,6 +35,21 @@ pub enum Error {
         /// The atoms with the largest residuals, in words.
         atoms: String,
     },
+    /// The encoder did not close the duality gap.
+    #[error(
+        "the weights of the density did not converge: duality gap {gap:.3e} {unit} after \
+         {iterations} iterations (tolerance {tolerance:.1e} {unit})"
+    )]
+    GapNotClosed {
+        /// Interior-point iterations used.
+        iterations: usize,
+        /// Smallest duality gap reached.
+        gap: f64,
+        /// Requested gap.
+        tolerance: f64,
+        /// Unit of both.
+        unit: &'static str,
+    },
 }
 
 impl Error {

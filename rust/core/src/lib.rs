@@ -3,16 +3,20 @@
 //!
 //! Units are eV, Å and e throughout. The pair vector is r = R_j − R_i + S·cell. Modules depend one
 //! way: `evaluator → energy → pairs, coulomb → model → tables, slater → formulas`, with
-//! `neighbors → structure` and `potential` at the bottom; `ensemble` knows no atoms.
+//! `neighbors → structure` and `potential` at the bottom; `ensemble` knows no atoms. Beside them,
+//! `encoder, decoder → library, superposition` turn densities into weights and back.
 
 pub mod coulomb;
+pub mod decoder;
 pub mod density;
 pub mod elements;
+pub mod encoder;
 pub mod energy;
 pub mod ensemble;
 pub mod error;
 pub mod evaluator;
 pub mod formulas;
+pub mod library;
 pub mod model;
 pub mod neighbors;
 pub mod pairs;

@@ -7,7 +7,9 @@
 //! Gauss–Legendre quadrature of the Hermite–Genocchi formula: again polynomials times exponentials.
 
 use crate::COULOMB;
-use crate::formulas::{Jet, polynomial_exponential, sum};
+use crate::formulas::{
+    Jet, polynomial_exponential, slater_overlap_at_centre, slater_repulsion_at_centre, sum,
+};
 
 /// Exponents closer than this (relative to their sum) use the quadrature.
 const NEARLY_EQUAL: f64 = 0.15;
@@ -98,6 +100,50 @@ impl Penetration {
             Some((_, total)) => (0..4).for_each(|k| total[k] += strength * c[k]),
             None => self.terms.push((zeta, c.map(|x| strength * x))),
         }
+    }
+}
+
+/// Integrals between the electron densities of two atoms, nuclei left out.
+#[derive(Debug, Clone)]
+pub struct Overlap {
+    electrons: f64,
+    repulsion: Penetration,
+    at_centre: [f64; 2],
+}
+
+impl Overlap {
+    /// For two densities; the nuclei of `a` and `b` are ignored.
+    pub fn new(a: SlaterAtom, b: SlaterAtom) -> Self {
+        let count = |atom: SlaterAtom| atom.coefficients.iter().sum::<f64>();
+        let mut at_centre = [0.0; 2];
+        for (&za, &ca) in a.exponents.iter().zip(a.coefficients) {
+            for (&zb, &cb) in b.exponents.iter().zip(b.coefficients) {
+                at_centre[0] += COULOMB * ca * cb * slater_repulsion_at_centre(za, zb);
+                at_centre[1] += ca * cb * slater_overlap_at_centre(za, zb);
+            }
+        }
+        let bare = |atom| SlaterAtom { nucleus: 0.0, ..atom };
+        Self {
+            electrons: count(a) * count(b),
+            repulsion: Penetration::new(bare(a), bare(b)),
+            at_centre,
+        }
+    }
+
+    /// Repulsion ∬ρ_A(r) ρ_B(r′) C/|r − r′|, eV, with the centres `r` apart, Å.
+    pub fn coulomb(&self, r: f64) -> f64 {
+        if r == 0.0 {
+            return self.at_centre[0];
+        }
+        (COULOMB * self.electrons + self.repulsion.times_r(r)[0]) / r
+    }
+
+    /// Overlap ∫ρ_A ρ_B, e²/Å³: by Poisson's equation −(R·J)″/(4πR) of the repulsion C·J.
+    pub fn l2(&self, r: f64) -> f64 {
+        if r == 0.0 {
+            return self.at_centre[1];
+        }
+        -self.repulsion.times_r(r)[2] / (4.0 * std::f64::consts::PI * COULOMB * r)
     }
 }
 
@@ -192,6 +238,18 @@ mod tests {
                 let (x, y) = (near.times_r(r)[k], far.times_r(r)[k]);
                 assert!((x - y).abs() < 1e-11 * (1.0 + x.abs()), "{r} {k}: {x} {y}");
             }
+        }
+    }
+
+    #[test]
+    fn overlaps_reach_those_at_the_centre() {
+        let (za, ca) = ([2.1, 9.0, 30.0], [1.5, -0.7, 2.0]);
+        let (zb, cb) = ([1.9, 8.0], [2.0, 1.0]);
+        let a = SlaterAtom { nucleus: 3.0, exponents: &za, coefficients: &ca };
+        let b = SlaterAtom { nucleus: 0.0, exponents: &zb, coefficients: &cb };
+        let pair = Overlap::new(a, b);
+        for (near, at) in [(pair.coulomb(1e-4), pair.coulomb(0.0)), (pair.l2(1e-4), pair.l2(0.0))] {
+            assert!((near / at - 1.0).abs() < 1e-5, "{near} {at}");
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::density::RadialDensity;
 use crate::error::{Error, Result};
 use crate::formulas::{scaled, slater, sum};
+use crate::library::StateLibrary;
 use crate::model::Model;
 use crate::structure::Structure;
 
@@ -29,16 +30,7 @@ impl Superposition {
         weights: &[f64],
         columns: usize,
     ) -> Result<Self> {
-        if weights.len() != columns * structure.len() {
-            return Err(Error::invalid(
-                "weights",
-                format!(
-                    "must have one row per atom ({}), got {}",
-                    structure.len(),
-                    weights.len() / columns.max(1)
-                ),
-            ));
-        }
+        check_shape(structure, weights, columns)?;
         let mut this = Self { cutoff: 0.0, offsets: vec![0], functions: Vec::new() };
         for (i, &number) in structure.numbers().iter().enumerate() {
             let row = &weights[i * columns..(i + 1) * columns];
@@ -46,6 +38,37 @@ impl Superposition {
         }
         this.cutoff = this.reach();
         Ok(this)
+    }
+
+    /// As [`Self::new`], with the states of a library.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for weights of another shape or not finite, or an element the
+    /// library lacks.
+    pub fn of_states(
+        library: &StateLibrary,
+        structure: &Structure,
+        weights: &[f64],
+        columns: usize,
+    ) -> Result<Self> {
+        check_shape(structure, weights, columns)?;
+        let mut this = Self { cutoff: 0.0, offsets: vec![0], functions: Vec::new() };
+        for (i, &number) in structure.numbers().iter().enumerate() {
+            let row = &weights[i * columns..(i + 1) * columns];
+            let states = library.states(i, number)?;
+            check_row(i, row, states.len())?;
+            for (state, w) in states.iter().zip(row) {
+                this.functions.extend(state.functions().map(|(zeta, c)| (zeta, w * c)));
+            }
+            this.offsets.push(this.functions.len());
+        }
+        this.cutoff = this.reach();
+        Ok(this)
+    }
+
+    /// (ζ, c) of the Slater functions of an atom, Å⁻¹ and e.
+    pub fn functions(&self, atom: usize) -> &[(f64, f64)] {
+        &self.functions[self.offsets[atom]..self.offsets[atom + 1]]
     }
 
     fn add_atom(&mut self, model: &Model, i: usize, number: u8, row: &[f64]) -> Result<()> {
@@ -57,12 +80,7 @@ impl Superposition {
         })?;
         let symbol = &model.elements()[usize::from(element)].symbol;
         let states = &model.file().elements[symbol].states;
-        if row.len() < states.len() || row.iter().any(|w| !w.is_finite()) {
-            return Err(Error::invalid(
-                format!("weights[{i}]"),
-                format!("must hold {} finite weights, got {row:?}", states.len()),
-            ));
-        }
+        check_row(i, row, states.len())?;
         for (state, w) in states.iter().zip(row) {
             let rbf = state.rbf.as_ref().ok_or_else(|| {
                 Error::invalid(
@@ -92,9 +110,30 @@ impl RadialDensity for Superposition {
     }
 
     fn value_slope(&self, atom: usize, r: f64) -> (f64, f64) {
-        let functions = &self.functions[self.offsets[atom]..self.offsets[atom + 1]];
+        let functions = self.functions(atom);
         let jet =
             functions.iter().fold([0.0; 3], |t, &(zeta, c)| sum(t, scaled(c, slater(zeta, r))));
         (jet[0], jet[1])
     }
+}
+
+fn check_shape(structure: &Structure, weights: &[f64], columns: usize) -> Result<()> {
+    if weights.len() == columns * structure.len() {
+        return Ok(());
+    }
+    let rows = weights.len() / columns.max(1);
+    Err(Error::invalid(
+        "weights",
+        format!("must have one row per atom ({}), got {rows}", structure.len()),
+    ))
+}
+
+fn check_row(i: usize, row: &[f64], states: usize) -> Result<()> {
+    if row.len() >= states && row.iter().all(|w| w.is_finite()) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        format!("weights[{i}]"),
+        format!("must hold {states} finite weights, got {row:?}"),
+    ))
 }

@@ -81,11 +81,13 @@ fn convert(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let tree = Tree::get(py)?;
     let class = match error {
         Error::PotentialFormat { .. } => &tree.potential_format,
-        Error::NotConverged { .. } => &tree.not_converged,
+        Error::NotConverged { .. } | Error::GapNotClosed { .. } => &tree.not_converged,
         _ => &tree.invalid_input,
     };
     let raised = class.bind(py).call1((error.to_string(),))?;
-    if let Error::NotConverged { iterations, residual, .. } = error {
+    if let Error::NotConverged { iterations, residual, .. }
+    | Error::GapNotClosed { iterations, gap: residual, .. } = error
+    {
         raised.setattr("iterations", *iterations)?;
         raised.setattr("residual", *residual)?;
     }

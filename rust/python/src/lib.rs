@@ -2,6 +2,7 @@
 
 mod arrays;
 mod batch;
+mod encoder;
 mod errors;
 mod evaluator;
 mod functions;
@@ -20,6 +21,12 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(functions::neighbor_list, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density_gradient, module)?)?;
+    module.add_class::<encoder::StateLibrary>()?;
+    module.add_class::<encoder::Encoding>()?;
+    module.add_function(wrap_pyfunction!(encoder::encode, module)?)?;
+    module.add_function(wrap_pyfunction!(encoder::decode_charges, module)?)?;
+    module.add_function(wrap_pyfunction!(encoder::decode_density, module)?)?;
+    module.add_function(wrap_pyfunction!(encoder::decode_potential, module)?)?;
     module.add_function(wrap_pyfunction!(functions::json_schema, module)?)?;
     module.add_function(wrap_pyfunction!(functions::start_terms, module)?)
 }
