@@ -1,14 +1,15 @@
 """Isolated atomic states with PySCF: energies, spherical densities, polarisabilities.
 
 Energy: UHF-CCSD(T) in the element's basis; where a larger basis of the same family exists, plus
-the change of UMP2 from the one to the other. Density: spherical averages of
+the change of UMP2 from the one to the limit extrapolated from both (X⁻³, A. Halkier et al., Chem.
+Phys. Lett. 286, 243 (1998); Hartree-Fock that of the larger). Density: spherical averages of
 
     ρ = ρ_UHF(even-tempered) + ρ_CCSD(basis) - ρ_UHF(basis),
 
 the determinant's density in some twenty uncontracted functions of each occupied l, smooth down to
 the nucleus, plus what correlation (unrelaxed CCSD) does to it. Polarisability: second derivative of
-the CCSD energy by finite fields, averaged over directions. Elements from K on use the spin-free
-exact two-component Hamiltonian.
+the CCSD (from K on UMP2) energy by finite fields, averaged over directions. Elements from K on use
+the spin-free exact two-component Hamiltonian.
 
 Unbound anions sit in a Watson sphere, a shell of the opposite charge; their energy is that in the
 sphere minus the potential energy of their density in it.
@@ -47,7 +48,7 @@ STRONGEST_FIELD = 0.01
 MOST_POLARIZABLE = 5e3
 """Bohr³: a larger response means a level crossing, not a polarisability."""
 WEAKEST_ORBITAL = -0.004
-"""Hartree: an electron bound by less at the Hartree-Fock level is given the sphere for its density."""
+"""Hartree: an electron bound by less in Hartree-Fock is given the sphere for its density."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Level:
     frozen: int
     relativistic: bool
 
+    @property
+    def response(self) -> str:
+        """Method of the polarisability."""
+        return "UMP2" if self.relativistic else "CCSD"
+
 
 def level(symbol: str) -> Level:
     """Level of theory of an element, H to Kr.
@@ -82,12 +88,12 @@ def level(symbol: str) -> Level:
     if symbol in ("Li", "Be"):
         return Level("ano@7s6p4d2f", "", 0, False)
     if symbol in ("Na", "Mg"):
-        return Level("ano@7s6p4d3f", "", 1, False)
+        return Level("ano@6s5p3d2f", "", 1, False)
     if symbol in ("K", "Ca"):
-        return Level("ano-rcc@8s7p5d3f", "", 5, True)
+        return Level("ano-rcc@7s6p4d2f", "", 5, True)
     if number <= 18:
         frozen = 0 if number <= 2 else 1 if number <= 10 else 5
-        return Level("aug-cc-pVTZ", "aug-cc-pV5Z", frozen, False)
+        return Level("aug-cc-pVTZ", "aug-cc-pVQZ", frozen, False)
     if number <= 30:
         return Level("cc-pVTZ-DK", "", 9, True)
     return Level("aug-cc-pVTZ-DK", "aug-cc-pVQZ-DK", 14, True)
@@ -178,12 +184,14 @@ def _record(
     density: Array,
     contamination: float,
     method: str,
+    in_sphere: bool = False,
 ) -> Record:
     return {
         "energy": energy * HARTREE,
         "orbital_energy": None if orbital is None else orbital * HARTREE,
         "polarizability": None if polarizability is None else polarizability * BOHR**3,
         "spin_square_error": contamination,
+        "in_sphere": in_sphere,
         "grid": {"first": float(radial_grid()[0][0]), "last": float(radial_grid()[0][-1])},
         "density": [float(f"{value:.9g}") for value in density],
         "method": method,
@@ -209,18 +217,19 @@ def _correlated(
     mean_field = plain.hartree_fock(atom)
     cluster = _coupled_cluster(mean_field, theory.frozen)
     energy = float(mean_field.e_tot) if cluster is None else _energy(cluster)
-    inner = cluster
+    inner, inner_field = cluster, mean_field
     if dressed is not plain:
-        inner = _coupled_cluster(dressed.hartree_fock(atom, start=mean_field), theory.frozen)
+        inner_field = dressed.hartree_fock(atom, start=mean_field)
+        inner = _coupled_cluster(inner_field, theory.frozen)
     density = np.maximum(smooth + _correlation_density(inner), 0.0)
     density *= state.electrons / _count(density)
     increment = _increment(plain, mean_field)
-    polarizability = _polarizability(dressed, atom, inner)
+    polarizability = _polarizability(dressed, inner_field, inner)
     energy += increment - (_sphere_energy(plain, density) if plain.sphere else 0.0)
     square = float(mean_field.spin_square()[0])
     contamination = square - 0.5 * state.spin * (0.5 * state.spin + 1.0)
     method = _method(plain, dressed, cluster is not None)
-    return _record(energy, orbital, polarizability, density, contamination, method)
+    return _record(energy, orbital, polarizability, density, contamination, method, dressed.sphere)
 
 
 def _count(density: Array) -> float:
@@ -234,11 +243,11 @@ def _method(plain: _Calculation, dressed: _Calculation, correlated: bool) -> str
     method = f"{hamiltonian}UHF-CCSD(T)" if correlated else f"{hamiltonian}UHF"
     words = [f"energy {method}/{theory.basis}+spd, {theory.frozen} orbitals frozen"]
     if theory.large and correlated:
-        words.append(f"+ UMP2 {theory.basis} to {theory.large}")
+        words.append(f"+ UMP2 from {theory.basis} to the limit extrapolated with {theory.large}")
     words.append("density UHF/even-tempered")
     if correlated:
         words[-1] += f" + CCSD - UHF/{theory.basis}+spd, spherical average"
-        words.append("polarizability CCSD, finite field")
+        words.append(f"polarizability {theory.response}, finite field")
     sphere = f"Watson sphere {-plain.state.charge:+d} e, {SPHERES.get(symbol, 0):g} Å"
     if plain.sphere:
         words.append(f"unbound: {sphere}, its energy subtracted")
@@ -280,8 +289,8 @@ def _even_tempered(calculation: _Calculation) -> list[Any]:
     diffuse = 0.008 if calculation.state.charge <= 0 else 0.03
     ranges = {
         0: (diffuse, 5e4 * number**2, 2.2),
-        1: (diffuse, 100.0 * number**2, 2.3),
-        2: (4 * diffuse, 3.0 * number**2, 2.4),
+        1: (diffuse, 100.0 * number**2, 2.5),
+        2: (4 * diffuse, 3.0 * number**2, 2.7),
     }
     basis: list[Any] = []
     for momentum in range(max(shell.momentum for shell in calculation.state.shells) + 1):
@@ -339,7 +348,7 @@ def _correlation_density(cluster: Any | None) -> Array:
 
 
 def _increment(calculation: _Calculation, mean_field: Any) -> float:
-    """Hartree: change of the UMP2 energy to the large basis.
+    """Hartree: change of the UMP2 energy from the triple-zeta basis to the extrapolated limit.
 
     A state with a hole below its outermost electron has vanishing denominators; its increment is
     that of its ion, as an electron far outside hardly correlates.
@@ -350,11 +359,15 @@ def _increment(calculation: _Calculation, mean_field: Any) -> float:
     if _has_hole(mean_field):
         shells = shells[:-1]
         calculation.notes.append("UMP2 increment that of the ion without the outermost electron")
-    energies = []
+    fields, correlations = [], []
     for name in (theory.basis, theory.large):
         atom = calculation.atom(_diffuse(name, symbol), shells)
-        energies.append(_second_order(calculation.hartree_fock(atom, shells), theory.frozen))
-    return energies[1] - energies[0]
+        field = calculation.hartree_fock(atom, shells)
+        fields.append(float(field.e_tot))
+        correlations.append(_second_order(field, theory.frozen) - fields[-1])
+    triple, quadruple = correlations
+    limit = (64.0 * quadruple - 27.0 * triple) / 37.0
+    return fields[1] - fields[0] + limit - triple
 
 
 def _has_hole(mean_field: Any) -> bool:
@@ -380,12 +393,16 @@ def _sphere_energy(calculation: _Calculation, density: Array) -> float:
     return float(4.0 * np.pi * (radii**2 * weights * potential) @ density)
 
 
-def _polarizability(calculation: _Calculation, atom: Any, cluster: Any | None) -> float | None:
+def _polarizability(
+    calculation: _Calculation, mean_field: Any, cluster: Any | None
+) -> float | None:
     """Bohr³: mean of the directions; None where fields mix degenerate states."""
-    mean_field = calculation.hartree_fock(atom) if cluster is None else cluster._scf
-    dipoles = atom.intor_symmetric("int1e_r")
+    if calculation.level.response == "UMP2" and _has_hole(mean_field):
+        calculation.notes.append("no polarizability: UMP2 diverges with a hole below the valence")
+        return None
+    dipoles = mean_field.mol.intor_symmetric("int1e_r")
     axes = (2,) if calculation.state.cubic else (2, 0)
-    energy = float(mean_field.e_tot if cluster is None else cluster.e_tot)
+    energy = _response_energy(calculation, mean_field, cluster)
     found = []
     for axis in axes:
         try:
@@ -400,6 +417,16 @@ def _polarizability(calculation: _Calculation, atom: Any, cluster: Any | None) -
     return float(value)
 
 
+def _response_energy(
+    calculation: _Calculation, mean_field: Any, cluster: Any | None = None
+) -> float:
+    frozen = calculation.level.frozen
+    if calculation.level.response == "UMP2":
+        return _second_order(mean_field, frozen)
+    cluster = cluster or _coupled_cluster(mean_field, frozen)
+    return float(mean_field.e_tot if cluster is None else cluster.e_tot)
+
+
 def _response(calculation: _Calculation, start: Any, dipole: Array, energy: float) -> float:
     """Bohr³: polarisability along an axis; the field strength is chosen from the UHF response."""
     atom, weak = start.mol, 5e-4
@@ -408,6 +435,4 @@ def _response(calculation: _Calculation, start: Any, dipole: Array, energy: floa
     guess = max(float(-moment / weak), 0.1)
     strength = float(min(np.sqrt(2.0 * FIELD_ENERGY / guess), STRONGEST_FIELD))
     mean_field = calculation.hartree_fock(atom, extra=strength * dipole, start=start)
-    cluster = _coupled_cluster(mean_field, calculation.level.frozen)
-    induced = float(mean_field.e_tot if cluster is None else cluster.e_tot)
-    return 2.0 * (energy - induced) / strength**2
+    return 2.0 * (energy - _response_energy(calculation, mean_field)) / strength**2

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyscf import gto, lib, scf
+from pyscf import lib, scf
 from pyscf.dft.LebedevGrid import MakeAngularGrid
 
 from ecteam.reference.configurations import Shell
 from ecteam.reference.units import BOHR
 
-__all__ = ["determinant", "radial_grid", "spherical_average", "sphere_potential"]
+__all__ = ["determinant", "radial_grid", "sphere_potential", "spherical_average"]
 
 Array = NDArray[np.float64]
 Blocks = list[tuple[int, NDArray[np.int64]]]
@@ -102,7 +102,10 @@ def _blocks(atom: Any) -> Blocks:
             [atom.bas_angular(shell)] * atom.bas_nctr(shell) * (2 * atom.bas_angular(shell) + 1)
         )
     every = np.array(momenta)
-    return [(l, np.flatnonzero(every == l).reshape(-1, 2 * l + 1)) for l in range(every.max() + 1)]
+    return [
+        (momentum, np.flatnonzero(every == momentum).reshape(-1, 2 * momentum + 1))
+        for momentum in range(every.max() + 1)
+    ]
 
 
 def _spherical_orbitals(field: Any, shells: Sequence[Shell]) -> tuple[Array, Array]:
@@ -168,7 +171,7 @@ def _eigenvectors(fock: Array, overlap: Array, blocks: Blocks) -> Array:
 
 def _occupations(atom: Any, shells: Sequence[Shell], blocks: Blocks, *, fractional: bool) -> Array:
     occupations = np.zeros((2, atom.nao))
-    first = dict(zip((l for l, _ in blocks), _offsets(blocks), strict=True))
+    first = dict(zip((momentum for momentum, _ in blocks), _offsets(blocks), strict=True))
     seen: Counter[int] = Counter()
     for shell in shells:
         size = 2 * shell.momentum + 1
@@ -199,11 +202,13 @@ def _check_configuration(field: Any, shells: Sequence[Shell]) -> None:
     wanted: Counter[int] = Counter()
     for shell in shells:
         wanted[shell.momentum] += shell.up + shell.down
-    for l, block in _blocks(field.mol):
+    for momentum, block in _blocks(field.mol):
         found = float(populations[block].sum())
-        if abs(found - wanted[l]) > 0.3:
+        if abs(found - wanted[momentum]) > 0.3:
             label = _label(field.mol)
-            raise RuntimeError(f"{label}: {found:.2f} electrons of l = {l}, wanted {wanted[l]}")
+            raise RuntimeError(
+                f"{label}: {found:.2f} electrons of l = {momentum}, wanted {wanted[momentum]}"
+            )
 
 
 def radial_grid() -> tuple[Array, Array]:
