@@ -16,6 +16,7 @@ from ase.io import read
 
 from ecteam._core import EcteamError, InvalidInputError, NotConvergedError
 
+FAILED = 1
 BAD_INPUT = 2
 NOT_CONVERGED = 3
 

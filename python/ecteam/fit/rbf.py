@@ -13,6 +13,7 @@ solve, and with the whole programme where the inequalities matter.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import null_space
 from scipy.optimize import least_squares
 from scipy.sparse import csc_matrix
+
+from ecteam.slater import RadialFit, slater_functions, slater_moments
 
 __all__ = ["MOST_FUNCTIONS", "RadialFit", "Target", "fit_density", "solve_coefficients"]
 
@@ -94,48 +97,6 @@ class Target:
     def hartree(self) -> float:
         """Self energy ½∬ρρ/r of the density in e²/Å."""
         return 0.5 * float(self.volume @ (self.density * self.potential))
-
-
-@dataclass(frozen=True)
-class RadialFit:
-    """Sum of normalised 1s Slater functions.
-
-    Attributes
-    ----------
-    exponents : ndarray, shape (k,)
-        Increasing exponents in 1/Å.
-    coefficients : ndarray, shape (k,)
-        Electrons in each function, in e, of either sign.
-    """
-
-    exponents: Array
-    coefficients: Array
-
-    def density(self, radii: ArrayLike) -> Array:
-        """Density in e/Å³ at radii in Å, same shape as `radii`."""
-        return np.asarray(
-            _basis(np.asarray(radii, dtype=float), self.exponents) @ self.coefficients
-        )
-
-    def electrons(self) -> float:
-        """Electron count, Σ c."""
-        return float(self.coefficients.sum())
-
-    def cusp_error(self, cusp: float) -> float:
-        """Relative error of the cusp, -ρ'(0)/(κ ρ(0)) - 1, for κ in 1/Å."""
-        value = self.coefficients @ self.exponents**3
-        slope = self.coefficients @ self.exponents**4
-        return float(slope / (cusp * value) - 1.0)
-
-    def moment(self, power: int) -> float:
-        """∫ ρ r^power d³r in e Å^power for power ≥ -2: Σ c (power + 2)!/(2 ζ^power)."""
-        return float(_moments(self.exponents, power) @ self.coefficients)
-
-    def hartree(self) -> float:
-        """Self energy ½∬ρρ/r in e²/Å (C. C. J. Roothaan, J. Chem. Phys. 19, 1445 (1951))."""
-        a, b = self.exponents[:, None], self.exponents[None, :]
-        coulomb = a * b * (a * a + 3.0 * a * b + b * b) / (2.0 * (a + b) ** 3)
-        return float(0.5 * self.coefficients @ coulomb @ self.coefficients)
 
 
 def fit_density(
@@ -240,7 +201,7 @@ class _Search:
 
     def exponents(self, logarithms: Array) -> Array:
         steps = np.concatenate([[0.0], np.cumsum(logarithms)])
-        return np.minimum(self.target.decay * np.exp(steps), LARGEST_EXPONENT)
+        return np.asarray(np.minimum(self.target.decay * np.exp(steps), LARGEST_EXPONENT))
 
     def unconstrained(self, highest: float) -> Array:
         """Optimise without inequalities, from exponents up to `highest` times the cusp."""
@@ -265,7 +226,9 @@ class _Search:
     def _cost(self, fit: RadialFit) -> float:
         return float(np.sum(self._residuals_of(fit.exponents, fit.coefficients) ** 2))
 
-    def _optimise(self, residuals: object, start: Array, evaluations: int) -> Array:
+    def _optimise(
+        self, residuals: Callable[[Array], Array], start: Array, evaluations: int
+    ) -> Array:
         solution = least_squares(
             residuals, start, bounds=self.bounds, diff_step=1e-6, max_nfev=evaluations, ftol=1e-6
         )
@@ -290,15 +253,6 @@ class _Search:
         design, wanted = _weighted(zeta, self.target)
         ridge = SMALL_COEFFICIENTS / np.sqrt(self.target.electrons)
         return np.concatenate([design @ coefficients - wanted, ridge * coefficients])
-
-
-def _basis(radii: Array, zeta: Array) -> Array:
-    return np.asarray(zeta**3 / (8.0 * np.pi) * np.exp(-np.multiply.outer(radii, zeta)))
-
-
-def _moments(zeta: Array, power: int) -> Array:
-    factorial = float(np.prod(np.arange(1, power + 3)))
-    return np.asarray(0.5 * factorial / zeta**power)
 
 
 def _shape(zeta: Array, points: int) -> Array:
@@ -340,11 +294,11 @@ def _weighted(zeta: Array, target: Target) -> tuple[Array, Array]:
     """Design matrix and right side: density errors over (ρN)^½, then errors of the moments."""
     scale = 1.0 / np.sqrt(target.electrons)
     root = scale * np.sqrt(target.volume / (target.density + FLOOR * target.electrons))
-    basis = _basis(target.radii, zeta)
+    basis = slater_functions(target.radii, zeta)
     rows, right = [root[:, None] * basis], [root * target.density]
     for name, power in (("inverse", -1), ("mean", 1), ("squared", 2)):
         weight = MOMENT_WEIGHTS[name] / target.moment(power)
-        rows.append(weight * _moments(zeta, power)[None, :])
+        rows.append(weight * slater_moments(zeta, power)[None, :])
         right.append(np.array([MOMENT_WEIGHTS[name]]))
     # To first order in the error, the self energy errs by that of the density's own potential.
     weight = 0.5 * MOMENT_WEIGHTS["hartree"] / target.hartree()

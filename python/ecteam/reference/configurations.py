@@ -96,6 +96,12 @@ class State:
         return sum(shell.up - shell.down for shell in self.shells)
 
     @property
+    def shell_count(self) -> int:
+        """Occupied electron shells: the largest principal quantum number."""
+        expanded = re.sub(r"\[(\w+)\]", lambda match: _CORES[match[1]], self.configuration)
+        return max((int(word[0]) for word in expanded.split()), default=0)
+
+    @property
     def cubic(self) -> bool:
         """Whether x, y and z are equivalent: S terms, and F terms of d shells."""
         open_shells = [shell for shell in self.shells if _is_open(shell)]
