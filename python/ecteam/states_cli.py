@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -90,7 +91,7 @@ def plot(
         save_figure(element, output)
 
 
-def _reference_layer():  # type: ignore[no-untyped-def]
+def _reference_layer() -> ModuleType:
     """Import what only building needs."""
     try:
         import mendeleev  # noqa: F401

@@ -26,7 +26,7 @@ SMALLEST = 1e-9
 
 
 def computed_density(symbol: str, name: str) -> tuple[Array, Array] | None:
-    """Calculated radial density that the shipped library was fitted to.
+    """Read the calculated radial density that the shipped library was fitted to.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ OUTLIER = 0.2
 
 
 def energy_errors(library: Library, name: str, heaviest: int = 118) -> dict[str, float]:
-    """Computed minus observed energy in eV of the states of a name, by element.
+    """Collect computed minus observed energies in eV of the states of a name, by element.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 from pyscf import cc, gto, mp
 
-from ecteam.reference.configurations import SPHERES, Shell, State
+from ecteam.reference.configurations import Shell, State, sphere_radius
 from ecteam.reference.spherical import (
     determinant,
     radial_grid,
@@ -139,7 +139,7 @@ class _Calculation:
         )
 
     def sphere_matrix(self, atom: Any) -> Array:
-        return sphere_potential(atom, -self.state.charge, SPHERES[self.state.symbol])
+        return sphere_potential(atom, -self.state.charge, sphere_radius(self.state.symbol))
 
 
 def compute_state(state: State) -> Record:
@@ -248,7 +248,7 @@ def _method(plain: _Calculation, dressed: _Calculation, correlated: bool) -> str
     if correlated:
         words[-1] += f" + CCSD - UHF/{theory.basis}+spd, spherical average"
         words.append(f"polarizability {theory.response}, finite field")
-    sphere = f"Watson sphere {-plain.state.charge:+d} e, {SPHERES.get(symbol, 0):g} Å"
+    sphere = f"Watson sphere {-plain.state.charge:+d} e, {sphere_radius(symbol):g} Å"
     if plain.sphere:
         words.append(f"unbound: {sphere}, its energy subtracted")
     elif dressed.sphere:
@@ -388,7 +388,7 @@ def _second_order(mean_field: Any, frozen: int) -> float:
 def _sphere_energy(calculation: _Calculation, density: Array) -> float:
     """Hartree: potential energy of the electrons in the Watson sphere."""
     radii, weights = radial_grid()
-    radius = SPHERES[calculation.state.symbol]
+    radius = sphere_radius(calculation.state.symbol)
     potential = calculation.state.charge * BOHR / np.maximum(radii, radius)
     return float(4.0 * np.pi * (radii**2 * weights * potential) @ density)
 

@@ -12,8 +12,9 @@ import re
 from dataclasses import dataclass
 
 from ase.data import atomic_numbers
+from ase.data.vdw_alvarez import vdw_radii
 
-__all__ = ["SPHERES", "ElementStates", "Shell", "State", "element_states", "shells"]
+__all__ = ["ElementStates", "Shell", "State", "element_states", "shells", "sphere_radius"]
 
 _LETTERS = "spd"
 _CORES = {
@@ -247,26 +248,17 @@ degenerate; 2p is orthogonal to the ground state by symmetry. Ni: 3d⁸4s² ³F 
 DIANIONS = {"O": "[Ne]", "S": "[Ar]"}
 """Closed-shell dianions, unbound in vacuum."""
 
-SPHERES = {
-    "He": 1.43,
-    "Be": 1.98,
-    "N": 1.66,
-    "Ne": 1.58,
-    "Mg": 2.51,
-    "Ar": 1.83,
-    "Ca": 2.62,
-    "Sc": 2.58,
-    "Mn": 2.45,
-    "Zn": 2.39,
-    "Kr": 2.25,
-    "O": 1.40,
-    "S": 1.84,
-}
-"""Å: radius of the charged sphere that holds an unbound anion.
+IONIC_RADII = {"O": 1.40, "S": 1.84}
+"""Å: of O²⁻ and S²⁻ (R. D. Shannon, Acta Cryst. A 32, 751 (1976))."""
 
-R. E. Watson, Phys. Rev. 111, 1108 (1958). The ionic radii of O²⁻ and S²⁻ (R. D. Shannon, Acta
-Cryst. A 32, 751 (1976)), van der Waals radii elsewhere (S. Alvarez, Dalton Trans. 42, 8617 (2013)).
-"""
+
+def sphere_radius(symbol: str) -> float:
+    """Radius in Å of the charged sphere that holds an unbound anion.
+
+    R. E. Watson, Phys. Rev. 111, 1108 (1958): the ionic radius of O²⁻ and S²⁻, the van der Waals
+    radius elsewhere (S. Alvarez, Dalton Trans. 42, 8617 (2013), through ASE).
+    """
+    return IONIC_RADII.get(symbol, float(vdw_radii[atomic_numbers[symbol]]))
 
 
 def element_states(symbol: str) -> list[State]:
