@@ -42,6 +42,9 @@ SMALL_COEFFICIENTS = 3e-5
 """Weight of the coefficients (in electron counts) in the choice of the exponents."""
 MARGINS = (1e-8, 1e-6, 1e-5, 1e-4, 1e-3)
 """Smallest scaled densities (per electron) tried until the density is positive in between."""
+NUCLEUS = 1e-3
+"""Smallest scaled density (per electron) at the nucleus, so that the cusp does not drown in rounding
+where the density vanishes there, as in 2p of hydrogen."""
 FLOOR = 1e-6
 """1/Å³: density per electron below which an error weighs no more."""
 MOMENT_WEIGHTS = {"inverse": 10.0, "mean": 1.0, "squared": 0.3, "hartree": 20.0}
@@ -182,7 +185,8 @@ def solve_coefficients(exponents: ArrayLike, target: Target, limit: float = 40.0
     bound = np.full(len(zeta), limit * target.electrons)
     rows = np.vstack([-shape @ free, free, -free])
     for margin in MARGINS:
-        least = margin * target.electrons
+        least = np.full(len(shape), margin * target.electrons)
+        least[0] = NUCLEUS * target.electrons
         right = np.concatenate([shape @ particular - least, bound - particular, bound + particular])
         coefficients = particular + free @ _quadratic_programme(r, residual, rows, right)
         coefficients = _refined(coefficients, zeta, target)
