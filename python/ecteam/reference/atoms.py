@@ -169,12 +169,22 @@ def compute_state(state: State) -> Record:
     plain = _Calculation(state, level(state.symbol), sphere=not state.bound)
     if state.configuration == "1s1":
         return _hydrogenic(plain)
-    smooth, orbital = _smooth_density(plain)
+    smooth, orbital = _hold(plain)
     dressed = plain
     if not plain.sphere and state.charge < 0 and orbital > WEAKEST_ORBITAL:
         dressed = _Calculation(state, plain.level, sphere=True)
         smooth, orbital = _smooth_density(dressed)
     return _correlated(plain, dressed, smooth, orbital)
+
+
+def _hold(calculation: _Calculation) -> tuple[Array, float]:
+    """Smooth density; an anion whose electron drifts off instead of converging is not bound."""
+    try:
+        return _smooth_density(calculation)
+    except RuntimeError:
+        if calculation.sphere or calculation.state.charge >= 0:
+            raise
+        return np.empty(0), np.inf
 
 
 def _record(

@@ -65,7 +65,8 @@ def determinant(
         If either SCF does not converge or the determinant left its configuration.
     """
     field = _field(atom, relativistic, potential)
-    if start is None:
+    spherical = start is None
+    if spherical:
         orbitals, occupations = _spherical_orbitals(field, shells)
     else:
         field._eri = start._eri
@@ -74,6 +75,8 @@ def determinant(
     field = scf.addons.mom_occ(field, orbitals, occupations)
     field.conv_tol, field.conv_tol_grad, field.max_cycle = 1e-10, 1e-5, MAX_CYCLES
     field.kernel(dm0=matrix)
+    if not field.converged and spherical:
+        _converge_by_symmetry(field, shells, matrix)
     if not field.converged:
         raise RuntimeError(f"UHF did not converge for {_label(atom)}")
     _check_configuration(field, shells)
@@ -88,6 +91,42 @@ def _field(atom: Any, relativistic: bool, potential: Array | None) -> Any:
         core = field.get_hcore() + potential
         field.get_hcore = lambda *_: core
     return field
+
+
+_IRREPS = (("Ag",), ("B3u", "B2u", "B1u"), ("B1g", "B3g", "Ag", "B2g", "Ag"))
+"""Representations of the real orbitals of each l in D₂h, in PySCF's order."""
+
+
+def _converge_by_symmetry(field: Any, shells: Sequence[Shell], matrix: Array) -> None:
+    """Converge at second order with fixed occupations of the D₂h representations.
+
+    For weakly bound electrons: occupation by overlap can swap a p for a diffuse s, and
+    extrapolation wanders.
+    """
+    atom = field.mol.copy()
+    atom.symmetry = "D2h"
+    atom.build(False, False)
+    symmetric = _field(atom, False, None)
+    core = field.get_hcore()
+    symmetric.get_hcore = lambda *_: core
+    symmetric._eri = field._eri
+    symmetric.irrep_nelec = _electrons_by_irrep(shells)
+    symmetric.conv_tol, symmetric.conv_tol_grad = field.conv_tol, field.conv_tol_grad
+    symmetric = symmetric.newton()
+    symmetric.max_cycle = MAX_CYCLES
+    symmetric.kernel(dm0=matrix)
+    field.converged, field.e_tot = symmetric.converged, symmetric.e_tot
+    field.mo_coeff = np.array([np.asarray(orbitals) for orbitals in symmetric.mo_coeff])
+    field.mo_energy, field.mo_occ = np.array(symmetric.mo_energy), np.array(symmetric.mo_occ)
+
+
+def _electrons_by_irrep(shells: Sequence[Shell]) -> dict[str, tuple[int, int]]:
+    counts: dict[str, list[int]] = {name: [0, 0] for names in _IRREPS for name in names}
+    for shell in shells:
+        for spin, components in enumerate(shell.components):
+            for component in components:
+                counts[_IRREPS[shell.momentum][component]][spin] += 1
+    return {name: (up, down) for name, (up, down) in counts.items()}
 
 
 def _label(atom: Any) -> str:
