@@ -261,3 +261,20 @@ def test_build_reproduces_the_shipped_numbers(build, tmp_path: Path) -> None:
                 assert state.polarizability_computed == alpha
             ours, theirs = state.density.density(radii), shipped.density.density(radii)
             np.testing.assert_allclose(ours, theirs, rtol=0.02, atol=1e-6)
+
+
+def test_potential_from_the_library() -> None:
+    from ase import Atoms
+
+    potential = ecteam.Potential.from_library(["Na", "Cl"])
+    assert potential.elements == dict.fromkeys(("Cl", "Na"), ["ground", "cation", "anion"])
+    # Far apart, neutral atoms are the lowest state and the zero of energy.
+    apart = ecteam.evaluate(Atoms("NaCl", [[0, 0, 0], [30, 0, 0]]), potential)
+    assert apart.energy == pytest.approx(0.0, abs=1e-6)
+    # Two Cl⁻, beyond the reach of their densities, repel as points.
+    ions = Atoms("Cl2", [[0, 0, 0], [20, 0, 0]])
+    affinity = ecteam.states("Cl")["anion"].energy
+    energy = ecteam.evaluate(ions, potential, total_charge=-2.0).energy
+    assert energy == pytest.approx(2 * affinity + 14.399645 / 20, abs=1e-4)
+    with pytest.raises(ecteam.InvalidInputError, match="H to Kr"):
+        ecteam.Potential.from_library(["U"])

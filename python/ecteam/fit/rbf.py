@@ -42,9 +42,11 @@ SMALL_COEFFICIENTS = 3e-5
 """Weight of the coefficients (in electron counts) in the choice of the exponents."""
 MARGINS = (1e-8, 1e-6, 1e-5, 1e-4, 1e-3)
 """Smallest scaled densities (per electron) tried until the density is positive in between."""
+STARTS = (1.05, 1.1, 1.2, 1.3, 1.45, 1.7, 2.2, 3.0)
+"""Largest exponents of the even-tempered starts, in cusps."""
 NUCLEUS = 1e-3
-"""Smallest scaled density (per electron) at the nucleus, so that the cusp does not drown in rounding
-where the density vanishes there, as in 2p of hydrogen."""
+"""Smallest scaled density (per electron) at the nucleus, so that the cusp does not drown in
+rounding where the density vanishes there, as in 2p of hydrogen."""
 FLOOR = 1e-6
 """1/Å³: density per electron below which an error weighs no more."""
 MOMENT_WEIGHTS = {"inverse": 10.0, "mean": 1.0, "squared": 0.3, "hartree": 20.0}
@@ -136,7 +138,7 @@ def fit_density(
             f"{target.cusp:g} 1/Å, got {functions} and {target.decay:g} 1/Å"
         )
     search = _Search(target, functions, ratio, limit)
-    starts = [search.unconstrained(highest) for highest in (1.05, 1.3, 1.6, 2.0, 3.0)]
+    starts = [search.unconstrained(highest) for highest in STARTS]
     starts.sort(key=search.cost)
     found: list[tuple[float, RadialFit]] = []
     for start in starts:

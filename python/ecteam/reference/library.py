@@ -36,9 +36,19 @@ Folder = str | os.PathLike[str]
 
 VERSION = "1"
 """Version of the numbers in the shipped library."""
+_ADDED_D = "the added 3d electron is under-correlated: triple-zeta basis, 3s and 3p frozen"
+_REMOVED_D = "3d¹⁰ and 3d⁵ correlation in a triple-zeta basis with 3s and 3p frozen"
+_HOLE = "presumably the perturbative triples, with a valence p hole below the Rydberg electron"
 REMARKS = {
-    "Sc": "anion: computed for the triplet; the observed 3d 4s² 4p ¹D is an open-shell singlet",
+    "Sc anion": "computed for 3d 4s² 4p high-spin; the observed ¹D is an open-shell singlet",
+    **dict.fromkeys(("Ti anion", "V anion", "Fe anion", "Co anion", "Ni anion"), _ADDED_D),
+    **dict.fromkeys(
+        (f"{symbol} excited" for symbol in ("Sc", "Ti", "V", "Fe", "Co", "Ni")), _ADDED_D
+    ),
+    **dict.fromkeys((f"{symbol} excited" for symbol in ("N", "P", "As")), _HOLE),
+    **dict.fromkeys(("Cr cation", "Cu cation", "Cu excited"), _REMOVED_D),
 }
+"""What is known or presumed about energies far from experiment."""
 
 
 def parse_elements(text: str) -> list[str]:
@@ -272,8 +282,8 @@ def _entry(state: State, records: dict[str, Fields], fit: Fields, table: Observe
         "ionisation_energy": origin,
         "density": "constrained radial fit of the computed density",
     }
-    if energy is not None and state.symbol in REMARKS and state.name == "anion":
-        provenance["remark"] = REMARKS[state.symbol]
+    if _name(state) in REMARKS:
+        provenance["remark"] = REMARKS[_name(state)]
     return {
         "name": state.name,
         "configuration": state.configuration,

@@ -65,8 +65,7 @@ def determinant(
         If either SCF does not converge or the determinant left its configuration.
     """
     field = _field(atom, relativistic, potential)
-    spherical = start is None
-    if spherical:
+    if start is None:
         orbitals, occupations = _spherical_orbitals(field, shells)
     else:
         field._eri = start._eri
@@ -75,7 +74,7 @@ def determinant(
     field = scf.addons.mom_occ(field, orbitals, occupations)
     field.conv_tol, field.conv_tol_grad, field.max_cycle = 1e-10, 1e-5, MAX_CYCLES
     field.kernel(dm0=matrix)
-    if not field.converged and spherical:
+    if not field.converged and start is None:
         _converge_by_symmetry(field, shells, matrix)
     if not field.converged:
         raise RuntimeError(f"UHF did not converge for {_label(atom)}")
