@@ -74,11 +74,13 @@ def determinant(
     field = scf.addons.mom_occ(field, orbitals, occupations)
     field.conv_tol, field.conv_tol_grad, field.max_cycle = 1e-10, 1e-5, MAX_CYCLES
     field.kernel(dm0=matrix)
-    if not field.converged and start is None:
+    if start is None and not (field.converged and _wrong_momentum(field, shells) is None):
         _converge_by_symmetry(field, shells, matrix)
     if not field.converged:
         raise RuntimeError(f"UHF did not converge for {_label(atom)}")
-    _check_configuration(field, shells)
+    problem = _wrong_momentum(field, shells)
+    if problem is not None:
+        raise RuntimeError(f"{_label(atom)}: {problem}")
     return field
 
 
@@ -230,8 +232,8 @@ def _offsets(blocks: Blocks) -> Iterator[int]:
         position += block.size
 
 
-def _check_configuration(field: Any, shells: Sequence[Shell]) -> None:
-    """Electrons of each l in the determinant, within what anisotropy may mix."""
+def _wrong_momentum(field: Any, shells: Sequence[Shell]) -> str | None:
+    """Say where electrons of each l differ by more than what anisotropy may mix."""
     overlap = field.get_ovlp()
     values, vectors = np.linalg.eigh(overlap)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
@@ -243,10 +245,8 @@ def _check_configuration(field: Any, shells: Sequence[Shell]) -> None:
     for momentum, block in _blocks(field.mol):
         found = float(populations[block].sum())
         if abs(found - wanted[momentum]) > 0.3:
-            label = _label(field.mol)
-            raise RuntimeError(
-                f"{label}: {found:.2f} electrons of l = {momentum}, wanted {wanted[momentum]}"
-            )
+            return f"{found:.2f} electrons of l = {momentum}, wanted {wanted[momentum]}"
+    return None
 
 
 def radial_grid() -> tuple[Array, Array]:
