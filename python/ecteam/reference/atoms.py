@@ -17,7 +17,6 @@ sphere minus the potential energy of their density in it.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +26,7 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 from pyscf import cc, gto, mp
 
+from ecteam.reference.bases import augmented, even_tempered
 from ecteam.reference.configurations import Shell, State, sphere_radius
 from ecteam.reference.spherical import (
     determinant,
@@ -222,7 +222,7 @@ def _correlated(
     plain: _Calculation, dressed: _Calculation, smooth: Array, orbital: float
 ) -> Record:
     state, theory = plain.state, plain.level
-    basis = _diffuse(theory.basis, state.symbol)
+    basis = augmented(theory.basis, state.symbol)
     atom = plain.atom(basis)
     mean_field = plain.hartree_fock(atom)
     cluster = _coupled_cluster(mean_field, theory.frozen)
@@ -266,53 +266,9 @@ def _method(plain: _Calculation, dressed: _Calculation, correlated: bool) -> str
     return "; ".join([*words, *dict.fromkeys(plain.notes + dressed.notes)])
 
 
-def _primitives(basis: Any) -> dict[int, list[float]]:
-    """Exponents of each l."""
-    found: dict[int, list[float]] = {}
-    for shell in basis:
-        rows = [row for row in shell[1:] if not isinstance(row, int)]
-        found.setdefault(shell[0], []).extend(row[0] for row in rows)
-    return found
-
-
-def _load(name: str, symbol: str) -> list[Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return list(gto.basis.load(name, symbol))
-
-
-def _diffuse(name: str, symbol: str) -> list[Any]:
-    """Load a basis and add one more diffuse s, p and d function in geometric progression."""
-    basis = _load(name, symbol)
-    added: list[Any] = []
-    for momentum, exponents in _primitives(basis).items():
-        smallest = sorted(set(exponents))[:2]
-        if momentum <= 2 and len(smallest) == 2:
-            ratio = min(smallest[1] / smallest[0], 4.0)
-            added.append([momentum, [smallest[0] / ratio, 1.0]])
-    return basis + added
-
-
-def _even_tempered(calculation: _Calculation) -> list[Any]:
-    """Uncontracted functions up to the largest occupied l, from the outer tail to the nucleus."""
-    number = int(atomic_numbers[calculation.state.symbol])
-    diffuse = 0.008 if calculation.state.charge <= 0 else 0.03
-    ranges = {
-        0: (diffuse, 5e4 * number**2, 2.2),
-        1: (diffuse, 100.0 * number**2, 2.5),
-        2: (4 * diffuse, 3.0 * number**2, 2.7),
-    }
-    basis: list[Any] = []
-    for momentum in range(max(shell.momentum for shell in calculation.state.shells) + 1):
-        low, high, ratio = ranges[momentum]
-        count = int(np.ceil(np.log(high / low) / np.log(ratio))) + 1
-        basis += [[momentum, [float(low * ratio**k), 1.0]] for k in range(count)]
-    return basis
-
-
 def _smooth_density(calculation: _Calculation) -> tuple[Array, float]:
     """Hartree-Fock density in e/Å³ on the radial grid, and the outermost orbital energy."""
-    atom = calculation.atom(_even_tempered(calculation))
+    atom = calculation.atom(even_tempered(calculation.state))
     mean_field = calculation.hartree_fock(atom)
     density = spherical_average(atom, np.sum(mean_field.make_rdm1(), axis=0), radial_grid()[0])
     outermost = float(np.asarray(mean_field.mo_energy)[np.asarray(mean_field.mo_occ) > 0].max())
@@ -371,7 +327,7 @@ def _increment(calculation: _Calculation, mean_field: Any) -> float:
         calculation.notes.append("UMP2 increment that of the ion without the outermost electron")
     fields, correlations = [], []
     for name in (theory.basis, theory.large):
-        atom = calculation.atom(_diffuse(name, symbol), shells)
+        atom = calculation.atom(augmented(name, symbol), shells)
         field = calculation.hartree_fock(atom, shells)
         fields.append(float(field.e_tot))
         correlations.append(_second_order(field, theory.frozen) - fields[-1])
