@@ -41,18 +41,22 @@ def exact_density(exponents: NDArray[np.float64], electrons: float, cusp: float)
 
 
 @given(
-    nuclear=st.integers(1, 18),
+    nuclear=st.integers(1, 36),
     fraction=st.floats(0.6, 1.2),
     decay=st.floats(0.2, 0.9),
     shares=st.lists(st.floats(0.05, 1.0), min_size=2, max_size=5),
+    steps=st.lists(st.floats(1.15, 3.0), min_size=4, max_size=10),
 )
-@settings(max_examples=60, deadline=None)
-def test_constraints_hold_for_random_densities(
-    nuclear: int, fraction: float, decay: float, shares: list[float]
+@settings(max_examples=100, deadline=None)
+def test_constraints_hold_for_random_densities_and_exponents(
+    nuclear: int, fraction: float, decay: float, shares: list[float], steps: list[float]
 ) -> None:
     slowest = 2.0 * decay / BOHR
     target = make_target(nuclear, nuclear * fraction, slowest, np.array(shares))
-    exponents = np.geomspace(slowest, max(1.6 * target.cusp, 6.0 * slowest), 8)
+    # The largest exponent must be beyond the cusp, else no positive density has it.
+    reach = max(1.6 * target.cusp, 6.0 * slowest) / slowest
+    logarithms = np.cumsum(np.log(steps))
+    exponents = slowest * np.exp(np.append(0.0, logarithms * np.log(reach) / logarithms[-1]))
     fit = solve_coefficients(exponents, target)
     assert fit.electrons() == pytest.approx(target.electrons, rel=1e-12)
     assert abs(fit.cusp_error(target.cusp)) < 1e-12
@@ -78,8 +82,10 @@ def test_fit_recovers_a_smooth_density(nuclear: int, electrons: float) -> None:
 def test_moments_of_hydrogen() -> None:
     hydrogen = RadialFit(np.array([2.0 / BOHR]), np.ones(1))
     assert hydrogen.electrons() == 1.0
-    assert hydrogen.inverse_radius() == pytest.approx(1.0 / BOHR, rel=1e-14)
-    assert hydrogen.squared_radius() == pytest.approx(3.0 * BOHR**2, rel=1e-14)
+    assert hydrogen.moment(-1) == pytest.approx(1.0 / BOHR, rel=1e-14)
+    assert hydrogen.moment(0) == pytest.approx(1.0, rel=1e-14)
+    assert hydrogen.moment(1) == pytest.approx(1.5 * BOHR, rel=1e-14)
+    assert hydrogen.moment(2) == pytest.approx(3.0 * BOHR**2, rel=1e-14)
     # Half of the Coulomb integral of two 1s electrons, 5/8 Hartree.
     assert hydrogen.hartree() == pytest.approx(5.0 / 16.0 / BOHR, rel=1e-14)
     assert hydrogen.cusp_error(2.0 / BOHR) == pytest.approx(0.0, abs=1e-14)
@@ -95,7 +101,7 @@ def test_report_agrees_with_quadrature() -> None:
     assert all(abs(probe["error"]) < 1e-3 * probe["reference"] for probe in quality["probes"])
 
 
-@pytest.mark.parametrize(("functions", "decay"), [(2, 1.0), (6, 0.0), (6, 100.0)])
+@pytest.mark.parametrize(("functions", "decay"), [(2, 1.0), (13, 1.0), (6, 0.0), (6, 100.0)])
 def test_impossible_requests_are_refused(functions: int, decay: float) -> None:
     target = Target(RADII, WEIGHTS, np.exp(-RADII), 1.0, 4.0, decay)
     with pytest.raises(ValueError, match="decay"):

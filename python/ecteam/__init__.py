@@ -18,6 +18,7 @@ from ecteam.density import electron_density, write_cube
 from ecteam.encoder import EncodedDensity, encode
 from ecteam.evaluate import Result, evaluate
 from ecteam.interop import read_setfl
+from ecteam.library import AtomicState, Element, states
 from ecteam.neighbors import neighbor_list
 from ecteam.potential import Potential, available, load
 from ecteam.sampling import SampledDensity
@@ -26,8 +27,10 @@ __version__ = version("ecteam")
 
 __all__ = [
     "ECTEAM",
+    "AtomicState",
     "DecodedDensity",
     "EcteamError",
+    "Element",
     "EncodedDensity",
     "InvalidInputError",
     "NotConvergedError",
@@ -44,5 +47,6 @@ __all__ = [
     "load",
     "neighbor_list",
     "read_setfl",
+    "states",
     "write_cube",
 ]

@@ -1,6 +1,6 @@
-"""Command line: ``ecteam run``, ``ecteam show``, ``ecteam demo`` and ``ecteam design``.
+"""Command line: ``ecteam run``, ``show``, ``demo``, ``design``, ``states`` and others.
 
-Exit codes: 0 fine, 2 bad input, 3 not converged.
+Exit codes: 0 fine, 1 failed calculations, 2 bad input, 3 not converged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import typer
 from ase import Atoms
 from rich.console import Console
 
-from ecteam import __version__
+from ecteam import __version__, states_cli
 from ecteam._core import InvalidInputError
 from ecteam.calculator import ECTEAM
 from ecteam.cli_common import JsonFlag, PotentialName, one_line_errors, read_structure
@@ -33,6 +33,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 app.command()(properties)
 app.add_typer(design_app, name="design")
 app.add_typer(reference_app, name="reference")
+app.add_typer(states_cli.app, name="states")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What all commands share: errors on one line, reading structures, common options.
 
-Exit codes: 0 fine, 2 bad input, 3 not converged.
+Exit codes: 0 fine, 1 failed calculations, 2 bad input, 3 not converged.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ase.io import read
 
 from ecteam._core import EcteamError, InvalidInputError, NotConvergedError
 
+FAILED = 1
 BAD_INPUT = 2
 NOT_CONVERGED = 3
 

@@ -14,6 +14,7 @@ from ase import Atoms
 
 from ecteam import _core, rows
 from ecteam.files import whole_file
+from ecteam.library import read_library
 
 if TYPE_CHECKING:
     from ecteam.terms import Expression
@@ -55,6 +56,59 @@ class Potential:
         """
         unsealed = {key: value for key, value in fields.items() if key != "sha256"}
         return cls.from_json(json.dumps(unsealed))
+
+    @classmethod
+    def from_library(
+        cls,
+        elements: Sequence[str],
+        *,
+        states: Sequence[str] = ("ground", "cation", "anion"),
+        electronic_temperature: float = 0.02,
+        radius: float = 8.0,
+        switch_width: float = 3.0,
+    ) -> Potential:
+        """Start a potential from the shipped atomic states, before any fit.
+
+        State energies, densities and electrostatics are complete and have no fitted parameter;
+        there are no embedding functions, repulsions or resonance yet.
+
+        Parameters
+        ----------
+        elements : sequence of str
+            Chemical symbols, H to Kr.
+        states : sequence of str
+            Names of the states of each element; the first must be ``ground``.
+        electronic_temperature : float
+            Width of the ensemble, eV.
+        radius, switch_width : float
+            Range of the short-ranged functions and of the switch inside it, Å.
+
+        Raises
+        ------
+        InvalidInputError
+            If the library lacks an element or a state.
+        PotentialFormatError
+            If a range or the temperature is not allowed, or there is no element.
+        """
+        library = read_library()
+        return cls.from_dict(
+            {
+                "format": "ecteam/1",
+                "name": "library-" + "-".join(symbol.lower() for symbol in elements),
+                "description": "Isolated atomic states and their electrostatics; nothing fitted.",
+                "citation": f"ecteam library of atomic states {library.version}, "
+                f"SHA-256 {library.sha256}",
+                "units": {"energy": "eV", "length": "Å", "charge": "e"},
+                "elements": {
+                    symbol: {"states": [library[symbol][n].to_potential() for n in states]}
+                    for symbol in elements
+                },
+                "repulsions": [],
+                "resonances": [],
+                "electronic_temperature": electronic_temperature,
+                "cutoff": {"radius": radius, "switch_width": switch_width},
+            }
+        )
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from scipy.interpolate import CubicSpline
 
 from ecteam.fit.rbf import FARTHEST, RadialFit, Target
 
-__all__ = ["quality_report"]
+__all__ = ["PROBES", "quality_report"]
 
 Array = NDArray[np.float64]
 
@@ -33,26 +33,22 @@ def quality_report(fit: RadialFit, target: Target) -> dict[str, Any]:
     dict
         ``absolute_error``: ∫|Δρ| in e; ``count_error``: e; ``target_count_error``: that of the
         reference on its grid, e; ``cusp_error``, ``hartree_error``, ``inverse_radius_error``,
-        ``squared_radius_error``: relative; ``smallest_density``: min ρ exp(ζ₀ r) in e/Å³ on
-        0..30 bohr; ``largest_coefficient``: in electron counts; ``probes``: per distance in Å, the
-        reference density and the error of the fit in e/Å³.
+        ``mean_radius_error``, ``squared_radius_error``: relative; ``smallest_density``:
+        min ρ exp(ζ₀ r) in e/Å³ on 0..30 bohr; ``largest_coefficient``: in electron counts;
+        ``probes``: per distance in Å, the reference density and the error of the fit in e/Å³.
     """
-    volume = 4.0 * np.pi * target.radii**2 * target.weights
-    density = fit.density(target.radii)
-    errors = np.abs(density - target.density)
-    reference = target.density
-    fine = np.linspace(0.0, FARTHEST, 6001)
+    errors = np.abs(fit.density(target.radii) - target.density)
+    fine = np.concatenate([np.geomspace(1e-4, 0.1, 1000), np.linspace(0.0, FARTHEST, 6001)])
     scaled = fit.density(fine) * np.exp(fit.exponents[0] * fine)
-    inverse = float(volume @ (reference / target.radii))
-    squared = float(volume @ (reference * target.radii**2))
     return {
-        "absolute_error": float(volume @ errors),
+        "absolute_error": float(target.volume @ errors),
         "count_error": fit.electrons() - target.electrons,
-        "target_count_error": float(volume @ reference) - target.electrons,
+        "target_count_error": target.moment(0) - target.electrons,
         "cusp_error": fit.cusp_error(target.cusp),
-        "hartree_error": fit.hartree() / _hartree(target, volume) - 1.0,
-        "inverse_radius_error": fit.inverse_radius() / inverse - 1.0,
-        "squared_radius_error": fit.squared_radius() / squared - 1.0,
+        "hartree_error": fit.hartree() / target.hartree() - 1.0,
+        "inverse_radius_error": fit.moment(-1) / target.moment(-1) - 1.0,
+        "mean_radius_error": fit.moment(1) / target.moment(1) - 1.0,
+        "squared_radius_error": fit.moment(2) / target.moment(2) - 1.0,
         "smallest_density": float(scaled.min()),
         "largest_coefficient": float(np.abs(fit.coefficients).max() / target.electrons),
         "probes": [_probe(fit, target, distance) for distance in PROBES],
@@ -64,10 +60,3 @@ def _probe(fit: RadialFit, target: Target, distance: float) -> dict[str, float]:
     reference = float(np.exp(CubicSpline(np.log(target.radii), logarithm)(np.log(distance))))
     value = float(fit.density(distance))
     return {"distance": distance, "reference": reference, "error": value - reference}
-
-
-def _hartree(target: Target, volume: Array) -> float:
-    """Self energy ½∬ρρ/r of the reference density in e²/Å, by the shell theorem."""
-    shells = volume * target.density
-    inside = np.cumsum(shells) - 0.5 * shells
-    return float(shells @ (inside / target.radii))

@@ -7,12 +7,15 @@ nuclear cusp (T. Kato, Commun. Pure Appl. Math. 10, 151 (1957)) hold to rounding
 non-negative, and the smallest exponent is given (the decay is that of the ionisation energy,
 J. Katriel and E. R. Davidson, PNAS 77, 4403 (1980)). For fixed exponents the coefficients solve a
 convex quadratic programme; the other exponents follow by variable projection (G. H. Golub and
-V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973)).
+V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973)), first with the equalities only, which is a linear
+solve, and with the whole programme where the inequalities matter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import clarabel
 import numpy as np
@@ -21,22 +24,34 @@ from scipy.linalg import null_space
 from scipy.optimize import least_squares
 from scipy.sparse import csc_matrix
 
-__all__ = ["RadialFit", "Target", "fit_density", "solve_coefficients"]
+from ecteam.slater import RadialFit, slater_functions, slater_moments
+
+__all__ = ["MOST_FUNCTIONS", "RadialFit", "Target", "fit_density", "solve_coefficients"]
 
 Array = NDArray[np.float64]
 
+MOST_FUNCTIONS = 12
+"""Largest number of functions that the potential format and the engine take."""
 FARTHEST = 15.88
 """Å (30 bohr): the density is non-negative up to here, and beyond as its last term rules."""
-
-
+LARGEST_EXPONENT = 199.0
+"""1/Å: the potential format takes 200."""
 LARGEST_RATIO = 8.0
 """Largest ratio of neighbouring exponents."""
-SMALL_COEFFICIENTS = 1e-3
+SMALL_COEFFICIENTS = 3e-5
 """Weight of the coefficients (in electron counts) in the choice of the exponents."""
 MARGINS = (1e-8, 1e-6, 1e-5, 1e-4, 1e-3)
 """Smallest scaled densities (per electron) tried until the density is positive in between."""
+STARTS = (1.05, 1.1, 1.2, 1.3, 1.45, 1.7, 2.2, 3.0)
+"""Largest exponents of the even-tempered starts, in cusps."""
+NUCLEUS = 1e-3
+"""Smallest scaled density (per electron) at the nucleus, so that the cusp does not drown in
+rounding where the density vanishes there, as in 2p of hydrogen."""
 FLOOR = 1e-6
 """1/Å³: density per electron below which an error weighs no more."""
+MOMENT_WEIGHTS = {"inverse": 10.0, "mean": 1.0, "squared": 0.3, "hartree": 20.0}
+"""Weights of the relative errors of ⟨1/r⟩, ⟨r⟩, ⟨r²⟩ and the Hartree energy, against
+(∫(Δρ)²/ρ d³r / N)^½."""
 
 
 @dataclass(frozen=True)
@@ -66,51 +81,27 @@ class Target:
     cusp: float
     decay: float
 
+    @cached_property
+    def volume(self) -> Array:
+        """Quadrature weights of ∫ d³r in Å³, shape (m,)."""
+        return 4.0 * np.pi * self.radii**2 * self.weights
 
-@dataclass(frozen=True)
-class RadialFit:
-    """Sum of normalised 1s Slater functions.
+    def moment(self, power: int) -> float:
+        """∫ ρ r^power d³r in e Å^power."""
+        return float(self.volume @ (self.density * self.radii**power))
 
-    Attributes
-    ----------
-    exponents : ndarray, shape (k,)
-        Increasing exponents in 1/Å.
-    coefficients : ndarray, shape (k,)
-        Electrons in each function, in e, of either sign.
-    """
-
-    exponents: Array
-    coefficients: Array
-
-    def density(self, radii: ArrayLike) -> Array:
-        """Density in e/Å³ at radii in Å, same shape as `radii`."""
-        return np.asarray(
-            _basis(np.asarray(radii, dtype=float), self.exponents) @ self.coefficients
-        )
-
-    def electrons(self) -> float:
-        """Electron count, Σ c."""
-        return float(self.coefficients.sum())
-
-    def cusp_error(self, cusp: float) -> float:
-        """Relative error of the cusp, -ρ'(0)/(κ ρ(0)) - 1, for κ in 1/Å."""
-        value = self.coefficients @ self.exponents**3
-        slope = self.coefficients @ self.exponents**4
-        return float(slope / (cusp * value) - 1.0)
-
-    def inverse_radius(self) -> float:
-        """∫ ρ/r dr in e/Å: Σ c ζ/2."""
-        return float(self.coefficients @ self.exponents / 2.0)
-
-    def squared_radius(self) -> float:
-        """∫ ρ r² dr in e Å²: Σ 12 c/ζ²."""
-        return float(self.coefficients @ (12.0 / self.exponents**2))
+    @cached_property
+    def potential(self) -> Array:
+        """Electrostatic potential of the density over the Coulomb constant, e/Å, shape (m,)."""
+        shells = self.volume * self.density
+        inside = np.cumsum(shells) - 0.5 * shells
+        outside = shells / self.radii
+        beyond = outside.sum() - np.cumsum(outside) + 0.5 * outside
+        return np.asarray(inside / self.radii + beyond)
 
     def hartree(self) -> float:
-        """Self energy ½∬ρρ/r in e²/Å (C. C. J. Roothaan, J. Chem. Phys. 19, 1445 (1951))."""
-        a, b = self.exponents[:, None], self.exponents[None, :]
-        coulomb = a * b * (a * a + 3.0 * a * b + b * b) / (2.0 * (a + b) ** 3)
-        return float(0.5 * self.coefficients @ coulomb @ self.coefficients)
+        """Self energy ½∬ρρ/r of the density in e²/Å."""
+        return 0.5 * float(self.volume @ (self.density * self.potential))
 
 
 def fit_density(
@@ -123,7 +114,7 @@ def fit_density(
     target : Target
         Density and constraints.
     functions : int
-        Number of functions, at least 3.
+        Number of functions, 3 to `MOST_FUNCTIONS`.
     ratio : float
         Smallest ratio of neighbouring exponents.
     limit : float
@@ -137,19 +128,26 @@ def fit_density(
     Raises
     ------
     ValueError
-        If there are fewer than 3 functions, or the decay is not below the cusp.
+        If the number of functions is out of range, or the decay is not below the cusp.
     RuntimeError
         If the quadratic programme has no solution from any start.
     """
-    if functions < 3 or not 0.0 < target.decay < target.cusp:
-        raise ValueError("need 3 functions or more and a decay between 0 and the cusp")
+    if not 3 <= functions <= MOST_FUNCTIONS or not 0.0 < target.decay < target.cusp:
+        raise ValueError(
+            f"need 3 to {MOST_FUNCTIONS} functions and a decay between 0 and the cusp "
+            f"{target.cusp:g} 1/Å, got {functions} and {target.decay:g} 1/Å"
+        )
+    search = _Search(target, functions, ratio, limit)
+    starts = [search.unconstrained(highest) for highest in STARTS]
+    starts.sort(key=search.cost)
     found: list[tuple[float, RadialFit]] = []
-    for highest in (1.3, 2.0, 3.0):
-        start = np.geomspace(target.decay, highest * target.cusp, functions)
+    for start in starts:
         try:
-            found.append(_optimise(target, np.diff(np.log(start)), ratio, limit))
+            found.append(search.constrained(start))
         except RuntimeError:
             continue
+        if len(found) == 2:
+            break
     if not found:
         raise RuntimeError("no start of the radial fit has a feasible density")
     return min(found, key=lambda item: item[0])[1]
@@ -158,8 +156,9 @@ def fit_density(
 def solve_coefficients(exponents: ArrayLike, target: Target, limit: float = 40.0) -> RadialFit:
     """Solve for the coefficients at given exponents: a convex quadratic programme.
 
-    Minimises ∫ (Δρ)²/(ρ + δ) 4πr² dr, which bounds (∫|Δρ|)²/N, subject to the exact count and
-    cusp (eliminated through a null-space basis), ρ ≥ 0 and bounded coefficients.
+    Minimises ∫ (Δρ)²/(ρ + δ) d³r, which bounds (∫|Δρ|)²/N, plus weighted squares of the errors of
+    ⟨1/r⟩, ⟨r⟩, ⟨r²⟩ and (linearised) of the Hartree energy, subject to the exact count and cusp
+    (eliminated through a null-space basis), ρ ≥ 0 and bounded coefficients.
 
     Parameters
     ----------
@@ -188,40 +187,78 @@ def solve_coefficients(exponents: ArrayLike, target: Target, limit: float = 40.0
     bound = np.full(len(zeta), limit * target.electrons)
     rows = np.vstack([-shape @ free, free, -free])
     for margin in MARGINS:
-        least = margin * target.electrons
+        least = np.full(len(shape), margin * target.electrons)
+        least[0] = NUCLEUS * target.electrons
         right = np.concatenate([shape @ particular - least, bound - particular, bound + particular])
         coefficients = particular + free @ _quadratic_programme(r, residual, rows, right)
+        coefficients = _refined(coefficients, zeta, target)
         if (fine @ coefficients).min() >= 0.0:
             return RadialFit(zeta, coefficients)
     raise RuntimeError("radial fit: the density is negative between the points of the constraint")
 
 
-def _optimise(target: Target, start: Array, ratio: float, limit: float) -> tuple[float, RadialFit]:
+class _Search:
     """Variable projection: bounded least squares in the logarithms of the exponent ratios."""
 
-    def exponents(logarithms: Array) -> Array:
+    def __init__(self, target: Target, functions: int, ratio: float, limit: float) -> None:
+        self.target, self.limit = target, limit
+        self.functions = functions
+        self.bounds = (np.log(ratio), np.log(LARGEST_RATIO))
+
+    def exponents(self, logarithms: Array) -> Array:
         steps = np.concatenate([[0.0], np.cumsum(logarithms)])
-        return np.asarray(target.decay * np.exp(steps))
+        return np.asarray(np.minimum(self.target.decay * np.exp(steps), LARGEST_EXPONENT))
 
-    def residuals(logarithms: Array) -> Array:
-        fit = solve_coefficients(exponents(logarithms), target, limit)
-        design, wanted = _weighted(fit.exponents, target)
-        penalty = SMALL_COEFFICIENTS * fit.coefficients / target.electrons
-        return np.concatenate([design @ fit.coefficients - wanted, penalty])
+    def unconstrained(self, highest: float) -> Array:
+        """Optimise without inequalities, from exponents up to `highest` times the cusp."""
+        low, high = self.bounds
+        last = min(highest * self.target.cusp, 0.98 * LARGEST_EXPONENT)
+        start = np.diff(np.log(np.geomspace(self.target.decay, last, self.functions)))
+        return self._optimise(self._free_residuals, np.clip(start, low + 0.01, high - 0.01), 100)
 
-    low, high = np.log(ratio), np.log(LARGEST_RATIO)
-    solution = least_squares(
-        residuals,
-        np.clip(start, low + 0.01, high - 0.01),
-        bounds=(low, high),
-        diff_step=1e-5,
-        max_nfev=80,
-    )
-    return float(solution.cost), solve_coefficients(exponents(solution.x), target, limit)
+    def constrained(self, start: Array) -> tuple[float, RadialFit]:
+        """Solve the whole programme; optimise on where the inequalities cost more than a little."""
+        fit = solve_coefficients(self.exponents(start), self.target, self.limit)
+        cost = self._cost(fit)
+        if cost > 1.1 * self.cost(start):
+            start = self._optimise(self._residuals, start, 12)
+            fit = solve_coefficients(self.exponents(start), self.target, self.limit)
+            cost = self._cost(fit)
+        return cost, fit
 
+    def cost(self, logarithms: Array) -> float:
+        return float(np.sum(self._free_residuals(logarithms) ** 2))
 
-def _basis(radii: Array, zeta: Array) -> Array:
-    return np.asarray(zeta**3 / (8.0 * np.pi) * np.exp(-np.multiply.outer(radii, zeta)))
+    def _cost(self, fit: RadialFit) -> float:
+        return float(np.sum(self._residuals_of(fit.exponents, fit.coefficients) ** 2))
+
+    def _optimise(
+        self, residuals: Callable[[Array], Array], start: Array, evaluations: int
+    ) -> Array:
+        solution = least_squares(
+            residuals, start, bounds=self.bounds, diff_step=1e-6, max_nfev=evaluations, ftol=1e-6
+        )
+        return np.asarray(solution.x)
+
+    def _free_residuals(self, logarithms: Array) -> Array:
+        zeta = self.exponents(logarithms)
+        particular, free = _equalities(zeta, self.target)
+        design, wanted = _weighted(zeta, self.target)
+        ridge = SMALL_COEFFICIENTS / np.sqrt(self.target.electrons)
+        matrix = np.vstack([design @ free, ridge * free])
+        right = np.concatenate([wanted - design @ particular, -ridge * particular])
+        unknown = np.linalg.lstsq(matrix, right, rcond=None)[0]
+        return np.asarray(matrix @ unknown - right)
+
+    def _residuals(self, logarithms: Array) -> Array:
+        zeta = self.exponents(logarithms)
+        fit = solve_coefficients(zeta, self.target, self.limit)
+        return self._residuals_of(zeta, fit.coefficients)
+
+    def _residuals_of(self, zeta: Array, coefficients: Array) -> Array:
+        design, wanted = _weighted(zeta, self.target)
+        ridge = SMALL_COEFFICIENTS / np.sqrt(self.target.electrons)
+        return np.concatenate([design @ coefficients - wanted, ridge * coefficients])
 
 
 def _shape(zeta: Array, points: int) -> Array:
@@ -235,19 +272,45 @@ def _shape(zeta: Array, points: int) -> Array:
     return np.asarray(rows / np.abs(rows).max(axis=1, keepdims=True))
 
 
-def _equalities(zeta: Array, target: Target) -> tuple[Array, Array]:
-    """Particular solution and null space of the count and cusp constraints."""
+def _constraints(zeta: Array, target: Target) -> tuple[Array, Array]:
+    """Rows and right sides of the count and cusp constraints."""
     cusp = zeta**3 * (zeta - target.cusp)
     matrix = np.vstack([np.ones_like(zeta), cusp / np.abs(cusp).max()])
-    right = np.array([target.electrons, 0.0])
+    return matrix, np.array([target.electrons, 0.0])
+
+
+def _equalities(zeta: Array, target: Target) -> tuple[Array, Array]:
+    """Particular solution and null space of the count and cusp constraints."""
+    matrix, right = _constraints(zeta, target)
     particular = np.linalg.lstsq(matrix, right, rcond=None)[0]
     return np.asarray(particular), np.asarray(null_space(matrix))
 
 
+def _refined(coefficients: Array, zeta: Array, target: Target) -> Array:
+    """Remove the rounding errors of count and cusp, which cancel from larger terms."""
+    matrix, right = _constraints(zeta, target)
+    exact, wanted = matrix.astype(np.longdouble), right.astype(np.longdouble)
+    for _ in range(2):
+        missing = np.asarray(wanted - exact @ coefficients, dtype=float)
+        coefficients = coefficients + np.linalg.lstsq(matrix, missing, rcond=None)[0]
+    return coefficients
+
+
 def _weighted(zeta: Array, target: Target) -> tuple[Array, Array]:
-    volume = 4.0 * np.pi * target.radii**2 * target.weights
-    root = np.sqrt(volume / (target.density + FLOOR * target.electrons))
-    return np.asarray(root[:, None] * _basis(target.radii, zeta)), np.asarray(root * target.density)
+    """Design matrix and right side: density errors over (ρN)^½, then errors of the moments."""
+    scale = 1.0 / np.sqrt(target.electrons)
+    root = scale * np.sqrt(target.volume / (target.density + FLOOR * target.electrons))
+    basis = slater_functions(target.radii, zeta)
+    rows, right = [root[:, None] * basis], [root * target.density]
+    for name, power in (("inverse", -1), ("mean", 1), ("squared", 2)):
+        weight = MOMENT_WEIGHTS[name] / target.moment(power)
+        rows.append(weight * slater_moments(zeta, power)[None, :])
+        right.append(np.array([MOMENT_WEIGHTS[name]]))
+    # To first order in the error, the self energy errs by that of the density's own potential.
+    weight = 0.5 * MOMENT_WEIGHTS["hartree"] / target.hartree()
+    rows.append(2.0 * weight * ((target.volume * target.potential) @ basis)[None, :])
+    right.append(np.array([2.0 * MOMENT_WEIGHTS["hartree"]]))
+    return np.vstack(rows), np.concatenate(right)
 
 
 def _quadratic_programme(r: Array, residual: Array, rows: Array, right: Array) -> Array:

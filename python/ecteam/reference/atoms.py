@@ -1,371 +1,404 @@
-"""Isolated atomic states with PySCF: energies, spherical densities and their radial fits.
+"""Isolated atomic states with PySCF: energies, spherical densities, polarisabilities.
 
-``python -m ecteam.reference.atoms -o states.json`` writes all states. Energies are CCSD(T) with a
-UHF reference, relative to the neutral ground state. Densities are spherical averages, exact for
-one electron, otherwise
+Energy: UHF-CCSD(T) in the element's basis; where a larger basis of the same family exists, plus
+the change of UMP2 from the one to the limit extrapolated from both (X⁻³, A. Halkier et al., Chem.
+Phys. Lett. 286, 243 (1998); Hartree-Fock that of the larger). Density: spherical averages of
 
-    ρ = ρ_UHF(large s,p basis) + ρ_CCSD(basis) - ρ_UHF(basis)
+    ρ = ρ_UHF(even-tempered) + ρ_CCSD(basis) - ρ_UHF(basis),
 
-with the unrelaxed CCSD density: the few primitives of a triple-zeta basis leave ripples of some
-0.04 e in the Hartree-Fock density, which the difference does not have. Where the density has
-fallen to `TAIL_DENSITY` a finite Gaussian basis is no longer right; the fit sees the asymptotic
-form r^β exp(-κ r), κ = 2√(2I), β = 4(q+1)/κ - 2 (J. Katriel and E. R. Davidson, PNAS 77, 4403
-(1980)), while its reported quality is against the density without that tail.
+the determinant's density in some twenty uncontracted functions of each occupied l, smooth down to
+the nucleus, plus what correlation (unrelaxed CCSD) does to it. Polarisability: second derivative of
+the CCSD (from K on UMP2) energy by finite fields, averaged over directions. Elements from K on use
+the spin-free exact two-component Hamiltonian.
+
+Unbound anions sit in a Watson sphere, a shell of the opposite charge; their energy is that in the
+sphere minus the potential energy of their density in it.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyscf
+from ase.data import atomic_numbers
 from numpy.typing import NDArray
-from pyscf import cc, gto, scf
-from pyscf.dft.LebedevGrid import MakeAngularGrid
-from rich.progress import track
+from pyscf import cc, gto, mp
 
-from ecteam.fit.quality import quality_report
-from ecteam.fit.rbf import RadialFit, Target, fit_density
-from ecteam.reference.runs import write_atomic
+from ecteam.reference.bases import augmented, even_tempered
+from ecteam.reference.configurations import Shell, State, sphere_radius
+from ecteam.reference.spherical import (
+    determinant,
+    radial_grid,
+    sphere_potential,
+    spherical_average,
+)
 from ecteam.reference.units import BOHR, HARTREE
 
-__all__ = ["ELEMENTS", "AtomResult", "State", "atomic_states", "compute_atom"]
+__all__ = ["Level", "compute_state", "level"]
 
 Array = NDArray[np.float64]
+Record = dict[str, Any]
+
+COUPLED_CLUSTER_TOLERANCE = 1e-8
+FIELD_ENERGY = 2e-4
+"""Hartree: wanted induction energy ½αF², large against convergence, small against γF⁴/24."""
+STRONGEST_FIELD = 0.01
+MOST_POLARIZABLE = 5e3
+"""Bohr³: a larger response means a level crossing, not a polarisability."""
+WEAKEST_ORBITAL = -0.004
+"""Hartree: an electron bound by less in Hartree-Fock is given the sphere for its density."""
 
 
 @dataclass(frozen=True)
-class State:
-    """A state of an element.
+class Level:
+    """How an element is computed.
 
     Attributes
     ----------
-    name : str
-        ``ground``, ``cation``, ``anion`` or ``dianion``.
-    charge : int
-        Charge in e.
-    spin : int
-        Unpaired electrons, 2S.
-    ionised_spin : int
-        Unpaired electrons of what is left after removing one electron.
-    bound : bool
-        Whether the state is stable in vacuum.
+    basis : str
+        Basis of coupled cluster; one diffuse s, p and d function each is added.
+    large : str
+        Basis of the UMP2 increment; empty for none.
+    frozen : int
+        Core orbitals that are not correlated.
+    relativistic : bool
+        Spin-free exact two-component Hamiltonian.
     """
-
-    name: str
-    charge: int
-    spin: int
-    ionised_spin: int = 0
-    bound: bool = True
-
-
-@dataclass(frozen=True)
-class Element:
-    """Basis set, frozen core orbitals, large basis set of the density, and states."""
 
     basis: str
-    frozen: int
     large: str
-    states: tuple[State, ...]
+    frozen: int
+    relativistic: bool
+
+    @property
+    def response(self) -> str:
+        """Method of the polarisability."""
+        return "UMP2" if self.relativistic else "CCSD"
 
 
-ELEMENTS = {
-    "H": Element("aug-cc-pVTZ", 0, "aug-cc-pV5Z", (State("ground", 0, 1), State("cation", 1, 0))),
-    "O": Element(
-        "aug-cc-pVTZ",
-        1,
-        "aug-cc-pV5Z",
-        (State("ground", 0, 2, 3), State("anion", -1, 1, 2), State("dianion", -2, 0, 1, False)),
-    ),
-    "Li": Element("def2-QZVPPD", 0, "cc-pV5Z", (State("ground", 0, 1), State("cation", 1, 0, 1))),
-    "Na": Element("def2-QZVPPD", 1, "cc-pV5Z", (State("ground", 0, 1), State("cation", 1, 0, 1))),
-    "F": Element(
-        "aug-cc-pVTZ", 1, "aug-cc-pV5Z", (State("ground", 0, 1, 2), State("anion", -1, 0, 1))
-    ),
-    "Cl": Element(
-        "aug-cc-pVTZ", 5, "aug-cc-pV5Z", (State("ground", 0, 1, 2), State("anion", -1, 0, 1))
-    ),
-}
-"""Elements and states that the command writes."""
+def level(symbol: str) -> Level:
+    """Level of theory of an element, H to Kr.
 
-UNBOUND_DECAYS = (1.6, 1.8, 2.0, 2.2)
-"""1/Å: decays tried for a state without an ionisation energy; the best fit decides."""
-
-
-TAIL_DENSITY = 3e-5
-"""e/Å³: density below which the asymptotic form takes over in the fit."""
-FUNCTIONS = 10
-"""Slater functions per density."""
-
-
-@dataclass(frozen=True)
-class AtomResult:
-    """Energy and spherical density of an isolated atom.
-
-    Attributes
-    ----------
-    energy : float
-        Total energy in eV.
-    radii, weights : ndarray, shape (m,)
-        Radial quadrature of ∫ dr in Å.
-    density : ndarray, shape (m,)
-        Spherically averaged density in e/Å³.
-    method : str
-        How energy and density were made.
+    s-block metals correlate the shell below the valence and so use (truncated) atomic natural
+    orbitals made for that; transition metals freeze the argon core less 3s, 3p.
     """
+    number = int(atomic_numbers[symbol])
+    if symbol in ("Li", "Be"):
+        return Level("ano@7s6p4d2f", "", 0, False)
+    if symbol in ("Na", "Mg"):
+        return Level("ano@6s5p3d2f", "", 1, False)
+    if symbol in ("K", "Ca"):
+        return Level("ano-rcc@7s6p4d2f", "", 5, True)
+    if number <= 18:
+        frozen = 0 if number <= 2 else 1 if number <= 10 else 5
+        return Level("aug-cc-pVTZ", "aug-cc-pVQZ", frozen, False)
+    if number <= 30:
+        return Level("cc-pVTZ-DK", "", 9, True)
+    return Level("aug-cc-pVTZ-DK", "aug-cc-pVQZ-DK", 14, True)
 
-    energy: float
-    radii: Array
-    weights: Array
-    density: Array
-    method: str
+
+@dataclass
+class _Calculation:
+    """A state at its level, with what several of its parts need."""
+
+    state: State
+    level: Level
+    sphere: bool
+    notes: list[str] = field(default_factory=list)
+
+    def atom(self, basis: Any, shells: tuple[Shell, ...] | None = None) -> Any:
+        shells = self.state.shells if shells is None else shells
+        electrons = sum(shell.up + shell.down for shell in shells)
+        return gto.M(
+            atom=self.state.symbol,
+            basis={self.state.symbol: basis},
+            charge=int(atomic_numbers[self.state.symbol]) - electrons,
+            spin=sum(shell.up - shell.down for shell in shells),
+            verbose=0,
+            max_memory=6000,
+        )
+
+    def hartree_fock(
+        self,
+        atom: Any,
+        shells: tuple[Shell, ...] | None = None,
+        extra: Array | None = None,
+        start: Any | None = None,
+    ) -> Any:
+        potential = self.sphere_matrix(atom) if self.sphere else None
+        if extra is not None:
+            potential = extra if potential is None else potential + extra
+        return determinant(
+            atom,
+            self.state.shells if shells is None else shells,
+            relativistic=self.level.relativistic,
+            potential=potential,
+            start=start,
+        )
+
+    def sphere_matrix(self, atom: Any) -> Array:
+        return sphere_potential(atom, -self.state.charge, sphere_radius(self.state.symbol))
 
 
-def compute_atom(
-    symbol: str, charge: int, spin: int, element: Element, correlated: bool = True
-) -> AtomResult:
-    """Compute an isolated atom.
+def compute_state(state: State) -> Record:
+    """Compute an isolated atomic state.
 
     Parameters
     ----------
-    symbol : str
-        Chemical symbol.
-    charge, spin : int
-        Charge in e and unpaired electrons 2S.
-    element : Element
-        Basis sets and frozen core.
-    correlated : bool
-        With the correlation part of the density and the diffuse functions of its large basis;
-        without both, a finite basis holds electrons that would otherwise leave.
+    state : State
+        What to compute.
 
     Returns
     -------
-    AtomResult
+    dict
+        ``energy``: total, eV; ``orbital_energy``: of the outermost orbital, eV (None without
+        electrons); ``polarizability``: Å³ or None; ``density``: e/Å³ on `radial_grid`;
+        ``spin_square_error``: ⟨S²⟩ − S(S+1) of the determinant; ``method``, ``versions``: what was
+        done with what.
 
     Raises
     ------
     RuntimeError
-        If the SCF or the coupled-cluster equations do not converge.
+        If a self-consistent field or the coupled-cluster equations do not converge, or the
+        determinant is not of the wanted configuration.
     """
-    atom = gto.M(atom=symbol, basis=element.basis, charge=charge, spin=spin, verbose=0)
-    if atom.nelectron == 0:
-        radii, weights = _radial_grid()
-        return AtomResult(0.0, radii, weights, np.zeros_like(radii), "bare nucleus")
-    field = _hartree_fock(atom)
-    if atom.nelectron == 1:
-        return _one_electron(field, element)
-    return _many_electrons(field, element, correlated)
+    if state.electrons == 0:
+        return _record(0.0, None, 0.0, np.zeros_like(radial_grid()[0]), 0.0, "bare nucleus")
+    plain = _Calculation(state, level(state.symbol), sphere=not state.bound)
+    if state.configuration == "1s1":
+        return _hydrogenic(plain)
+    smooth, orbital = _hold(plain)
+    dressed = plain
+    if not plain.sphere and state.charge < 0 and orbital > WEAKEST_ORBITAL:
+        dressed = _Calculation(state, plain.level, sphere=True)
+        smooth, orbital = _smooth_density(dressed)
+    return _correlated(plain, dressed, smooth, orbital)
 
 
-def _one_electron(field: Any, element: Element) -> AtomResult:
-    radii, weights = _radial_grid()
-    exponent = 2.0 * field.mol.atom_charge(0) / BOHR
-    exact = exponent**3 / (8.0 * np.pi) * np.exp(-exponent * radii)
-    method = f"PySCF {pyscf.__version__} UHF/{element.basis} energy, exact hydrogenic density"
-    return AtomResult(field.e_tot * HARTREE, radii, weights, exact, method)
+def _hold(calculation: _Calculation) -> tuple[Array, float]:
+    """Smooth density; an anion whose electron drifts off instead of converging is not bound."""
+    try:
+        return _smooth_density(calculation)
+    except RuntimeError:
+        if calculation.sphere or calculation.state.charge >= 0:
+            raise
+        return np.empty(0), np.inf
 
 
-def _many_electrons(field: Any, element: Element, correlated: bool) -> AtomResult:
-    radii, weights = _radial_grid()
-    energy, matrix = _coupled_cluster(field, element.frozen)
-    large = element.large if correlated else element.large.removeprefix("aug-")
-    density = _large_density(field.mol, large, radii)
-    source = f"UHF/{large} s,p functions"
-    if correlated:
-        uncorrelated = np.sum(field.make_rdm1(), axis=0)
-        density += _spherical_average(field.mol, matrix - uncorrelated, radii)
-        source += f" + unrelaxed CCSD/{element.basis} - UHF/{element.basis}"
-    method = (
-        f"PySCF {pyscf.__version__} UHF-CCSD(T)/{element.basis}, {element.frozen} frozen core "
-        f"orbitals; density: {source}, spherical average (Lebedev, 50 points)"
-    )
-    return AtomResult(energy * HARTREE, radii, weights, np.maximum(density, 0.0), method)
-
-
-def atomic_states(symbol: str) -> list[dict[str, Any]]:
-    """Compute and fit all states of an element.
-
-    Parameters
-    ----------
-    symbol : str
-        Chemical symbol, a key of `ELEMENTS`.
-
-    Returns
-    -------
-    list of dict
-        One JSON serialisable entry per state; see the package documentation of
-        ``ecteam-states/1``.
-    """
-    element = ELEMENTS[symbol]
-    nuclear = gto.charge(symbol)
-
-    @cache
-    def atom(charge: int, spin: int, bound: bool = True) -> AtomResult:
-        return compute_atom(symbol, charge, spin, element, correlated=bound)
-
-    neutral = atom(0, element.states[0].spin).energy
-    entries = []
-    for state in element.states:
-        result = atom(state.charge, state.spin, state.bound)
-        ionisation = None
-        if state.charge < nuclear:
-            ionisation = atom(state.charge + 1, state.ionised_spin).energy - result.energy
-        entries.append(_entry(state, result, result.energy - neutral, ionisation, nuclear))
-    return entries
-
-
-def _entry(
-    state: State, result: AtomResult, energy: float, ionisation: float | None, nuclear: int
-) -> dict[str, Any]:
-    electrons = nuclear - state.charge
-    fit, quality, note = _fit(state, result, ionisation, nuclear, electrons)
+def _record(
+    energy: float,
+    orbital: float | None,
+    polarizability: float | None,
+    density: Array,
+    contamination: float,
+    method: str,
+    in_sphere: bool = False,
+) -> Record:
     return {
-        "name": state.name,
-        "charge": state.charge,
-        "multiplicity": state.spin + 1,
-        "energy": energy,
-        "bound": state.bound,
-        "ionisation_energy": ionisation,
-        "rbf": {
-            "exponents": fit.exponents.tolist(),
-            "coefficients": fit.coefficients.tolist(),
-        },
-        "quality": quality,
-        "provenance": result.method + note,
+        "energy": energy * HARTREE,
+        "orbital_energy": None if orbital is None else orbital * HARTREE,
+        "polarizability": None if polarizability is None else polarizability * BOHR**3,
+        "spin_square_error": contamination,
+        "in_sphere": in_sphere,
+        "grid": {"first": float(radial_grid()[0][0]), "last": float(radial_grid()[0][-1])},
+        "density": [float(f"{value:.9g}") for value in density],
+        "method": method,
+        "versions": {"pyscf": pyscf.__version__, "numpy": np.__version__},
     }
 
 
-def _fit(
-    state: State, result: AtomResult, ionisation: float | None, nuclear: int, electrons: int
-) -> tuple[RadialFit, dict[str, Any], str]:
-    """Radial fit, its quality and what to add to the provenance."""
-    if electrons == 0:
-        return RadialFit(np.empty(0), np.empty(0)), {}, ""
-    cusp = 2.0 * nuclear / BOHR
-
-    def target(decay: float) -> Target:
-        return Target(result.radii, result.weights, result.density, electrons, cusp, decay)
-
-    if electrons == 1:
-        fit = RadialFit(np.array([cusp]), np.ones(1))
-        return fit, quality_report(fit, target(cusp)), ""
-    if state.bound and ionisation is not None:
-        goal = target(2.0 * np.sqrt(2.0 * ionisation / HARTREE) / BOHR)
-        fit = fit_density(_with_tail(goal, state.charge + 1), functions=FUNCTIONS)
-        note = f"; fitted with the asymptotic tail below {TAIL_DENSITY:g} e/Å³"
-        return fit, quality_report(fit, goal), note
-    return _fit_unbound([target(decay) for decay in UNBOUND_DECAYS])
+def _hydrogenic(calculation: _Calculation) -> Record:
+    """One electron in 1s: everything is known."""
+    nuclear = int(atomic_numbers[calculation.state.symbol])
+    energy = -0.5 * nuclear**2
+    zeta = 2.0 * nuclear / BOHR
+    density = zeta**3 / (8.0 * np.pi) * np.exp(-zeta * radial_grid()[0])
+    return _record(energy, energy, 4.5 / nuclear**4, density, 0.0, "exact hydrogenic 1s")
 
 
-def _fit_unbound(targets: Sequence[Target]) -> tuple[RadialFit, dict[str, Any], str]:
-    """Fit with the decay that describes the basis-bound density best."""
-    tried = []
-    for goal in targets:
-        fit = fit_density(goal, functions=FUNCTIONS)
-        tried.append((fit, quality_report(fit, goal), goal.decay))
-    fit, quality, decay = min(tried, key=lambda item: float(item[1]["absolute_error"]))
-    note = (
-        "; UNBOUND in vacuum: energy and density are those of electrons held by a finite basis, "
-        f"without diffuse functions for the density; decay {decay:.2f} 1/Å "
-        "is the best fit, not from an ionisation energy"
+def _correlated(
+    plain: _Calculation, dressed: _Calculation, smooth: Array, orbital: float
+) -> Record:
+    state, theory = plain.state, plain.level
+    basis = augmented(theory.basis, state.symbol)
+    atom = plain.atom(basis)
+    mean_field = plain.hartree_fock(atom)
+    cluster = _coupled_cluster(mean_field, theory.frozen)
+    energy = float(mean_field.e_tot) if cluster is None else _energy(cluster)
+    inner, inner_field = cluster, mean_field
+    if dressed is not plain:
+        inner_field = dressed.hartree_fock(atom, start=mean_field)
+        inner = _coupled_cluster(inner_field, theory.frozen)
+    density = np.maximum(smooth + _correlation_density(inner), 0.0)
+    density *= state.electrons / _count(density)
+    increment = _increment(plain, mean_field)
+    polarizability = _polarizability(dressed, inner_field, inner)
+    energy += increment - (_sphere_energy(plain, density) if plain.sphere else 0.0)
+    square = float(mean_field.spin_square()[0])
+    contamination = square - 0.5 * state.spin * (0.5 * state.spin + 1.0)
+    method = _method(plain, dressed, cluster is not None)
+    return _record(energy, orbital, polarizability, density, contamination, method, dressed.sphere)
+
+
+def _count(density: Array) -> float:
+    radii, weights = radial_grid()
+    return float(4.0 * np.pi * (radii**2 * weights) @ density)
+
+
+def _method(plain: _Calculation, dressed: _Calculation, correlated: bool) -> str:
+    theory, symbol = plain.level, plain.state.symbol
+    hamiltonian = "sf-X2C " if theory.relativistic else ""
+    method = f"{hamiltonian}UHF-CCSD(T)" if correlated else f"{hamiltonian}UHF"
+    words = [f"energy {method}/{theory.basis}+spd, {theory.frozen} orbitals frozen"]
+    if theory.large and correlated:
+        words.append(f"+ UMP2 from {theory.basis} to the limit extrapolated with {theory.large}")
+    words.append("density UHF/even-tempered")
+    if correlated:
+        words[-1] += f" + CCSD - UHF/{theory.basis}+spd, spherical average"
+        words.append(f"polarizability {theory.response}, finite field")
+    sphere = f"Watson sphere {-plain.state.charge:+d} e, {sphere_radius(symbol):g} Å"
+    if plain.sphere:
+        words.append(f"unbound: {sphere}, its energy subtracted")
+    elif dressed.sphere:
+        words.append(f"not bound by UHF: density and polarizability in a {sphere}")
+    return "; ".join([*words, *dict.fromkeys(plain.notes + dressed.notes)])
+
+
+def _smooth_density(calculation: _Calculation) -> tuple[Array, float]:
+    """Hartree-Fock density in e/Å³ on the radial grid, and the outermost orbital energy."""
+    atom = calculation.atom(even_tempered(calculation.state))
+    mean_field = calculation.hartree_fock(atom)
+    density = spherical_average(atom, np.sum(mean_field.make_rdm1(), axis=0), radial_grid()[0])
+    outermost = float(np.asarray(mean_field.mo_energy)[np.asarray(mean_field.mo_occ) > 0].max())
+    return density, outermost
+
+
+def _coupled_cluster(mean_field: Any, frozen: int) -> Any | None:
+    """Converged CCSD; None if fewer than two electrons are correlated."""
+    if mean_field.mol.nelectron - 2 * frozen < 2:
+        return None
+    cluster = cc.UCCSD(mean_field, frozen=frozen or None)
+    cluster.conv_tol, cluster.conv_tol_normt, cluster.max_cycle = (
+        COUPLED_CLUSTER_TOLERANCE,
+        1e-5,
+        300,
     )
-    return fit, quality, note
-
-
-def _with_tail(target: Target, left_charge: int) -> Target:
-    """Replace the far density by its asymptotic form around an ion of charge `left_charge`."""
-    kappa = target.decay * BOHR
-    power = 4.0 * left_charge / kappa - 2.0
-    first = int(np.flatnonzero(target.density > TAIL_DENSITY).max())
-    radii, start = target.radii[first:], target.radii[first]
-    density = target.density.copy()
-    falling = (radii / start) ** power * np.exp(-target.decay * (radii - start))
-    density[first:] = density[first] * falling
-    return replace(target, density=density)
-
-
-def _radial_grid() -> tuple[Array, Array]:
-    """Logarithmic grid from 1e-6 to 40 bohr with trapezoidal weights in ln r, in Å."""
-    logarithms = np.linspace(np.log(1e-6), np.log(40.0), 700)
-    radii = np.exp(logarithms) * BOHR
-    return radii, radii * (logarithms[1] - logarithms[0])
-
-
-def _hartree_fock(atom: Any) -> Any:
-    field = scf.UHF(atom)
-    field.conv_tol = 1e-11
-    field.kernel()
-    stable = field.stability()[0]
-    if np.max(np.abs(stable[0] - field.mo_coeff[0])) > 1e-4:
-        field = field.newton()
-        field.kernel(dm0=field.make_rdm1(stable, field.mo_occ))
-    if not field.converged:
-        raise RuntimeError(f"UHF did not converge for {atom.atom_symbol(0)} {atom.charge:+d}")
-    return field
-
-
-def _coupled_cluster(field: Any, frozen: int) -> tuple[float, Array]:
-    """CCSD(T) energy in Hartree and total CCSD density matrix in the atomic-orbital basis."""
-    cluster = cc.UCCSD(field, frozen=frozen or None)
-    cluster.conv_tol = 1e-9
-    cluster.max_cycle = 200
     cluster.kernel()
     if not cluster.converged:
-        raise RuntimeError(f"CCSD did not converge for {field.mol.atom_symbol(0)}")
-    active = field.mol.nelectron - 2 * frozen
-    triples = float(cluster.ccsd_t()) if active > 2 else 0.0
+        cluster.level_shift, cluster.diis_space = 0.3, 10
+        cluster.kernel()
+    if not cluster.converged:
+        raise RuntimeError("CCSD did not converge")
+    return cluster
+
+
+def _energy(cluster: Any) -> float:
+    active = sum(cluster.nocc)
+    return float(cluster.e_tot) + (float(cluster.ccsd_t()) if active > 2 else 0.0)
+
+
+def _correlation_density(cluster: Any | None) -> Array:
+    """Spherical CCSD minus UHF density in e/Å³ on the radial grid."""
+    radii = radial_grid()[0]
+    if cluster is None:
+        return np.zeros_like(radii)
+    cluster.conv_tol, cluster.conv_tol_normt = 1e-6, 1e-4
     cluster.solve_lambda()
-    up, down = cluster.make_rdm1(ao_repr=True)
-    return float(cluster.e_tot) + triples, np.asarray(up + down)
+    if not cluster.converged_lambda:
+        raise RuntimeError("the CCSD lambda equations did not converge")
+    matrix = np.sum(cluster.make_rdm1(ao_repr=True), axis=0)
+    matrix -= np.sum(cluster._scf.make_rdm1(), axis=0)
+    return spherical_average(cluster.mol, matrix, radii)
 
 
-def _large_density(small: Any, large: str, radii: Array) -> Array:
-    """Spherical UHF density in the s and p functions of a large basis, in e/Å³."""
-    symbol = small.atom_symbol(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        shells = [shell for shell in gto.basis.load(large, symbol) if shell[0] <= 1]
-    atom = gto.M(
-        atom=symbol, basis={symbol: shells}, charge=small.charge, spin=small.spin, verbose=0
+def _increment(calculation: _Calculation, mean_field: Any) -> float:
+    """Hartree: change of the UMP2 energy from the triple-zeta basis to the extrapolated limit.
+
+    A state with a hole below its outermost electron has vanishing denominators; its increment is
+    that of its ion, as an electron far outside hardly correlates.
+    """
+    theory, symbol, shells = calculation.level, calculation.state.symbol, calculation.state.shells
+    if not theory.large:
+        return 0.0
+    if _has_hole(mean_field):
+        shells = shells[:-1]
+        calculation.notes.append("UMP2 increment that of the ion without the outermost electron")
+    fields, correlations = [], []
+    for name in (theory.basis, theory.large):
+        atom = calculation.atom(augmented(name, symbol), shells)
+        field = calculation.hartree_fock(atom, shells)
+        fields.append(float(field.e_tot))
+        correlations.append(_second_order(field, theory.frozen) - fields[-1])
+    triple, quadruple = correlations
+    limit = (64.0 * quadruple - 27.0 * triple) / 37.0
+    return fields[1] - fields[0] + limit - triple
+
+
+def _has_hole(mean_field: Any) -> bool:
+    return any(
+        energies[occupations > 0].max(initial=-np.inf) > energies[occupations == 0].min()
+        for energies, occupations in zip(mean_field.mo_energy, mean_field.mo_occ, strict=True)
     )
-    return _spherical_average(atom, np.sum(_hartree_fock(atom).make_rdm1(), axis=0), radii)
 
 
-def _spherical_average(atom: Any, matrix: Array, radii: Array) -> Array:
-    """Lebedev average of a density in e/Å³; exact, as products of g functions have l ≤ 8."""
-    angular = MakeAngularGrid(50)
-    points = (radii[:, None, None] / BOHR * angular[None, :, :3]).reshape(-1, 3)
-    orbitals = atom.eval_gto("GTOval_sph", points)
-    density = np.einsum("gi,gi->g", orbitals @ matrix, orbitals).reshape(len(radii), -1)
-    return np.asarray(density @ angular[:, 3] / BOHR**3)
+def _second_order(mean_field: Any, frozen: int) -> float:
+    if mean_field.mol.nelectron - 2 * frozen < 2:
+        return float(mean_field.e_tot)
+    perturbation = mp.UMP2(mean_field, frozen=frozen or None)
+    perturbation.kernel(with_t2=False)
+    return float(perturbation.e_tot)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m ecteam.reference.atoms", description=__doc__)
-    parser.add_argument("-o", "--output", required=True, type=Path, help="JSON file to write")
-    parser.add_argument("elements", nargs="*", default=list(ELEMENTS), help="elements, default all")
-    options = parser.parse_args(arguments)
-    elements = {
-        symbol: atomic_states(symbol)
-        for symbol in track(options.elements, description="atomic states")
-    }
-    document = {
-        "format": "ecteam-states/1",
-        "units": {"energy": "eV", "length": "Å", "charge": "e", "exponents": "1/Å"},
-        "elements": elements,
-    }
-    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    write_atomic(options.output, text.encode())
-    return 0
+def _sphere_energy(calculation: _Calculation, density: Array) -> float:
+    """Hartree: potential energy of the electrons in the Watson sphere."""
+    radii, weights = radial_grid()
+    radius = sphere_radius(calculation.state.symbol)
+    potential = calculation.state.charge * BOHR / np.maximum(radii, radius)
+    return float(4.0 * np.pi * (radii**2 * weights * potential) @ density)
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+def _polarizability(
+    calculation: _Calculation, mean_field: Any, cluster: Any | None
+) -> float | None:
+    """Bohr³: mean of the directions; None where fields mix degenerate states."""
+    if calculation.level.response == "UMP2" and _has_hole(mean_field):
+        calculation.notes.append("no polarizability: UMP2 diverges with a hole below the valence")
+        return None
+    dipoles = mean_field.mol.intor_symmetric("int1e_r")
+    axes = (2,) if calculation.state.cubic else (2, 0)
+    energy = _response_energy(calculation, mean_field, cluster)
+    found = []
+    for axis in axes:
+        try:
+            found.append(_response(calculation, mean_field, dipoles[axis], energy))
+        except RuntimeError as error:
+            calculation.notes.append(f"no polarizability: {error}")
+            return None
+    value = found[0] if len(found) == 1 else (found[0] + 2.0 * found[1]) / 3.0
+    if not 0.0 < min(found) <= max(found) < MOST_POLARIZABLE:
+        calculation.notes.append("no polarizability: the field mixes nearly degenerate states")
+        return None
+    return float(value)
+
+
+def _response_energy(
+    calculation: _Calculation, mean_field: Any, cluster: Any | None = None
+) -> float:
+    frozen = calculation.level.frozen
+    if calculation.level.response == "UMP2":
+        return _second_order(mean_field, frozen)
+    cluster = cluster or _coupled_cluster(mean_field, frozen)
+    return float(mean_field.e_tot if cluster is None else cluster.e_tot)
+
+
+def _response(calculation: _Calculation, start: Any, dipole: Array, energy: float) -> float:
+    """Bohr³: polarisability along an axis; the field strength is chosen from the UHF response."""
+    atom, weak = start.mol, 5e-4
+    polarised = calculation.hartree_fock(atom, extra=weak * dipole, start=start)
+    moment = np.einsum("ij,sji->", dipole, np.asarray(polarised.make_rdm1()))
+    guess = max(float(-moment / weak), 0.1)
+    strength = float(min(np.sqrt(2.0 * FIELD_ENERGY / guess), STRONGEST_FIELD))
+    mean_field = calculation.hartree_fock(atom, extra=strength * dipole, start=start)
+    return 2.0 * (energy - _response_energy(calculation, mean_field)) / strength**2

@@ -1,0 +1,72 @@
+"""Observed energies and recommended polarisabilities of atoms, through ``mendeleev``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from ecteam.reference.configurations import ELEMENTS
+from ecteam.reference.units import BOHR
+
+__all__ = ["Observed", "observed"]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is known of an element from measurements.
+
+    Attributes
+    ----------
+    first, second : float or None
+        Ionisation energies of the atom and of its cation, eV.
+    affinity : float or None
+        Electron affinity in eV; None where the anion is unbound.
+    excitation : float
+        Of the library's excited state, eV.
+    polarizability : float
+        Of the ground state, Å³.
+    """
+
+    first: float
+    second: float | None
+    affinity: float | None
+    excitation: float
+    polarizability: float
+
+    @staticmethod
+    def source(quantity: str) -> str:
+        """Where a quantity (the name of an attribute) comes from."""
+        return _SOURCES[quantity].format(version=version("mendeleev"))
+
+
+_SOURCES = {
+    "first": "observed ionisation energy, lowest levels (NIST, mendeleev {version})",
+    "second": "observed ionisation energy of the cation (NIST, mendeleev {version})",
+    "affinity": "observed electron affinity (mendeleev {version})",
+    "excitation": "observed lowest level of the term, rounded to 0.01 eV (NIST Atomic Spectra "
+    "Database)",
+    "polarizability": "recommended value of P. Schwerdtfeger and J. K. Nagle, Mol. Phys. 117, "
+    "1200 (2019) (mendeleev {version})",
+}
+
+
+def observed(symbol: str) -> Observed:
+    """Look an element up.
+
+    Parameters
+    ----------
+    symbol : str
+        Chemical symbol, H to Kr.
+    """
+    # Slow to import, and needed only to build the library.
+    from mendeleev import element
+
+    entry, row = element(symbol), ELEMENTS[symbol]
+    affinity = entry.electron_affinity
+    return Observed(
+        first=float(entry.ionenergies[1]),
+        second=float(entry.ionenergies[2]) if 2 in entry.ionenergies else None,
+        affinity=None if row.unbound or affinity is None else float(affinity),
+        excitation=row.observed,
+        polarizability=float(entry.dipole_polarizability) * BOHR**3,
+    )

@@ -1,0 +1,194 @@
+"""Cards of the library of atomic states and of its elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from ase.data import atomic_numbers
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ecteam.library import AtomicState, Element, Library
+
+__all__ = ["element_card", "energy_errors", "library_card"]
+
+OUTLIER = 0.2
+"""eV: a larger difference from experiment is listed."""
+
+
+def energy_errors(library: Library, name: str, heaviest: int = 118) -> dict[str, float]:
+    """Collect computed minus observed energies in eV of the states of a name, by element.
+
+    Parameters
+    ----------
+    library : Library
+        Any library.
+    name : str
+        ``cation``: ionisation energies; ``anion``: minus the electron affinities; ``excited``.
+    heaviest : int
+        Largest atomic number.
+    """
+    found: dict[str, float] = {}
+    for symbol in library:
+        if atomic_numbers[symbol] > heaviest or name not in library[symbol]:
+            continue
+        state = library[symbol][name]
+        if state.energy_observed is not None:
+            found[symbol] = state.energy_computed - state.energy_observed
+    return found
+
+
+def library_card(library: Library) -> RenderableType:
+    """Everything worth knowing about a library on one screen and a half."""
+    every = [state for symbol in library for state in library[symbol].states]
+    facts = [
+        library.fields["description"],
+        f"{len(every)} states of {len(library)} elements, version {library.version}; energies and "
+        "polarizabilities for use are the observed ones where there are any",
+    ]
+    parts: list[RenderableType] = [Text("\n".join(facts)), _energy_table(library)]
+    parts += [_outlier_table(library), _quality_table(every), _miss_table(every)]
+    failures = library.fields["failures"]
+    if failures:
+        parts.append(Text("failed: " + "; ".join(f"{k}: {v}" for k, v in failures.items())))
+    if "baseline" in library.fields:
+        parts.append(_baseline_table(library))
+    return Group(*parts, Text(f"sha256 {library.sha256}"))
+
+
+def _energy_table(library: Library) -> Table:
+    title = "computed minus observed energies (eV)"
+    table = Table("quantity", "range", "count", "mean |error|", "largest", title=title)
+    quantities = {"cation": "ionisation", "anion": "electron affinity", "excited": "excitation"}
+    for name, words in quantities.items():
+        for heaviest, span in ((18, "Z ≤ 18"), (36, "Z ≤ 36")):
+            errors = energy_errors(library, name, heaviest)
+            if not errors:
+                continue
+            worst = max(errors, key=lambda symbol: abs(errors[symbol]))
+            mean = float(np.mean(np.abs(list(errors.values()))))
+            row = (words, span, str(len(errors)), f"{mean:.3f}", f"{worst} {errors[worst]:+.3f}")
+            table.add_row(*row)
+    return table
+
+
+def _outlier_table(library: Library) -> Table:
+    title = f"energies further than {OUTLIER:g} eV from experiment"
+    table = Table("state", "computed (eV)", "observed (eV)", "why", title=title)
+    for name in ("cation", "anion", "excited"):
+        for symbol, error in energy_errors(library, name).items():
+            if abs(error) > OUTLIER:
+                state = library[symbol][name]
+                table.add_row(
+                    f"{symbol} {name}",
+                    f"{state.energy_computed:.3f}",
+                    f"{state.energy_observed:.3f}",
+                    state.provenance.get("remark", ""),
+                )
+    return table
+
+
+def _quality_table(states: list[AtomicState]) -> Table:
+    columns = ("error of the fits", "median", "90 % below", "largest", "at")
+    table = Table(*columns, title="radial fits against computed densities")
+    fitted = [state for state in states if state.quality]
+    rows = {
+        "∫|Δρ| (e)": ("absolute_error", 1.0),
+        "⟨1/r⟩ (%)": ("inverse_radius_error", 100.0),
+        "⟨r⟩ (%)": ("mean_radius_error", 100.0),
+        "⟨r²⟩ (%)": ("squared_radius_error", 100.0),
+        "Hartree energy (%)": ("hartree_error", 100.0),
+        "count (e)": ("count_error", 1.0),
+        "cusp": ("cusp_error", 1.0),
+    }
+    for label, (key, factor) in rows.items():
+        _add_errors(table, label, fitted, [factor * abs(s.quality[key]) for s in fitted])
+    for index, distance in enumerate((0.5, 1.0, 1.5, 2.0, 3.0, 4.0)):
+        errors = [abs(state.quality["probes"][index]["error"]) for state in fitted]
+        _add_errors(table, f"ρ at {distance:g} Å (e/Å³)", fitted, errors)
+    return table
+
+
+def _add_errors(table: Table, label: str, states: list[AtomicState], errors: list[float]) -> None:
+    worst = int(np.argmax(errors))
+    numbers = (np.median(errors), np.quantile(errors, 0.9), errors[worst])
+    state = states[worst]
+    table.add_row(label, *(f"{value:.2g}" for value in numbers), f"{state.symbol} {state.name}")
+
+
+def _miss_table(states: list[AtomicState]) -> Table:
+    table = Table("state", "misses", title="fits that miss a target")
+    for state in states:
+        if state.misses:
+            table.add_row(f"{state.symbol} {state.name}", "; ".join(state.misses))
+    return table
+
+
+def _baseline_table(library: Library) -> Table:
+    baseline = library.fields["baseline"]
+    table = Table(*baseline["columns"], title=baseline["title"])
+    for row in baseline["rows"]:
+        table.add_row(*row)
+    return table
+
+
+def element_card(element: Element) -> RenderableType:
+    """States of an element: energies, polarizabilities, quality and origin."""
+    return Group(_state_table(element), _fit_table(element), Text("\n".join(_origins(element))))
+
+
+def _state_table(element: Element) -> Table:
+    columns = ("state", "configuration", "2S+1", "charge (e)", "energy (eV)", "computed")
+    more = ("difference", "polarizability (Å³)", "computed", "bound")
+    table = Table(*columns, *more, title=element.symbol)
+    for state in element.states:
+        observed = state.energy_observed
+        difference = "–" if observed is None else f"{state.energy_computed - observed:+.3f}"
+        table.add_row(
+            state.name,
+            state.configuration or "bare nucleus",
+            str(state.multiplicity),
+            f"{state.charge:+d}",
+            f"{state.energy:.4f}",
+            f"{state.energy_computed:.4f}",
+            difference,
+            _number(state.polarizability),
+            _number(state.polarizability_computed),
+            "yes" if state.bound else "no",
+        )
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _fit_table(element: Element) -> Table:
+    columns = ("state", "functions", "exponents (1/Å)", "∫|Δρ| (e)", "⟨1/r⟩ %", "⟨r⟩ %")
+    more = ("⟨r²⟩ %", "Hartree %", "count (e)", "cusp", "misses")
+    table = Table(*columns, *more, title="radial fits")
+    for state in element.states:
+        if not state.quality:
+            continue
+        quality, exponents = state.quality, state.density.exponents
+        keys = ("inverse_radius", "mean_radius", "squared_radius", "hartree")
+        table.add_row(
+            state.name,
+            str(len(exponents)),
+            f"{exponents[0]:.3g} … {exponents[-1]:.4g}",
+            f"{quality['absolute_error']:.4f}",
+            *(f"{100 * quality[key + '_error']:+.3f}" for key in keys),
+            f"{quality['count_error']:.0e}",
+            f"{quality['cusp_error']:.0e}",
+            "; ".join(state.misses) or "none",
+        )
+    return table
+
+
+def _origins(element: Element) -> Iterator[str]:
+    for state in element.states:
+        for key, words in state.provenance.items():
+            if words:
+                yield f"{state.name} {key.replace('_', ' ')}: {words}"
