@@ -128,8 +128,8 @@ class ElementStates:
     term : str
         Configuration and term of the excited state.
     observed : float
-        Its observed excitation energy in eV (lowest level of the term, NIST Atomic Spectra
-        Database), rounded to 0.01 eV.
+        Its observed excitation energy in eV (lowest level of the term), entered by hand to
+        0.01 eV; not checked against the NIST Atomic Spectra Database.
     unbound : bool
         Whether the anion is unbound in vacuum.
     """

@@ -43,8 +43,8 @@ _SOURCES = {
     "first": "observed ionisation energy, lowest levels (NIST, mendeleev {version})",
     "second": "observed ionisation energy of the cation (NIST, mendeleev {version})",
     "affinity": "observed electron affinity (mendeleev {version})",
-    "excitation": "observed lowest level of the term, rounded to 0.01 eV (NIST Atomic Spectra "
-    "Database)",
+    "excitation": "observed lowest level of the term, entered by hand to 0.01 eV, not checked "
+    "against the NIST Atomic Spectra Database",
     "polarizability": "recommended value of P. Schwerdtfeger and J. K. Nagle, Mol. Phys. 117, "
     "1200 (2019) (mendeleev {version})",
 }
