@@ -86,6 +86,8 @@ def potential_card(potential: Potential) -> RenderableType:
         f"electronic temperature {fields['electronic_temperature']:g} eV",
     ]
     parts: list[RenderableType] = [Text(potential.name, style="bold"), Text("\n".join(facts))]
+    if potential.expression is not None:
+        parts.append(Text(f"learned terms: {potential.expression!r}"))
     parts.append(_state_table(fields))
     if fields["resonances"]:
         parts.append(_resonance_table(fields))
