@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 from ase.data import atomic_numbers
 
 from ecteam import _core
 from ecteam._core import InvalidInputError
+from ecteam.library import read_library
 from ecteam.potential import Potential
 
 __all__ = ["StateSet", "shipped_states", "state_set"]
@@ -27,11 +26,10 @@ class StateSet:
 
 
 @lru_cache(maxsize=1)
-def shipped_states() -> Mapping[str, list[Mapping[str, Any]]]:
-    """Read the states that ship with the package: a list of entries by chemical symbol."""
-    text = (files("ecteam") / "data" / "states.json").read_text(encoding="utf-8")
-    elements: dict[str, list[Mapping[str, Any]]] = json.loads(text)["elements"]
-    return elements
+def shipped_states() -> dict[str, list[dict[str, Any]]]:
+    """Read the library that ships with the package: entries as in a potential, by symbol."""
+    library = read_library()
+    return {symbol: [s.to_potential() for s in library[symbol].states] for symbol in library}
 
 
 def state_set(library: Any = None) -> StateSet:
