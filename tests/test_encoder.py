@@ -210,10 +210,12 @@ def test_library_in_other_shapes() -> None:
         ]
         for symbol, states in LIBRARY.items()
     }
-    for library in (document, objects, ecteam.load("water"), state_set(None)):
+    # The states of `water` come from an earlier calculation.
+    own = (ecteam.load("water"), 1e-4)
+    for library, close in ((document, 1e-6), (objects, 1e-6), own, (state_set(None), 1e-6)):
         found = ecteam.encode(coarse_sample(WATER), library=library)
         assert found.state_names[0] == ("ground", "anion", "dianion")
-        np.testing.assert_allclose(found.weights, expected, atol=1e-6)
+        np.testing.assert_allclose(found.weights, expected, atol=close)
 
 
 def test_decoded_numbers() -> None:
