@@ -13,6 +13,7 @@ import numpy as np
 
 from ecteam._core import InvalidInputError
 from ecteam.design.config import Config, config_of
+from ecteam.design.crystals import crystal_deviations
 from ecteam.design.expressions import key_of, leaf_labels, leaves, parse
 from ecteam.fisher import Fisher
 from ecteam.fit.factor import Factor, solve
@@ -140,8 +141,9 @@ def evaluate(proposal: Proposal, config_text: str) -> Record:
     -------
     dict
         ``key``, ``formula``, ``parent``, ``move``, ``generation``; ``parameters`` (their number),
-        ``values`` by name; ``training`` and ``validation`` root-mean-square errors; ``error``, the
-        validation errors in units of the scales (root mean square over properties); ``fisher``;
+        ``values`` by name; ``training`` and ``validation`` root-mean-square errors; ``properties``,
+        relative deviations of the crystal's; ``error``, validation errors and deviations in units
+        of the scales (root mean square over both); ``fisher``;
         ``condition``; ``sloppiness`` by leaf; ``cost`` (µs an atom); ``iterations``,
         ``converged``, ``unidentified``, ``seconds``.
     """
@@ -208,12 +210,14 @@ def judged(trained: Trained[Potential], labels: Labels, config: Config) -> Recor
         tuple(model.parameter_names), np.array(model.parameters), trained.factor, trained.precision
     )
     spectrum = fisher.data()
+    deviations = crystal_deviations(model, config.elements[0], config.properties)
     return {
         "parameters": len(model.parameters),
         "values": dict(zip(model.parameter_names, model.parameters.tolist(), strict=True)),
         "training": trained.errors.rmse(),
         "validation": validation,
-        "error": scaled_error(validation, config),
+        "properties": deviations,
+        "error": scaled_error(validation, deviations, config),
         "fisher": spectrum,
         "condition": spectrum["condition"],
         "cost": microseconds(model, labels),
@@ -223,9 +227,12 @@ def judged(trained: Trained[Potential], labels: Labels, config: Config) -> Recor
     }
 
 
-def scaled_error(errors: Mapping[str, float], config: Config) -> float:
-    """Root mean square over properties of the errors in units of the scales."""
+def scaled_error(
+    errors: Mapping[str, float], deviations: Mapping[str, float], config: Config
+) -> float:
+    """Root mean square over labels and crystal properties of the errors in units of the scales."""
     parts = [value / getattr(config.scales, name) for name, value in errors.items()]
+    parts += [value / config.property_scale for value in deviations.values()]
     return float(np.sqrt(np.mean(np.square(parts))))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ecteam._core import InvalidInputError
+from ecteam.design.crystals import CRYSTAL_PROPERTIES
 from ecteam.design.moves import MOVES, Palette
 from ecteam.fit.labels import Scales
 from ecteam.fit.training import Settings
@@ -88,6 +89,11 @@ class Config:
     targets : mapping of str to float
         Validation errors (``energy`` eV/atom, ``force`` eV/Å, ``stress`` eV/Å³) and ``parameters``
         the recommended model should not exceed.
+    properties : mapping of str to float
+        Values of the crystal of the first element that a candidate is also judged by, see
+        :data:`ecteam.design.crystals.CRYSTAL_PROPERTIES`.
+    property_scale : float
+        Relative deviation of a property that counts as much as an error of one scale.
     seed : int
         Of all random choices.
     """
@@ -101,6 +107,8 @@ class Config:
     training: Settings = field(default_factory=lambda: Settings(iterations=25, tolerance=1e-4))
     palette: Palette = field(default_factory=Palette)
     targets: Mapping[str, float] = field(default_factory=dict)
+    properties: Mapping[str, float] = field(default_factory=dict)
+    property_scale: float = 0.1
     seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -249,6 +257,13 @@ def _check(config: Config) -> None:
     for name, value in config.targets.items():
         _require(name in allowed, f"targets.{name}", f"one of {', '.join(allowed)}", name)
         _require(isinstance(value, int | float), f"targets.{name}", "a number", value)
+    for name, value in config.properties.items():
+        known = ", ".join(CRYSTAL_PROPERTIES)
+        _require(name in CRYSTAL_PROPERTIES, f"properties.{name}", f"one of {known}", name)
+        right = isinstance(value, int | float) and value != 0.0
+        _require(right, f"properties.{name}", "a number other than 0", value)
+    scale = config.property_scale
+    _require(scale > 0.0, "property_scale", "positive", scale)
 
 
 def _require(right: bool, name: str, rule: str, value: Any) -> None:
