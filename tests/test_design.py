@@ -1,6 +1,10 @@
 """Design loop: configuration, moves, search, resumption, report, command line."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +14,7 @@ from ecteam import InvalidInputError, Potential, load
 from ecteam.cli import app
 from ecteam.design import config_of, design, read_config, write_report
 from ecteam.design.candidate import potential_of
+from ecteam.design.command import STOPPED
 from ecteam.design.crystals import crystal_deviations
 from ecteam.design.expressions import (
     factors,
@@ -423,7 +428,9 @@ def test_crystal_properties_count(files, tmp_path):
         plain(files, start=[LINEAR, "Constant()"], properties={"lattice_constant": 3.3, "c11": 200})
         | {"search": {"generations": 0, "most_parameters": 12}, "property_scale": 0.05}
     )
-    found = {record["formula"]: record for record in design(config, tmp_path, progress=False).records}
+    found = {
+        record["formula"]: record for record in design(config, tmp_path, progress=False).records
+    }
     plain_run = design(
         config_of(plain(files) | {"search": {"generations": 0}}), tmp_path / "b", progress=False
     )
@@ -451,3 +458,35 @@ def test_deviations_of_niobium():
 def test_unknown_properties_are_named(files, properties, message):
     with pytest.raises(InvalidInputError, match=message):
         config_of(plain(files, properties=properties))
+
+
+def test_a_signal_stops_and_the_same_command_resumes(files, tmp_path):
+    """A real SIGINT: what was finished stays, and is not done again."""
+    settings = plain(files) | {"search": {"generations": 300, "children": 2}}
+    (tmp_path / "long.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "ecteam", "design", "run", "long.json", "-o", "run"]
+    candidates = tmp_path / "run" / "candidates"
+
+    def interrupted(least):
+        process = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        begin = time.monotonic()
+        while len(list(candidates.glob("*.json"))) < least and time.monotonic() < begin + 60:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        return process.communicate(timeout=60)[1], process.returncode
+
+    said, code = interrupted(3)
+    assert (code, "resumes the run" in said) == (STOPPED, True), said
+    first = {path: path.stat().st_mtime_ns for path in candidates.glob("*.json")}
+    assert len(first) >= 3
+    said, code = interrupted(len(first) + 2)
+    assert code == STOPPED, said
+    assert {path: path.stat().st_mtime_ns for path in first} == first
+    assert len(list(candidates.glob("*.json"))) >= len(first) + 2
