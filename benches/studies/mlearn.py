@@ -112,7 +112,7 @@ def main() -> None:
             table.add_row(element, f"{name}, published", "", f"{energy:.2f}", f"{force:.2f}")
         for name, formula in formulas.items():
             table.add_row(*row(element, name, formula, arguments.folder))
-    Console().print(table)
+    Console(width=140).print(table)
     print("Published force errors have two decimals: 0.01 stands for 0.005 to 0.015.")
     for name, formula in formulas.items():
         print(f"{name}: {formula}")

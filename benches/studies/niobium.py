@@ -181,7 +181,7 @@ def main() -> None:
     fits += [
         judged(Path(name).stem, ecteam.load(name), labels, test, None) for name in arguments.model
     ]
-    console = Console()
+    console = Console(width=140)
     console.print(error_table(fits))
     console.print(verdicts(fits))
     found = {fit.name: properties_of(fit) for fit in fits[2:]}
