@@ -15,14 +15,12 @@ use super::Terms;
 use super::cluster::{Block, Surroundings};
 use super::evaluate::{Gradient, cartesian, pull};
 use super::features::Features;
+use super::fields::{Derivative, Field, Local, add_lanes, add_scaled, scaled, weighted};
 use super::harmonics::GRADIENTS;
-use super::lanes::{LANES, Lanes, ZERO};
+use super::lanes::{LANES, ZERO};
 use super::layout::{AngularGroup, Layout, pair_coefficients, unordered};
 use super::leaves::combined;
 use super::tree::Expansion;
-
-/// Vectors of all pairs of an atom, by block.
-type Field = Vec<[Lanes; 3]>;
 
 /// Rows of a structure: energy (eV), forces (eV/Å, atom-major), dE/dstrain (eV; xx, yy, zz, yz, xz,
 /// xy); for each coefficient, and in the last column the quantities themselves.
@@ -57,20 +55,6 @@ impl WithSimd for Whole<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
         self.differentiator.all_atoms(simd, self.around)
     }
-}
-
-/// Derivatives of a single model in one coefficient: of its value, and of its slopes.
-struct Derivative {
-    coefficient: usize,
-    value: f64,
-    slope: Field,
-}
-
-/// Value, slopes and derivatives of a single model.
-struct Local {
-    value: f64,
-    slope: Field,
-    derivatives: Vec<Derivative>,
 }
 
 impl Differentiator {
@@ -378,41 +362,6 @@ impl Shape<'_> {
         };
         blocks.map(at).collect()
     }
-}
-
-#[inline(always)]
-fn add_lanes(sum: &mut Lanes, factor: f64, lanes: &Lanes) {
-    for w in 0..LANES {
-        sum[w] += factor * lanes[w];
-    }
-}
-
-#[inline(always)]
-fn scaled(field: &Field, factor: f64) -> Field {
-    field.iter().map(|v| v.map(|lanes| lanes.map(|x| factor * x))).collect()
-}
-
-/// An empty field is zero.
-#[inline(always)]
-fn add_scaled(sum: &mut Field, field: &Field, factor: f64) {
-    if sum.is_empty() {
-        *sum = scaled(field, factor);
-        return;
-    }
-    for (x, y) in sum.iter_mut().zip(field) {
-        for d in 0..3 {
-            for w in 0..LANES {
-                x[d][w] += factor * y[d][w];
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn weighted<'a>(weights: &[f64], fields: impl Iterator<Item = &'a Field>, blocks: usize) -> Field {
-    let mut sum = vec![[ZERO; 3]; blocks];
-    weights.iter().zip(fields).for_each(|(&w, field)| add_scaled(&mut sum, field, w));
-    sum
 }
 
 impl Jacobian {

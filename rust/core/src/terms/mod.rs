@@ -3,7 +3,7 @@
 //! Features are neighbour sums: S = Σ_j h(r_ij), and A_nlm = Σ_j g_n(r_ij) S_lm(u_ij) with solid
 //! harmonics normalised so that Σ_m A_plm A_qlm = Σ_jk g_p(r_ij) g_q(r_ik) P_l(cos θ_jik): the
 //! density trick, its cost is linear in the neighbours. Modules: `radial` → `pieces` → `layout` → `cluster`
-//! (neighbours of one atom in blocks of lanes) → `features` → `leaves` → `tree` → `evaluate`,
+//! (neighbours of one atom in blocks of lanes) → `features` → `fields`, `leaves` → `tree` → `evaluate`,
 //! `jacobian`.
 
 // Only what is inlined into a dispatched function is compiled for the vector instructions at hand.
@@ -12,6 +12,7 @@
 mod cluster;
 mod evaluate;
 mod features;
+mod fields;
 mod harmonics;
 mod jacobian;
 mod lanes;
