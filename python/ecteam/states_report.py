@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -141,12 +141,12 @@ def element_card(element: Element) -> RenderableType:
 
 def _state_table(element: Element) -> Table:
     columns = ("state", "configuration", "2S+1", "charge (e)", "energy (eV)", "computed")
-    more = ("difference", "polarizability (Å³)", "computed", "bound")
-    table = Table(*columns, *more, title=element.symbol)
+    more = ("difference", "polariz. (Å³)", "computed", "bound")
+    rows = []
     for state in element.states:
         observed = state.energy_observed
         difference = "–" if observed is None else f"{state.energy_computed - observed:+.3f}"
-        table.add_row(
+        row = (
             state.name,
             state.configuration or "bare nucleus",
             str(state.multiplicity),
@@ -158,6 +158,15 @@ def _state_table(element: Element) -> Table:
             _number(state.polarizability_computed),
             "yes" if state.bound else "no",
         )
+        rows.append(row)
+    return _by_state(element.symbol, (*columns, *more), rows)
+
+
+def _by_state(title: str, labels: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Give each state a column, so that numbers fit on a narrow terminal."""
+    table = Table(labels[0], *(row[0] for row in rows), title=title)
+    for k, label in enumerate(labels[1:], 1):
+        table.add_row(label, *(row[k] for row in rows))
     return table
 
 
@@ -168,13 +177,13 @@ def _number(value: float | None) -> str:
 def _fit_table(element: Element) -> Table:
     columns = ("state", "functions", "exponents (1/Å)", "∫|Δρ| (e)", "⟨1/r⟩ %", "⟨r⟩ %")
     more = ("⟨r²⟩ %", "Hartree %", "count (e)", "cusp", "misses")
-    table = Table(*columns, *more, title="radial fits")
+    rows = []
     for state in element.states:
         if not state.quality:
             continue
         quality, exponents = state.quality, state.density.exponents
         keys = ("inverse_radius", "mean_radius", "squared_radius", "hartree")
-        table.add_row(
+        row = (
             state.name,
             str(len(exponents)),
             f"{exponents[0]:.3g} … {exponents[-1]:.4g}",
@@ -184,7 +193,8 @@ def _fit_table(element: Element) -> Table:
             f"{quality['cusp_error']:.0e}",
             "; ".join(state.misses) or "none",
         )
-    return table
+        rows.append(row)
+    return _by_state("radial fits", (*columns, *more), rows)
 
 
 def _origins(element: Element) -> Iterator[str]:
