@@ -137,6 +137,11 @@ impl Pairs {
         self.count
     }
 
+    /// The pairs in their fixed order.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
     /// True without pairs.
     pub fn is_empty(&self) -> bool {
         self.count == 0

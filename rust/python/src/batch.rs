@@ -1,8 +1,12 @@
 //! `Batch`: many structures under changing parameters of one potential, as a fit needs them.
 
-use ecteam_core::evaluator::{Evaluator, Options};
+use std::sync::Arc;
+
+use ecteam_core::evaluator::{Evaluator, Jacobian, Options};
+use ecteam_core::model::ParameterSet;
 use ecteam_core::neighbors::{NeighborList, Neighborhoods};
-use ecteam_core::terms::{Differentiator, Jacobian};
+use ecteam_core::potential::Parameter;
+use ecteam_core::terms::Differentiator;
 use ecteam_core::{Error, Evaluation, Model, Structure};
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
@@ -82,7 +86,9 @@ impl Batch {
     fn evaluate(&mut self, py: Python<'_>, potential: &Potential, warm: bool) -> PyResult<Results> {
         let options = self.options;
         let found: Vec<Result<Evaluation, String>> = py.detach(|| {
-            let one = |s: &mut System| s.evaluate(potential, options, warm);
+            let one = |s: &mut System| {
+                s.evaluate(&potential.model, options, warm).map_err(|e| e.to_string())
+            };
             self.systems.par_iter_mut().map(one).collect()
         });
         let (mut energies, mut forces, mut charges) = (Vec::new(), Vec::new(), Vec::new());
@@ -117,19 +123,27 @@ impl Batch {
         ))
     }
 
-    /// Derivatives of the learned terms of structures `first..last` with respect to their
-    /// coefficients: for each structure (coefficients + 1, 7 + 3 atoms), columns energy, forces,
-    /// virial; the last row holds the quantities themselves.
+    /// Derivatives of structures `first..last` by some of the potential's coefficients: for each
+    /// structure (chosen + 1, 10 + 4 atoms), columns free energy, forces, virial, dipole, charges;
+    /// the last row holds the quantities themselves.
+    #[pyo3(signature = (potential, first, last, chosen, warm=true))]
     fn jacobian(
         &mut self,
         py: Python<'_>,
         potential: &Potential,
         first: usize,
         last: usize,
+        chosen: Vec<usize>,
+        warm: bool,
     ) -> PyResult<Vec<Py<PyArray2<f64>>>> {
         let n = self.systems.len();
         let range = first.min(n)..last.min(n).max(first.min(n));
-        let found = py.detach(|| jacobians(&mut self.systems[range], &potential.model));
+        let options = self.options;
+        let found = py.detach(|| {
+            let columns = Columns::new(&potential.model, &chosen)?;
+            let one = |s: &mut System| s.jacobian(&columns, options, warm);
+            self.systems[range].par_iter_mut().map(one).collect::<Result<Vec<_>, Error>>()
+        });
         let found = found.map_err(|e| to_python(py, e))?;
         found.into_iter().map(|j| table(py, j.columns, j.rows)).collect()
     }
@@ -139,16 +153,50 @@ impl Batch {
     }
 }
 
-fn jacobians(systems: &mut [System], model: &Model) -> Result<Vec<Jacobian>, Error> {
-    let Some(differentiator) = Differentiator::new(model.file()) else {
-        return Err(Error::invalid("potential", "must have learned terms"));
-    };
-    let one = |s: &mut System| {
-        let elements = model.elements_of(s.structure.numbers())?;
-        s.look_around(differentiator.cutoff())?;
-        differentiator.jacobian(&s.structure, &elements, &s.around.1)
-    };
-    systems.par_iter_mut().map(one).collect()
+/// The columns of a Jacobian: parameters of the states, then coefficients of the learned terms.
+struct Columns {
+    model: Arc<Model>,
+    set: ParameterSet,
+    /// Only if a coefficient of the learned terms is asked for.
+    terms: Option<Differentiator>,
+    /// Among all coefficients of the learned terms.
+    chosen: Vec<usize>,
+}
+
+impl Columns {
+    fn new(model: &Arc<Model>, chosen: &[usize]) -> Result<Self, Error> {
+        let parameters = model.file().parameters();
+        let count = model.coefficients().len();
+        if let Some(k) = chosen.iter().find(|&&k| k >= count) {
+            return Err(Error::invalid("chosen", format!("must be below {count}, got {k}")));
+        }
+        if !chosen.is_sorted() {
+            return Err(Error::invalid("chosen", format!("must increase, got {chosen:?}")));
+        }
+        let (own, learned) = chosen.split_at(chosen.partition_point(|&k| k < parameters.len()));
+        let own: Vec<Parameter> = own.iter().map(|&k| parameters[k]).collect();
+        let differentiator = || Differentiator::new(model.file());
+        Ok(Self {
+            model: model.clone(),
+            set: ParameterSet::new(model, &own),
+            terms: if learned.is_empty() { None } else { differentiator() },
+            chosen: learned.iter().map(|k| k - parameters.len()).collect(),
+        })
+    }
+
+    /// Keep the chosen columns of the learned terms.
+    fn select(&self, mut jacobian: Jacobian) -> Jacobian {
+        let (rows, start) = (jacobian.rows, self.set.len());
+        let column = |k: usize| k * rows..(k + 1) * rows;
+        let values = jacobian.columns.len() - rows;
+        for (k, from) in self.chosen.iter().enumerate() {
+            jacobian.columns.copy_within(column(start + from), (start + k) * rows);
+        }
+        let end = start + self.chosen.len();
+        jacobian.columns.copy_within(values.., end * rows);
+        jacobian.columns.truncate((end + 1) * rows);
+        jacobian
+    }
 }
 
 impl System {
@@ -163,20 +211,45 @@ impl System {
         Ok(())
     }
 
+    /// The evaluator with a model, and the weights of its last call if the states are the same.
+    fn evaluator(&mut self, model: &Arc<Model>, options: Options) -> Result<&mut Evaluator, Error> {
+        let model = model.clone();
+        match &mut self.evaluator {
+            Some(evaluator) => {
+                evaluator.set_model(model)?;
+                Ok(evaluator)
+            }
+            none => Ok(none.insert(Evaluator::new(model, options)?)),
+        }
+    }
+
     fn evaluate(
         &mut self,
-        potential: &Potential,
+        model: &Arc<Model>,
         options: Options,
         warm: bool,
-    ) -> Result<Evaluation, String> {
-        let model = potential.model.clone();
-        let evaluator = match &mut self.evaluator {
-            Some(evaluator) => {
-                evaluator.set_model(model).map_err(|e| e.to_string())?;
-                evaluator
-            }
-            none => none.insert(Evaluator::new(model, options).map_err(|e| e.to_string())?),
-        };
-        evaluator.evaluate(&self.structure, self.charge, warm).map_err(|e| e.to_string())
+    ) -> Result<Evaluation, Error> {
+        self.evaluator(model, options)?;
+        let Self { structure, charge, evaluator, .. } = self;
+        match evaluator {
+            Some(evaluator) => evaluator.evaluate(structure, *charge, warm),
+            None => Err(Error::invalid("structure", "has no evaluator")),
+        }
+    }
+
+    fn jacobian(&mut self, by: &Columns, options: Options, warm: bool) -> Result<Jacobian, Error> {
+        if let Some(terms) = by.terms.as_ref().filter(|_| !by.model.has_pairs()) {
+            let elements = by.model.elements_of(self.structure.numbers())?;
+            self.look_around(terms.cutoff())?;
+            return Ok(by.select(terms.alone(&self.structure, &elements, &self.around.1)?));
+        }
+        self.evaluator(&by.model, options)?;
+        let Self { structure, charge, evaluator, .. } = self;
+        match evaluator {
+            Some(evaluator) => evaluator
+                .jacobian(structure, *charge, warm, &by.set, by.terms.as_ref())
+                .map(|jacobian| by.select(jacobian)),
+            None => Err(Error::invalid("structure", "has no evaluator")),
+        }
     }
 }

@@ -16,6 +16,9 @@ pub(crate) struct Potential {
     pub(crate) model: Arc<Model>,
 }
 
+/// Name, value, held, fixed, linear, smallest and largest value.
+type CoefficientRow = (String, f64, bool, bool, bool, f64, f64);
+
 #[pymethods]
 impl Potential {
     /// Read the text of a potential file.
@@ -38,13 +41,15 @@ impl Potential {
         self.model.file().to_json().map_err(|e| to_python(py, e))
     }
 
-    /// Coefficients of the learned terms: name, value, held, linear, smallest, largest.
-    fn coefficients(&self) -> Vec<(String, f64, bool, bool, f64, f64)> {
-        let row = |c: Coefficient| (c.name, c.value, c.held, c.linear, c.bounds[0], c.bounds[1]);
+    /// Coefficients of states, repulsions, resonances and learned terms.
+    fn coefficients(&self) -> Vec<CoefficientRow> {
+        let row = |c: Coefficient| {
+            (c.name, c.value, c.held, c.fixed, c.linear, c.bounds[0], c.bounds[1])
+        };
         self.model.coefficients().into_iter().map(row).collect()
     }
 
-    /// The same potential with other coefficients of the learned terms.
+    /// The same potential with other coefficients.
     fn with_coefficients(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<Self> {
         let values = numbers(values, "coefficients")?;
         let model = py.detach(|| self.model.with_coefficients(&values));

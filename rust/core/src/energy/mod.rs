@@ -10,8 +10,10 @@ use crate::pairs::{ChargeKernel, Pairs};
 
 mod derivatives;
 mod objective;
+mod parameters;
 
 pub use derivatives::Derivatives;
+pub use parameters::{Explicit, Total};
 
 /// Everything that is fixed while the weights are sought.
 #[derive(Clone, Copy)]

@@ -9,7 +9,7 @@ use super::{Constraints, Objective};
 const SMALLEST_EIGENVALUE: f64 = 1e-10;
 
 /// The Hessian √ω H √ω on the free weights, with the constraint normals shifted away.
-struct Reduced {
+pub(super) struct Reduced {
     free: Vec<usize>,
     /// Orthonormal constraint normals, one per column.
     normals: Vec<DVector<f64>>,
@@ -62,7 +62,7 @@ pub(super) fn escape(
 }
 
 impl Reduced {
-    fn new(objective: &mut impl Objective, constraints: &Constraints, point: &Point) -> Self {
+    pub(super) fn new(objective: &mut impl Objective, constraints: &Constraints, point: &Point) -> Self {
         let n = point.root.len();
         let free: Vec<usize> = (0..n).filter(|&a| point.root[a] > 0.0).collect();
         let (mut unit, mut column) = (vec![0.0; n], vec![0.0; n]);
@@ -111,6 +111,32 @@ impl Reduced {
         let mut components = eigen.eigenvectors.tr_mul(rhs);
         for (c, lambda) in components.iter_mut().zip(eigen.eigenvalues.iter()) {
             *c /= lambda.abs().max(smallest);
+        }
+        eigen.eigenvectors * components
+    }
+
+    /// A y = rhs for every column, rows for all weights; without the part along the constraints.
+    pub(super) fn solve_all(&self, rhs: &DMatrix<f64>) -> DMatrix<f64> {
+        let factor = Cholesky::new(self.matrix.clone());
+        let mut all = DMatrix::zeros(rhs.nrows(), rhs.ncols());
+        for (k, column) in rhs.column_iter().enumerate() {
+            let chosen = self.free.iter().map(|&a| column[a]);
+            let mut y = DVector::from_iterator(self.free.len(), chosen);
+            self.project(&mut y);
+            y = factor.as_ref().map_or_else(|| self.pseudo_solve(&y), |factor| factor.solve(&y));
+            self.project(&mut y);
+            self.free.iter().zip(y.iter()).for_each(|(&a, &y)| all[(a, k)] = y);
+        }
+        all
+    }
+
+    /// Without the directions in which the Hessian is singular.
+    fn pseudo_solve(&self, rhs: &DVector<f64>) -> DVector<f64> {
+        let eigen = SymmetricEigen::new(self.matrix.clone());
+        let smallest = SMALLEST_EIGENVALUE * eigen.eigenvalues.amax();
+        let mut components = eigen.eigenvectors.tr_mul(rhs);
+        for (c, lambda) in components.iter_mut().zip(eigen.eigenvalues.iter()) {
+            *c = if lambda.abs() > smallest { *c / lambda } else { 0.0 };
         }
         eigen.eigenvectors * components
     }

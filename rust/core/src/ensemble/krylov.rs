@@ -9,6 +9,8 @@ use super::{Constraints, Objective};
 const MAX_PRODUCTS: usize = 100;
 /// Relative accuracy of the search for negative curvature at a solution.
 const ESCAPE_ACCURACY: f64 = 1e-3;
+/// Relative accuracy of [`solve`].
+const SOLVE_ACCURACY: f64 = 1e-11;
 /// Smallest pivot of a preconditioner block relative to its diagonal entry.
 const SMALLEST_PIVOT: f64 = 1e-3;
 
@@ -43,6 +45,18 @@ pub(super) fn escape(
     match conjugate_gradients(objective, constraints, point, rhs, |_| ESCAPE_ACCURACY) {
         Found::Solution(step) => Step { y: vec![0.0; point.root.len()], ..step },
         Found::Descent { p, products, .. } => Step { y: p, products, positive_definite: false },
+    }
+}
+
+/// H y = rhs at a minimum, as accurately as conjugate gradients get.
+pub(super) fn solve(
+    objective: &mut impl Objective,
+    constraints: &Constraints,
+    point: &Point,
+    rhs: Vec<f64>,
+) -> Vec<f64> {
+    match conjugate_gradients(objective, constraints, point, rhs, |_| SOLVE_ACCURACY) {
+        Found::Solution(Step { y, .. }) | Found::Descent { y, .. } => y,
     }
 }
 

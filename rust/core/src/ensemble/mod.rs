@@ -12,9 +12,11 @@ pub mod constraints;
 mod dense;
 mod krylov;
 mod newton;
+mod response;
 
 pub use constraints::Constraints;
 pub use newton::minimise;
+pub use response::respond;
 
 /// Weights at or below this are on the boundary: they are reported as exactly 0.
 pub const FLOOR: f64 = 1e-30;

@@ -143,7 +143,11 @@ pub(super) fn centred_charges(constraints: &Constraints, root: &[f64]) -> Vec<f6
 }
 
 impl Point {
-    fn start(objective: &mut impl Objective, constraints: &Constraints, weights: &[f64]) -> Self {
+    pub(super) fn start(
+        objective: &mut impl Objective,
+        constraints: &Constraints,
+        weights: &[f64],
+    ) -> Self {
         let mut weights = weights.to_vec();
         constraints.project(&mut weights);
         let n = weights.len();

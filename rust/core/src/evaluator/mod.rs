@@ -13,9 +13,11 @@ use crate::structure::{Mat3, Structure, Vec3};
 use crate::terms::Contribution;
 
 mod history;
+mod jacobian;
 mod search;
 
 use history::History;
+pub use jacobian::Jacobian;
 use search::Search;
 
 /// A branch lower than the one followed by less than this is not reported, eV.
@@ -110,6 +112,9 @@ impl Evaluation {
     }
 }
 
+/// Periodicity, electrostatics and its kernel.
+type PointCharges = ([bool; 3], Coulomb, Option<ChargeKernel>);
+
 /// Evaluates one potential; state carried from call to call only speeds it up.
 #[derive(Debug)]
 pub struct Evaluator {
@@ -117,7 +122,7 @@ pub struct Evaluator {
     options: Options,
     neighbors: NeighborList,
     neighborhoods: Neighborhoods,
-    coulomb: Option<([bool; 3], Coulomb, Option<ChargeKernel>)>,
+    coulomb: Option<PointCharges>,
     pairs: Pairs,
     work: Workspace,
     history: History,
@@ -211,14 +216,8 @@ impl Evaluator {
         let constraints = Constraints::new(offsets, charges, total_charge)?;
         self.prepare(structure)?;
         let start = if warm { self.history.predict(structure) } else { None };
-        let geometry = Geometry {
-            model: &self.model,
-            pairs: &self.pairs,
-            kernel: self.coulomb.as_ref().and_then(|c| c.2.as_ref()),
-            coulomb: self.coulomb.as_ref().map(|c| &c.1),
-            elements: &self.elements,
-            offsets: &constraints.offsets,
-        };
+        let coulomb = self.coulomb.as_ref();
+        let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, &constraints);
         let mut search =
             Search { geometry, constraints: &constraints, options: self.options.ensemble };
         let small = constraints.charges.len() <= DENSE_LIMIT;
@@ -288,6 +287,23 @@ impl Evaluator {
         let kernel = self.coulomb.as_ref().and_then(|c| c.2.as_ref());
         let pairs = if self.model.has_pairs() { self.neighbors.pairs() } else { &[] };
         self.pairs.fill(&self.model, kernel, structure, &self.elements, pairs)
+    }
+}
+
+fn geometry<'a>(
+    model: &'a Model,
+    pairs: &'a Pairs,
+    coulomb: Option<&'a PointCharges>,
+    elements: &'a [u8],
+    constraints: &'a Constraints,
+) -> Geometry<'a> {
+    Geometry {
+        model,
+        pairs,
+        kernel: coulomb.and_then(|c| c.2.as_ref()),
+        coulomb: coulomb.map(|c| &c.1),
+        elements,
+        offsets: &constraints.offsets,
     }
 }
 

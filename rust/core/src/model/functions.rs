@@ -103,11 +103,22 @@ pub(crate) fn density(atom: &SlaterAtom, r: f64) -> Jet {
         .fold([0.0; 3], |total, (&zeta, &c)| sum(total, scaled(c, slater(zeta, r))))
 }
 
-/// Repulsions (column, function) and channel amplitudes of a pair of elements.
+/// A repulsion in one column of the table.
+pub(super) struct Repelling<'a> {
+    /// Index in the file.
+    pub(super) source: usize,
+    pub(super) column: usize,
+    pub(super) function: &'a RadialFunction,
+    /// Of a tabulated function, at its knots.
+    jets: Vec<Jet>,
+}
+
+/// Repulsions and channel amplitudes of a pair of elements.
 pub(super) struct FittedFunctions<'a> {
-    energies: Vec<(usize, &'a RadialFunction, Vec<Jet>)>,
+    pub(super) energies: Vec<Repelling<'a>>,
     pub(super) channels: Vec<Channel>,
-    amplitudes: Vec<&'a RadialFunction>,
+    /// Index in the file and function of every channel.
+    pub(super) amplitudes: Vec<(usize, &'a RadialFunction)>,
     first_channel: usize,
 }
 
@@ -130,7 +141,7 @@ impl<'a> FittedFunctions<'a> {
             amplitudes: Vec::new(),
             first_channel: na * nb + na + nb,
         };
-        for repulsion in &model.file.repulsions {
+        for (source, repulsion) in model.file.repulsions.iter().enumerate() {
             let [forward, backward] = orientations(&repulsion.pair);
             let mut columns: Vec<usize> = Vec::new();
             match &repulsion.states {
@@ -150,9 +161,11 @@ impl<'a> FittedFunctions<'a> {
                 RadialFunction::TabulatedTimesR(t) => spline_jets(t.spacing, &t.values),
                 RadialFunction::Exponential { .. } => Vec::new(),
             };
-            this.energies.extend(columns.iter().map(|&c| (c, &repulsion.function, jets.clone())));
+            let function = &repulsion.function;
+            let one = |column| Repelling { source, column, function, jets: jets.clone() };
+            this.energies.extend(columns.into_iter().map(one));
         }
-        for resonance in &model.file.resonances {
+        for (source, resonance) in model.file.resonances.iter().enumerate() {
             let [forward, backward] = orientations(&resonance.pair);
             let (x, y) = (&resonance.first, &resonance.second);
             let channel = |p: &[String; 2], q: &[String; 2]| Channel {
@@ -161,13 +174,13 @@ impl<'a> FittedFunctions<'a> {
             };
             if forward {
                 this.channels.push(channel(x, y));
-                this.amplitudes.push(&resonance.amplitude);
+                this.amplitudes.push((source, &resonance.amplitude));
             }
             // Between equal elements a channel may be its own mirror image or reverse.
             let reversed = [x[1].clone(), x[0].clone()];
             if backward && !(forward && (x == y || *y == reversed)) {
                 this.channels.push(channel(y, x));
-                this.amplitudes.push(&resonance.amplitude);
+                this.amplitudes.push((source, &resonance.amplitude));
             }
         }
         this
@@ -181,7 +194,7 @@ impl<'a> FittedFunctions<'a> {
     /// Add repulsions times R and channel amplitudes to a row.
     pub(super) fn jets(&self, cutoff: Cutoff, r: f64, row: &mut [Jet]) {
         let s = switch(cutoff.radius, cutoff.switch_width, r);
-        for (column, function, spline) in &self.energies {
+        for Repelling { column, function, jets: spline, .. } in &self.energies {
             let jet = match function {
                 RadialFunction::Exponential { amplitude, decay } => {
                     product(product(exponential(*amplitude, *decay, r), [r, 1.0, 0.0]), s)
@@ -190,7 +203,7 @@ impl<'a> FittedFunctions<'a> {
             };
             row[*column] = sum(row[*column], jet);
         }
-        for (k, function) in self.amplitudes.iter().enumerate() {
+        for (k, (_, function)) in self.amplitudes.iter().enumerate() {
             if let RadialFunction::Exponential { amplitude, decay } = function {
                 row[self.first_channel + k] = product(exponential(*amplitude, *decay, r), s);
             }

@@ -9,9 +9,11 @@ use crate::potential::{Coefficient, Cutoff, PotentialFile, RadialFunction, State
 use crate::tables::Table;
 use crate::terms::Terms;
 
+mod derivatives;
 mod functions;
 mod state;
 
+pub use derivatives::{ParameterSet, RadialDerivative, Target};
 use functions::{ConstructedFunctions, FittedFunctions};
 pub use state::StateModel;
 
@@ -118,13 +120,16 @@ impl Model {
     pub fn file(&self) -> &PotentialFile {
         &self.file
     }
-    /// Coefficients of the learned terms, in the order of the file.
+    /// Everything a fit may change: the parameters of states, repulsions and resonances, then the
+    /// coefficients of the learned terms, in the order of the file.
     pub fn coefficients(&self) -> Vec<Coefficient> {
         let symbols: Vec<String> = self.file.elements.keys().cloned().collect();
-        self.file.terms.as_ref().map_or_else(Vec::new, |terms| terms.described(&symbols))
+        let mut all = self.file.described_parameters();
+        all.extend(self.file.terms.iter().flat_map(|terms| terms.described(&symbols)));
+        all
     }
 
-    /// The same potential with other coefficients of the learned terms.
+    /// The same potential with other values of [`Model::coefficients`].
     ///
     /// # Errors
     /// [`Error::InvalidInput`] unless there is one finite number per coefficient.
@@ -139,9 +144,12 @@ impl Model {
             return Err(Error::invalid(format!("coefficients[{k}]"), problem));
         }
         let mut file = PotentialFile { sha256: None, ..self.file.clone() };
+        let (parameters, coefficients) = values.split_at(file.parameters().len());
+        file.assign_parameters(parameters);
         if let Some(terms) = &mut file.terms {
-            terms.assign(values);
+            terms.assign(coefficients);
         }
+        file.check()?;
         self.recompile(file)
     }
 

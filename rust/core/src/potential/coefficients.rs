@@ -89,6 +89,7 @@ fn describe(
             name: format!("{prefix}[{}]", role.label),
             value,
             held: role.held,
+            fixed: false,
             linear: linear && role.linear,
             bounds: role.bounds,
         });

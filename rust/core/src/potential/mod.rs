@@ -8,6 +8,7 @@ mod coefficients;
 mod expression;
 mod maps;
 mod pairs;
+mod parameters;
 mod rules;
 mod schema;
 mod seal;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use parameters::Parameter;
 pub use schema::json_schema;
 pub use seal::start_terms;
 pub use terms::{Coefficient, Family, NeighbourFunction, Radial, Term};

@@ -109,6 +109,8 @@ pub struct Coefficient {
     pub value: f64,
     /// True if its value is part of the expression and no parameter.
     pub held: bool,
+    /// True if a fit leaves it as it is unless it is asked for.
+    pub fixed: bool,
     /// True if the energy is linear in all such coefficients together.
     pub linear: bool,
     /// Smallest and largest value allowed.

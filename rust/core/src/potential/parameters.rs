@@ -1,0 +1,165 @@
+//! Parameters of a file's atomic states, repulsions and resonances: names, values, bounds.
+
+use super::{Coefficient, Embedding, PotentialFile, RadialFunction, Repulsion, Resonance, State};
+
+/// A number of the file that the energy depends on, outside the learned terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameter {
+    /// Electronic temperature, eV.
+    Temperature,
+    /// Energy of a state above the neutral ground state, eV; by element and state index.
+    Energy(usize, usize),
+    /// Coefficient of a root polynomial, by element, state and index.
+    Embedding(usize, usize, usize),
+    /// Amplitude (eV) of a repulsion, by index.
+    RepulsionAmplitude(usize),
+    /// Decay (Å⁻¹) of a repulsion, by index.
+    RepulsionDecay(usize),
+    /// Amplitude (eV) of a resonance, by index.
+    ResonanceAmplitude(usize),
+    /// Decay (Å⁻¹) of a resonance, by index.
+    ResonanceDecay(usize),
+}
+
+impl Parameter {
+    /// Left as it is unless a fit asks for it: what the states are made of and the decays of
+    /// repulsions, which are chosen and not found.
+    fn fixed(self) -> bool {
+        matches!(self, Self::Temperature | Self::Energy(..) | Self::RepulsionDecay(_))
+    }
+
+    fn bounds(self) -> [f64; 2] {
+        match self {
+            Self::Temperature | Self::ResonanceAmplitude(_) => [0.0, f64::INFINITY],
+            Self::RepulsionDecay(_) | Self::ResonanceDecay(_) => [SMALLEST_DECAY, f64::INFINITY],
+            _ => [f64::NEG_INFINITY, f64::INFINITY],
+        }
+    }
+}
+
+/// Decays below this are no short range any more, Å⁻¹.
+const SMALLEST_DECAY: f64 = 0.1;
+
+impl PotentialFile {
+    /// Every parameter outside the learned terms, in the order of the file.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let mut all = vec![Parameter::Temperature];
+        for (e, element) in self.elements.values().enumerate() {
+            for (s, state) in element.states.iter().enumerate() {
+                // The first state is the zero of energy.
+                all.extend((s > 0).then_some(Parameter::Energy(e, s)));
+                if let Some(Embedding::RootPolynomial { coefficients, .. }) = &state.embedding {
+                    all.extend((0..coefficients.len()).map(|k| Parameter::Embedding(e, s, k)));
+                }
+            }
+        }
+        let exponential = |f: &RadialFunction| matches!(f, RadialFunction::Exponential { .. });
+        for (k, _) in self.repulsions.iter().enumerate().filter(|(_, r)| exponential(&r.function)) {
+            all.extend([Parameter::RepulsionAmplitude(k), Parameter::RepulsionDecay(k)]);
+        }
+        for (k, _) in self.resonances.iter().enumerate().filter(|(_, r)| exponential(&r.amplitude)) {
+            all.extend([Parameter::ResonanceAmplitude(k), Parameter::ResonanceDecay(k)]);
+        }
+        all
+    }
+
+    /// Name, value and role of each of [`PotentialFile::parameters`].
+    pub fn described_parameters(&self) -> Vec<Coefficient> {
+        let mut file = self.clone();
+        let describe = |p: Parameter| Coefficient {
+            name: self.parameter_name(p),
+            value: file.parameter_mut(p).map_or(f64::NAN, |x| *x),
+            held: false,
+            fixed: p.fixed(),
+            linear: self.is_linear(p),
+            bounds: p.bounds(),
+        };
+        self.parameters().into_iter().map(describe).collect()
+    }
+
+    /// Replace the values of [`PotentialFile::parameters`].
+    pub fn assign_parameters(&mut self, values: &[f64]) {
+        for (parameter, value) in self.parameters().into_iter().zip(values) {
+            if let Some(x) = self.parameter_mut(parameter) {
+                *x = *value;
+            }
+        }
+    }
+
+    /// A repulsion between all states is the same for every ensemble; the weights answer to all
+    /// else, so the energy is linear in nothing else.
+    fn is_linear(&self, parameter: Parameter) -> bool {
+        match parameter {
+            Parameter::RepulsionAmplitude(k) => self.repulsions[k].states.is_none(),
+            _ => false,
+        }
+    }
+
+    fn parameter_mut(&mut self, parameter: Parameter) -> Option<&mut f64> {
+        match parameter {
+            Parameter::Temperature => Some(&mut self.electronic_temperature),
+            Parameter::Energy(e, s) => Some(&mut self.state_mut(e, s)?.energy),
+            Parameter::Embedding(e, s, k) => match &mut self.state_mut(e, s)?.embedding {
+                Some(Embedding::RootPolynomial { coefficients, .. }) => coefficients.get_mut(k),
+                _ => None,
+            },
+            Parameter::RepulsionAmplitude(k) => amplitude(&mut self.repulsions[k].function),
+            Parameter::RepulsionDecay(k) => decay(&mut self.repulsions[k].function),
+            Parameter::ResonanceAmplitude(k) => amplitude(&mut self.resonances[k].amplitude),
+            Parameter::ResonanceDecay(k) => decay(&mut self.resonances[k].amplitude),
+        }
+    }
+
+    fn state_mut(&mut self, element: usize, state: usize) -> Option<&mut State> {
+        self.elements.values_mut().nth(element)?.states.get_mut(state)
+    }
+
+    fn parameter_name(&self, parameter: Parameter) -> String {
+        let state = |e: usize, s: usize| {
+            let found = self.elements.iter().nth(e);
+            found.map_or_else(String::new, |(x, all)| format!("{x} {}", all.states[s].name))
+        };
+        match parameter {
+            Parameter::Temperature => "electronic_temperature".to_owned(),
+            Parameter::Energy(e, s) => format!("energy[{}]", state(e, s)),
+            Parameter::Embedding(e, s, k) => format!("embedding[{} {}]", state(e, s), k + 1),
+            Parameter::RepulsionAmplitude(k) => format!("repulsion[{}: amplitude]", self.pair(k)),
+            Parameter::RepulsionDecay(k) => format!("repulsion[{}: decay]", self.pair(k)),
+            Parameter::ResonanceAmplitude(k) => format!("resonance[{}: amplitude]", self.channel(k)),
+            Parameter::ResonanceDecay(k) => format!("resonance[{}: decay]", self.channel(k)),
+        }
+    }
+
+    /// Elements, states and number of a repulsion, e.g. `H-O 2`.
+    fn pair(&self, k: usize) -> String {
+        let this = &self.repulsions[k];
+        let same = |r: &&Repulsion| r.pair == this.pair && r.states == this.states;
+        let number = self.repulsions[..k].iter().filter(same).count() + 1;
+        let [a, b] = &this.pair;
+        match &this.states {
+            Some([m, n]) => format!("{a} {m}-{b} {n} {number}"),
+            None => format!("{a}-{b} {number}"),
+        }
+    }
+
+    /// What a resonance does, e.g. `H ground>cation O ground>anion`.
+    fn channel(&self, k: usize) -> String {
+        let Resonance { pair: [a, b], first: [m, m2], second: [n, n2], .. } =
+            &self.resonances[k];
+        format!("{a} {m}>{m2} {b} {n}>{n2}")
+    }
+}
+
+fn amplitude(function: &mut RadialFunction) -> Option<&mut f64> {
+    match function {
+        RadialFunction::Exponential { amplitude, .. } => Some(amplitude),
+        RadialFunction::TabulatedTimesR(_) => None,
+    }
+}
+
+fn decay(function: &mut RadialFunction) -> Option<&mut f64> {
+    match function {
+        RadialFunction::Exponential { decay, .. } => Some(decay),
+        RadialFunction::TabulatedTimesR(_) => None,
+    }
+}
