@@ -71,7 +71,7 @@ def test_jacobian_matches_differences(expression, seed, elements):
     values, jacobian = potential.jacobian([atoms])
     assert np.allclose(values, potential.predictions([atoms]), rtol=0, atol=0)
     theta = potential.parameters
-    assert jacobian.shape == (7 + 3 * len(atoms), len(theta))
+    assert jacobian.shape == (10 + 4 * len(atoms), len(theta))
     for k in np.random.default_rng(seed).permutation(len(theta))[:4]:
         step = np.zeros_like(theta)
         step[k] = 2e-5 * max(1.0, abs(theta[k]))
@@ -279,7 +279,7 @@ def test_bad_parameters_and_structures():
     potential = Pair(2).potential(["Nb"])
     with pytest.raises(ecteam.InvalidInputError, match=r"parameters: must have shape \(2,\)"):
         potential.with_parameters(np.zeros(3))
-    with pytest.raises(ecteam.InvalidInputError, match=r"coefficients\[1\]: must be finite"):
+    with pytest.raises(ecteam.InvalidInputError, match=r"pair1\[Nb-Nb 1\]: must be finite"):
         potential.with_parameters(np.array([0.0, np.nan]))
     with pytest.raises(ecteam.InvalidInputError, match="no element Cu"):
         potential.jacobian([bulk("Cu")])

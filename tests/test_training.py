@@ -58,7 +58,7 @@ def test_it_is_the_minimum_that_a_general_solver_finds(noisy):
     targets = np.concatenate(noisy.targets)
 
     def residuals(p):
-        return (ToyModel(p).predictions(noisy.structures) - targets) * weights
+        return np.nan_to_num((ToyModel(p).predictions(noisy.structures) - targets) * weights)
 
     reference = least_squares(residuals, found.model.parameters * 1.01, x_scale="jac", xtol=1e-14)
     assert found.cost == pytest.approx(2 * reference.cost, rel=1e-9)
@@ -207,7 +207,7 @@ def test_files_that_cannot_serve(tmp_path):
     with pytest.raises(InvalidInputError, match="cannot be read"):
         read_labels(tmp_path / "noise.extxyz")
     write(tmp_path / "bare.extxyz", crystals(1))
-    with pytest.raises(InvalidInputError, match="neither energy nor forces nor stress"):
+    with pytest.raises(InvalidInputError, match="has none of energy, forces"):
         read_labels(tmp_path / "bare.extxyz")
     with pytest.raises(InvalidInputError, match="has no atoms"):
         labels_of([Atoms()])
@@ -273,8 +273,8 @@ def test_emphasis_and_scales_weigh_rows():
     scales = Scales(0.01, 0.1, math.inf, {"hot": 2.0, "cold": {"energy": 5.0}})
     plain, hot, cold = (scales.row_weights(atoms, group) for group in ("", "hot", "cold"))
     assert plain[0] == pytest.approx(100 / 16)
-    assert plain[1:-6] == pytest.approx(10.0)
-    assert (plain[-6:] == 0.0).all()
+    assert plain[1:49] == pytest.approx(10.0)
+    assert (plain[49:] == 0.0).all()
     assert hot == pytest.approx(2 * plain)
     assert cold[0] == 5 * plain[0]
     assert cold[1:] == pytest.approx(plain[1:])

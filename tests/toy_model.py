@@ -72,7 +72,8 @@ class ToyModel:
         np.add.at(forces, i, pull)
         np.add.at(forces, neighbor_list("j", atoms, CUTOFF), -pull)
         stress = pull.T @ vectors / atoms.get_volume()
-        return np.concatenate([[energy], forces.ravel(), stress[VOIGT]])
+        uncharged = np.zeros(3 + len(atoms))
+        return np.concatenate([[energy], forces.ravel(), stress[VOIGT], uncharged])
 
 
 def crystals(count=12, seed=0, size=2, displacement=0.12):
@@ -96,10 +97,11 @@ def labelled(structures, model=None, noise=(0.0, 0.0, 0.0), seed=1):
     for atoms in structures:
         rows = model.predictions([atoms])
         rows[0] += len(atoms) * noise[0] * random.normal()
-        rows[1:-6] += noise[1] * random.normal(size=rows.size - 7)
-        rows[-6:] += noise[2] * random.normal(size=6)
+        energy, forces, stress, _ = np.split(rows, [1, 1 + 3 * len(atoms), 7 + 3 * len(atoms)])
+        forces += noise[1] * random.normal(size=forces.size)
+        stress += noise[2] * random.normal(size=6)
         copy = atoms.copy()
-        forces = rows[1:-6].reshape(-1, 3)
-        copy.calc = SinglePointCalculator(copy, energy=rows[0], forces=forces, stress=rows[-6:])
+        forces = forces.reshape(-1, 3)
+        copy.calc = SinglePointCalculator(copy, energy=energy[0], forces=forces, stress=stress)
         found.append(copy)
     return found

@@ -15,6 +15,7 @@ from ase import Atoms
 from ecteam import _core, rows
 from ecteam.files import whole_file
 from ecteam.library import read_library
+from ecteam.parameters import Coefficient, Selection, default_selection, select
 
 if TYPE_CHECKING:
     from ecteam.terms import Expression
@@ -139,24 +140,62 @@ class Potential:
         return None if terms is None else Expression.from_dict(terms)
 
     @property
+    def coefficients(self) -> list[Coefficient]:
+        """Every number that may be a parameter of a fit, see :mod:`ecteam.parameters`."""
+        return [Coefficient(*row) for row in self.core.coefficients()]
+
+    def with_coefficients(self, values: npt.ArrayLike) -> Potential:
+        """Return the same potential with other values of all :attr:`coefficients`.
+
+        Raises
+        ------
+        InvalidInputError
+            Unless there is one finite number for each.
+        PotentialFormatError
+            If a value is outside what the potential file allows.
+        """
+        return Potential(self.core.with_coefficients(np.asarray(values, dtype=np.float64)))
+
+    def select(self, *patterns: str) -> Selection:
+        """Choose the parameters of a fit by name.
+
+        Parameters
+        ----------
+        *patterns : str
+            Names of :attr:`coefficients`; ``*`` stands for anything, a leading ``!`` takes what
+            matches out again. None: as without a selection.
+
+        Returns
+        -------
+        Selection
+            What :func:`ecteam.fit.train` and :func:`ecteam.fisher.fisher` accept.
+
+        Raises
+        ------
+        InvalidInputError
+            If a pattern matches nothing.
+        """
+        return select(self, patterns) if patterns else default_selection(self)
+
+    @property
     def parameters(self) -> FloatArray:
-        """Coefficients of the learned terms that a fit may change, (P,)."""
-        return self._column(1, float)
+        """Values of the parameters of a fit without a selection, (P,)."""
+        return self.select().parameters
 
     @property
     def parameter_names(self) -> list[str]:
         """Their names."""
-        return [str(row[0]) for row in self._coefficients if not row[2]]
+        return self.select().parameter_names
 
     @property
     def parameter_bounds(self) -> FloatArray:
         """Their smallest and largest values, (P, 2)."""
-        return np.stack([self._column(4, float), self._column(5, float)], axis=1)
+        return self.select().parameter_bounds
 
     @property
     def linear_parameters(self) -> npt.NDArray[np.bool_]:
         """Mark those the energy is linear in all together, (P,)."""
-        return self._column(3, bool)
+        return self.select().linear_parameters
 
     def with_parameters(self, parameters: npt.ArrayLike) -> Potential:
         """Return the same potential with other parameters, (P,).
@@ -165,34 +204,15 @@ class Potential:
         ------
         InvalidInputError
             Unless there is one finite number for each parameter.
+        PotentialFormatError
+            If a value is outside what the potential file allows.
         """
-        values = np.asarray(parameters, dtype=np.float64)
-        free = self.free_coefficients
-        if values.shape != (free.sum(),):
-            raise _core.InvalidInputError(
-                f"parameters: must have shape ({free.sum()},), got {values.shape}"
-            )
-        coefficients = np.array([row[1] for row in self._coefficients], dtype=np.float64)
-        coefficients[free] = values
-        return Potential(self.core.with_coefficients(coefficients))
-
-    @property
-    def _coefficients(self) -> list[tuple[str, float, bool, bool, float, float]]:
-        return self.core.coefficients()
-
-    @property
-    def free_coefficients(self) -> npt.NDArray[np.bool_]:
-        """Mark the coefficients of the learned terms that are parameters, not held."""
-        return np.array([not row[2] for row in self._coefficients], dtype=bool)
-
-    def _column(self, index: int, kind: type) -> npt.NDArray[Any]:
-        return np.array([row[index] for row in self._coefficients if not row[2]], dtype=kind)
+        return self.select().with_parameters(parameters).potential
 
     def predictions(self, structures: Sequence[Atoms]) -> FloatArray:
-        """Energy, 3N forces and 6 stresses of each structure, one after another.
+        """Give all numbers the structures predict, in the rows of :mod:`ecteam.rows`.
 
-        eV, eV/Å (atom by atom) and eV/Å³ (xx yy zz yz xz xy, positive when stretched; 0 unless
-        fully periodic). The energy is the free energy, of which the forces are the slope.
+        The energy is the free energy, of which the forces are the slope.
 
         Raises
         ------
@@ -203,7 +223,7 @@ class Potential:
 
     def jacobian(self, structures: Sequence[Atoms]) -> tuple[FloatArray, FloatArray]:
         """Predictions (R,) and their derivatives by the parameters (R, P)."""
-        return rows.jacobian(self, structures)
+        return self.select().jacobian(structures)
 
     def to_json(self) -> str:
         """Text of the potential file, sealed with its SHA-256."""

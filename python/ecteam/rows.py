@@ -1,7 +1,9 @@
 """Predictions of many structures as one vector, and their derivatives by the parameters.
 
-The rows of a structure of N atoms are its energy (eV), its 3N force components atom by atom (eV/Å)
-and its 6 stress components xx yy zz yz xz xy (eV/Å³; 0 unless fully periodic).
+The rows of a structure of N atoms are its free energy (eV), its 3N force components atom by atom
+(eV/Å), its 6 stress components xx yy zz yz xz xy (eV/Å³, positive when stretched; 0 unless fully
+periodic), its dipole about the coordinate origin (e·Å, from minus to plus; 0 if periodic) and its
+N atomic charges (e).
 """
 
 from __future__ import annotations
@@ -22,61 +24,63 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 
+def row_count(atoms: Atoms) -> int:
+    """Rows of a structure."""
+    return 10 + 4 * len(atoms)
+
+
 def predictions(potential: Potential, structures: Sequence[Atoms]) -> FloatArray:
-    """Energy, forces and stress of each structure, one after another."""
-    return _predict(potential, structures, batch_of(structures))
+    """Rows of all structures, one after another."""
+    return jacobian(potential, structures, ())[0]
 
 
-def jacobian(potential: Potential, structures: Sequence[Atoms]) -> tuple[FloatArray, FloatArray]:
-    """Predictions (R,) and their derivatives by the parameters (R, P).
+def jacobian(
+    potential: Potential, structures: Sequence[Atoms], chosen: Sequence[int]
+) -> tuple[FloatArray, FloatArray]:
+    """Rows (R,) and their derivatives (R, P) by chosen coefficients of the potential.
 
-    The parameters are coefficients of learned terms, which do not depend on the state weights: at
-    fixed weights is exact.
+    The weights of the states follow the parameters (implicit function theorem): the derivatives
+    are exact where the minimum is unique.
+
+    Raises
+    ------
+    InvalidInputError, NotConvergedError
+        As :func:`ecteam.evaluate`, with the number of the structure.
     """
-    batch = batch_of(structures)
-    values = _predict(potential, structures, batch)
-    free = np.flatnonzero(potential.free_coefficients)
-    if not free.size:
-        return values, np.zeros((len(values), 0))
-    tables = batch.jacobian(potential.core, 0, len(batch))
-    pairs = zip(tables, structures, strict=True)
-    return values, np.concatenate([_with_stress(table[free], atoms).T for table, atoms in pairs])
-
-
-def batch_of(structures: Sequence[Atoms]) -> _core.Batch:
-    """Copy structures into the engine."""
-    batch = _core.Batch()
+    batch = _core.Batch(tolerance=TOLERANCE)
     for atoms in structures:
         batch.add(*arrays_of(atoms), total_charge_of(atoms, None))
-    return batch
-
-
-def _predict(potential: Potential, structures: Sequence[Atoms], batch: _core.Batch) -> FloatArray:
-    energies, forces, virials, _, _, failures = batch.evaluate(potential.core, warm=False)
-    if failures:
-        _raise_again(potential, structures, failures[0][0])
-    ends = np.cumsum([len(atoms) for atoms in structures])[:-1]
-    parts = zip(energies, np.split(forces, ends), virials, structures, strict=True)
-    return np.concatenate(
-        [
-            _with_stress(np.concatenate([[energy], force.ravel(), virial])[None], atoms)[0]
-            for energy, force, virial, atoms in parts
-        ]
-    )
-
-
-def _raise_again(potential: Potential, structures: Sequence[Atoms], index: int) -> None:
-    """Raise what a structure raised in a batch, which knows only the text."""
-    evaluator = _core.Evaluator(potential.core)
-    atoms = structures[index]
     try:
-        evaluator.evaluate(*arrays_of(atoms), total_charge_of(atoms, None), warm=False)
-    except _core.EcteamError as error:
-        error.args = (f"structures[{index}]: {error}",)
+        tables = batch.jacobian(potential.core, 0, len(batch), list(chosen), warm=False)
+    except _core.EcteamError:
+        _raise_again(potential, structures)
         raise
+    if not tables:
+        return np.zeros(0), np.zeros((0, len(chosen)))
+    pairs = zip(tables, structures, strict=True)
+    every = np.concatenate([_scaled(table, atoms).T for table, atoms in pairs])
+    return every[:, -1].copy(), every[:, :-1]
 
 
-def _with_stress(table: FloatArray, atoms: Atoms) -> FloatArray:
-    """Divide the last six columns, dE/dstrain, by the volume."""
-    table[:, -6:] *= 1.0 / atoms.get_volume() if atoms.pbc.all() else 0.0
+TOLERANCE = 1e-10
+"""KKT residual of the weights, eV: derivatives follow from the minimum."""
+
+
+def _raise_again(potential: Potential, structures: Sequence[Atoms]) -> None:
+    """Raise what a structure raised in a batch, with its number."""
+    evaluator = _core.Evaluator(potential.core, tolerance=TOLERANCE)
+    for k, atoms in enumerate(structures):
+        try:
+            evaluator.evaluate(*arrays_of(atoms), total_charge_of(atoms, None), warm=False)
+        except _core.EcteamError as error:
+            error.args = (f"structures[{k}]: {error}",)
+            raise
+
+
+def _scaled(table: FloatArray, atoms: Atoms) -> FloatArray:
+    """Divide dA/dstrain by the volume; a periodic cell has no dipole of its own."""
+    stress = slice(1 + 3 * len(atoms), 7 + 3 * len(atoms))
+    table[:, stress] *= 1.0 / atoms.get_volume() if atoms.pbc.all() else 0.0
+    if atoms.pbc.any():
+        table[:, stress.stop : stress.stop + 3] = 0.0
     return table

@@ -1,14 +1,10 @@
-"""Labelled structures for training: energies, forces and stresses, any of them, with weights.
-
-Beside :mod:`ecteam.fit.dataset`, which prepares the molecules and crystals of the shipped
-charge-transfer potentials, this reads any extended XYZ file.
-"""
+"""Labelled structures for training: energies, forces, stresses, dipoles, charges, any of them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +12,9 @@ from ase import Atoms
 from ase.io import read
 
 from ecteam._core import InvalidInputError
-from ecteam.fit.model import PROPERTIES, FloatArray, row_count, row_properties
+from ecteam.fit.model import PROPERTIES, FloatArray, row_properties
 from ecteam.neighbors import neighbor_list
+from ecteam.rows import row_count
 
 FINGERPRINT_RANGE = 5.0
 """Å: pairs of atoms up to here tell two geometries apart."""
@@ -33,8 +30,8 @@ class Labels:
     ----------
     structures : sequence of ase.Atoms
         n geometries.
-    targets : sequence of (7 + 3N,) float64
-        Rows of each structure as in :mod:`ecteam.fit.model`; NaN where there is no label.
+    targets : sequence of (10 + 4N,) float64
+        Rows of each structure as in :mod:`ecteam.rows`; NaN where there is no label.
     groups : sequence of str
         Group of each structure, ``""`` for none.
     """
@@ -60,8 +57,24 @@ class Labels:
         """Chemical symbols that occur."""
         return {symbol for atoms in self.structures for symbol in atoms.get_chemical_symbols()}
 
+    @property
+    def excess(self) -> FloatArray:
+        """Energy of each structure above the lowest of its composition, charge and periodicity.
+
+        In eV/atom, (n,); 0 without an energy.
+        """
+        energies = np.array([target[0] for target in self.targets])
+        kinds = np.array([_kind(atoms) for atoms in self.structures])
+        per_atom = energies / np.array([len(atoms) for atoms in self.structures])
+        excess = np.zeros(len(self))
+        for kind in np.unique(kinds):
+            chosen = (kinds == kind) & np.isfinite(per_atom)
+            if chosen.any():
+                excess[chosen] = per_atom[chosen] - per_atom[chosen].min()
+        return excess
+
     def count(self, name: str) -> int:
-        """Labels of a property: ``energy``, ``force`` or ``stress``, in single numbers."""
+        """Count the labels of one of :data:`ecteam.fit.model.PROPERTIES`, in single numbers."""
         which = PROPERTIES.index(name)
         return sum(
             int(np.isfinite(target[row_properties(atoms) == which]).sum())
@@ -75,8 +88,11 @@ class Scales:
 
     Attributes
     ----------
-    energy, force, stress : float
-        eV/atom, eV/Å, eV/Å³; infinity leaves a property out.
+    energy, force, stress, dipole, charge : float
+        eV/atom, eV/Å, eV/Å³, e·Å, e; infinity leaves a property out.
+    softening : float
+        Energy above the lowest structure of the same composition and charge at which the scales
+        have doubled, eV/atom; infinity for the same scales everywhere.
     emphasis : mapping
         Factor by which the scales of a group of structures are divided; 1 for the others. A
         mapping of properties to factors in place of a number treats them apart.
@@ -86,10 +102,14 @@ class Scales:
     force: float = 0.1
     stress: float = 0.003
     emphasis: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
+    _: KW_ONLY
+    dipole: float = np.inf
+    charge: float = np.inf
+    softening: float = np.inf
 
     def __post_init__(self) -> None:
         """Check that every scale and factor is positive."""
-        for name in PROPERTIES:
+        for name in (*PROPERTIES, "softening"):
             _check_positive(f"scales.{name}", getattr(self, name))
         for group, factor in self.emphasis.items():
             factors = factor if isinstance(factor, Mapping) else dict.fromkeys(PROPERTIES, factor)
@@ -106,11 +126,14 @@ class Scales:
         own = factor.get(name, 1.0) if isinstance(factor, Mapping) else factor
         return float(getattr(self, name)) / own
 
-    def row_weights(self, atoms: Atoms, group: str) -> FloatArray:
-        """1/scale of every row of a structure; the energy's is per atom."""
-        inverse = [1.0 / self.of(name, group) for name in PROPERTIES]
+    def row_weights(self, atoms: Atoms, group: str, excess: float = 0.0) -> FloatArray:
+        """1/scale of every row of a structure; the energy's is per atom.
+
+        `excess` is the energy above the lowest structure of the same kind, eV/atom.
+        """
+        inverse = np.array([1.0 / self.of(name, group) for name in PROPERTIES])
         inverse[0] /= len(atoms)
-        return np.array(inverse)[row_properties(atoms)]
+        return inverse[row_properties(atoms)] / (1.0 + excess / self.softening)
 
 
 def _check_positive(name: str, value: float) -> None:
@@ -177,12 +200,19 @@ def _target(atoms: Atoms, origin: str) -> FloatArray:
     known.setdefault("energy", atoms.info.get("energy"))
     known.setdefault("forces", atoms.arrays.get("forces"))
     known.setdefault("stress", atoms.info.get("stress"))
-    sizes = {"energy": 1, "forces": 3 * len(atoms), "stress": 6}
+    known.setdefault("dipole", None if atoms.pbc.any() else atoms.info.get("dipole"))
+    known.setdefault("charges", atoms.arrays.get("charges", atoms.arrays.get("hirshfeld")))
+    sizes = {"energy": 1, "forces": 3 * len(atoms), "stress": 6, "dipole": 3, "charges": len(atoms)}
     parts = [_label(known[name], size, f"{origin}: {name}") for name, size in sizes.items()]
     target = np.concatenate(parts)
     if np.isnan(target).all():
-        raise InvalidInputError(f"{origin}: has neither energy nor forces nor stress")
+        raise InvalidInputError(f"{origin}: has none of {', '.join(sizes)}")
     return target
+
+
+def _kind(atoms: Atoms) -> str:
+    charge = float(atoms.info.get("charge", 0.0))
+    return f"{atoms.get_chemical_formula()} {charge:+g} {atoms.pbc.any()}"
 
 
 def _label(value: object, size: int, what: str) -> FloatArray:

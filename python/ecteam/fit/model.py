@@ -1,7 +1,6 @@
-"""What a fit, a Fisher analysis and a design ask of a model, and rows of its predictions.
+"""What a fit, a Fisher analysis and a design ask of a model.
 
-The rows of a structure of N atoms are its energy (eV), its 3N force components atom by atom
-(eV/Å) and its 6 stress components xx yy zz yz xz xy (eV/Å³, positive when stretched).
+The rows of a structure are those of :mod:`ecteam.rows`.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from ecteam._core import EcteamError
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-PROPERTIES = ("energy", "force", "stress")
+PROPERTIES = ("energy", "force", "stress", "dipole", "charge")
 """Kinds of rows, in their order within a structure."""
-UNITS = {"energy": "eV/atom", "force": "eV/Å", "stress": "eV/Å³"}
+UNITS = {"energy": "eV/atom", "force": "eV/Å", "stress": "eV/Å³", "dipole": "e·Å", "charge": "e"}
 """Of the errors that are reported; an energy error is divided by the number of atoms."""
 
 
@@ -72,11 +71,6 @@ class Model(Protocol):
         ...
 
 
-def row_count(atoms: Atoms) -> int:
-    """Rows of a structure."""
-    return 7 + 3 * len(atoms)
-
-
 def row_properties(atoms: Atoms) -> npt.NDArray[np.int64]:
     """Index into :data:`PROPERTIES` of each row of a structure."""
-    return np.repeat(np.arange(3), (1, 3 * len(atoms), 6))
+    return np.repeat(np.arange(5), (1, 3 * len(atoms), 6, 3, len(atoms)))

@@ -6,12 +6,13 @@ data. A pass can keep several factors apart, for cross validation: by fold, grou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from ase import Atoms
 
+from ecteam._core import NotConvergedError
 from ecteam.fit.factor import Accumulator, Factor
 from ecteam.fit.labels import Labels, Scales
 from ecteam.fit.model import (
@@ -19,12 +20,15 @@ from ecteam.fit.model import (
     FloatArray,
     Model,
     NotFiniteError,
-    row_count,
     row_properties,
 )
+from ecteam.rows import row_count
 
 CHUNK_BYTES = 64 * 2**20
 """Largest Jacobian held at once, unless a single structure has a larger one."""
+
+FAILED = 10.0
+"""Residual over scale that stands for each label of a structure whose weights did not converge."""
 
 Key = tuple[int, str, str]
 """Fold, group and property."""
@@ -57,9 +61,11 @@ class ErrorSum:
 
 @dataclass
 class Errors:
-    """Errors of a model by group and property; energies in eV/atom, forces eV/Å, stress eV/Å³."""
+    """Errors of a model by group and property, in the units of :data:`ecteam.fit.model.UNITS`."""
 
     sums: dict[tuple[str, str], ErrorSum] = field(default_factory=dict)
+    rejected: list[str] = field(default_factory=list)
+    """Structures whose weights did not converge; they count in no error."""
 
     def add(self, group: str, atoms: Atoms, residual: FloatArray) -> None:
         """Count the rows of a structure in; NaN where there is no label."""
@@ -144,13 +150,15 @@ def sweep(
         If a prediction or derivative is not finite; the message names the structure.
     """
     size = len(model.parameters)
+    excess = labels.excess
     sums: dict[Key, Accumulator] = {}
     errors = Errors()
     for chunk in chunks(labels.structures, size + 1):
         part = labels[chunk]
-        values, jacobian = model.jacobian(part.structures)
+        values, jacobian = _tolerant(model.jacobian, part, size, errors)
         _check_finite(part, values, jacobian)
-        for keys, rows in _weighted(part, values, jacobian, scales, errors, folds, chunk).items():
+        own = scales, excess[chunk]
+        for keys, rows in _weighted(part, values, jacobian, own, errors, folds, chunk).items():
             sums.setdefault(keys, Accumulator(size)).add(rows[:, :-1], rows[:, -1])
     if not sums:
         raise NotFiniteError("labels: every label has an infinite scale")
@@ -161,7 +169,7 @@ def _weighted(
     part: Labels,
     values: FloatArray,
     jacobian: FloatArray,
-    scales: Scales,
+    own: tuple[Scales, FloatArray],
     errors: Errors,
     folds: Sequence[int] | None,
     chunk: range,
@@ -169,17 +177,19 @@ def _weighted(
     """Rows [J | r] over their scales of each key; the errors go into `errors`."""
     parts: dict[Key, list[FloatArray]] = {}
     start = 0
-    for k, atoms, target, group in zip(
-        chunk, part.structures, part.targets, part.groups, strict=True
+    for k, atoms, target, group, excess in zip(
+        chunk, part.structures, part.targets, part.groups, own[1], strict=True
     ):
         rows = slice(start, start + row_count(atoms))
         start = rows.stop
         residual = target - values[rows]
         errors.add(group, atoms, residual)
-        weights = scales.row_weights(atoms, group)
+        weights = own[0].row_weights(atoms, group, excess)
         kinds = row_properties(atoms)
-        known = np.isfinite(residual) & (weights > 0.0)
+        known = np.isfinite(target) & (weights > 0.0)
         weighted = np.column_stack([jacobian[rows], residual]) * weights[:, None]
+        if np.isnan(values[rows]).all():
+            weighted[:] = [0.0] * jacobian.shape[1] + [FAILED]
         if folds is None:
             parts.setdefault((0, "", "all"), []).append(weighted[known])
             continue
@@ -188,6 +198,25 @@ def _weighted(
             if chosen.any():
                 parts.setdefault((folds[k], group, name), []).append(weighted[chosen])
     return {key: np.concatenate(rows) for key, rows in parts.items() if len(rows)}
+
+
+def _tolerant(
+    rows_of: Callable[[Sequence[Atoms]], tuple[FloatArray, FloatArray]],
+    part: Labels,
+    columns: int,
+    errors: Errors,
+) -> tuple[FloatArray, FloatArray]:
+    """Values and Jacobian; NaN for the structures whose weights did not converge."""
+    try:
+        return rows_of(part.structures)
+    except NotConvergedError:
+        if len(part) > 1:
+            each = [_tolerant(rows_of, part[[k]], columns, errors) for k in range(len(part))]
+            return np.concatenate([v for v, _ in each]), np.concatenate([j for _, j in each])
+    atoms = part.structures[0]
+    errors.rejected.append(str(atoms.info.get("origin", atoms.get_chemical_formula())))
+    rows = row_count(atoms)
+    return np.full(rows, np.nan), np.full((rows, columns), np.nan)
 
 
 def errors_of(model: Model, labels: Labels) -> Errors:
@@ -199,9 +228,14 @@ def errors_of(model: Model, labels: Labels) -> Errors:
         If a prediction is not finite.
     """
     errors = Errors()
+
+    def rows_of(structures: Sequence[Atoms]) -> tuple[FloatArray, FloatArray]:
+        values = model.predictions(structures)
+        return values, np.zeros((len(values), 0))
+
     for chunk in chunks(labels.structures, 1):
         part = labels[chunk]
-        values = model.predictions(part.structures)
+        values, _ = _tolerant(rows_of, part, 0, errors)
         _check_finite(part, values)
         start = 0
         for atoms, target, group in zip(part.structures, part.targets, part.groups, strict=True):
@@ -212,14 +246,16 @@ def errors_of(model: Model, labels: Labels) -> Errors:
 
 
 def _check_finite(part: Labels, values: FloatArray, jacobian: FloatArray | None = None) -> None:
-    """Only labelled rows matter: a molecule has no stress."""
+    """Only labelled rows matter, a molecule has no stress; NaN throughout is a rejection."""
     bad = ~np.isfinite(values)
     if jacobian is not None:
         bad |= ~np.isfinite(jacobian).all(axis=1)
     bad &= np.isfinite(np.concatenate(part.targets))
+    ends = np.cumsum([row_count(atoms) for atoms in part.structures])
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        bad[start:end] &= not np.isnan(values[start:end]).all()
     if bad.any():
-        row, k = int(np.flatnonzero(bad)[0]), 0
-        ends = np.cumsum([row_count(atoms) for atoms in part.structures])
+        row = int(np.flatnonzero(bad)[0])
         k = int(np.searchsorted(ends, row, side="right"))
         origin = part.structures[k].info.get("origin", f"structure {k} of the chunk")
         raise NotFiniteError(f"{origin}: the model's prediction or derivative is not finite")

@@ -72,6 +72,40 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Prior:
+    """Gaussian prior of the parameters: where data are silent, a fit stays near the centre.
+
+    Attributes
+    ----------
+    centre : (P,) float64
+        In the units of the parameters.
+    width : (P,) float64
+        Standard deviations; infinity for none, then the ridge holds the linear ones.
+    """
+
+    centre: FloatArray
+    width: FloatArray
+
+    def check(self, size: int) -> None:
+        """Check shapes and ranges.
+
+        Raises
+        ------
+        InvalidInputError
+            Unless there are P finite centres and P positive widths.
+        """
+        for name, values in (("centre", self.centre), ("width", self.width)):
+            if np.shape(values) != (size,):
+                raise InvalidInputError(
+                    f"prior.{name}: must have shape ({size},), got {np.shape(values)}"
+                )
+        if not np.isfinite(self.centre).all():
+            raise InvalidInputError("prior.centre: must be finite")
+        if not (self.width > 0.0).all():
+            raise InvalidInputError("prior.width: must be positive")
+
+
+@dataclass(frozen=True)
 class Trained(Generic[M]):
     """A trained model and how it got there.
 
@@ -129,8 +163,13 @@ class _Point(Generic[M]):
 class _Fit(Generic[M]):
     """State of one fit."""
 
-    def __init__(self, model: M, labels: Labels, scales: Scales, settings: Settings) -> None:
+    def __init__(
+        self, model: M, labels: Labels, scales: Scales, settings: Settings, prior: Prior | None
+    ) -> None:
         self.labels, self.scales, self.settings = labels, scales, settings
+        size = len(model.parameters)
+        self.prior = prior or Prior(np.zeros(size), np.full(size, np.inf))
+        self.prior.check(size)
         bounds = model.parameter_bounds
         free = np.isinf(bounds).all(axis=1)
         # A bounded parameter goes with the nonlinear ones: the linear solve knows no bounds.
@@ -148,7 +187,7 @@ class _Fit(Generic[M]):
         plain = found.factor
         if self.precision is None:
             self.precision = self._ridge(plain)
-        penalised = plain.with_prior(self.precision, -model.parameters)
+        penalised = plain.with_prior(self.precision, self.prior.centre - model.parameters)
         ordered = penalised.permuted(self.order)
         corner, count = ordered.triangle, self.count
         step = np.zeros(len(self.order))
@@ -160,7 +199,8 @@ class _Fit(Generic[M]):
     def _ridge(self, factor: Factor) -> FloatArray:
         norms = np.linalg.norm(factor.triangle, axis=0)
         unseen = np.where(norms > 0.0, norms, 1.0)
-        return np.where(self.linear, self.settings.ridge * unseen**2, 0.0)
+        ridge = np.where(self.linear, self.settings.ridge * unseen**2, 0.0)
+        return np.where(np.isfinite(self.prior.width), self.prior.width**-2.0, ridge)
 
     def move(self, point: _Point[M], damping: float) -> FloatArray:
         """Levenberg–Marquardt step: nonlinear within bounds, linear to follow, in the order."""
@@ -180,7 +220,7 @@ class _Fit(Generic[M]):
         step[self.linear] = solve(triangle[:count, :count], rest).step
         return step
 
-    def run(self, point: _Point[M], report: Callable[[int, float], None]) -> _Point[M]:
+    def run(self, point: _Point[M], report: Callable[[M, int, float], None]) -> _Point[M]:
         """Lower the cost until it stops falling."""
         damping = START_DAMPING
         if self.count == len(self.order):
@@ -191,12 +231,13 @@ class _Fit(Generic[M]):
         while self.iterations < self.settings.iterations and damping < MOST_DAMPING:
             self.iterations += 1
             trial = self.attempt(point, damping)
-            report(self.iterations, point.cost)
             if trial is None or not trial.cost < point.cost:
+                report(point.best, self.iterations, point.cost)
                 damping *= 8.0
                 continue
             gain = 1.0 - trial.cost / point.cost
             point, damping = trial, max(damping / 5.0, 1e-12)
+            report(point.best, self.iterations, point.cost)
             if gain < self.settings.tolerance:
                 self.converged = True
                 return point
@@ -219,8 +260,10 @@ class _Fit(Generic[M]):
 
     def determine_relevance(self, point: _Point[M]) -> None:
         """Find the penalty of each linear parameter where the fit stands."""
-        origin = np.where(self.linear, -point.model.parameters, 0.0)
-        self.precision = relevance(point.sweep.factor.shifted(origin), self.linear)
+        loose = self.linear & np.isinf(self.prior.width)
+        origin = np.where(loose, -point.model.parameters, 0.0)
+        found = relevance(point.sweep.factor.shifted(origin), loose)
+        self.precision = np.where(loose, found, self.prior.width**-2.0)
 
 
 def train(
@@ -229,7 +272,8 @@ def train(
     scales: Scales | None = None,
     settings: Settings | None = None,
     *,
-    report: Callable[[int, float], None] | None = None,
+    prior: Prior | None = None,
+    report: Callable[[M, int, float], None] | None = None,
 ) -> Trained[M]:
     """Fit the parameters of a model to labelled structures.
 
@@ -247,8 +291,11 @@ def train(
         Expected errors.
     settings : Settings, optional
         Regularisation and when to stop.
+    prior : Prior, optional
+        Of the parameters; default: none, only the ridge.
     report : callable, optional
-        Called with the number of steps and the cost.
+        Called after every step with the best model so far, the number of steps and the cost; an
+        exception it raises ends the training.
 
     Raises
     ------
@@ -260,7 +307,7 @@ def train(
     begin = time.perf_counter()
     settings = settings or Settings()
     check_elements(labels, set(model.elements))
-    fit = _Fit(model, labels, scales or Scales(), settings)
+    fit = _Fit(model, labels, scales or Scales(), settings, prior)
     point = fit.run(fit.point(model), report or (lambda *_: None))
     for _ in range(RELEVANCE_ROUNDS if settings.relevance else 0):
         fit.determine_relevance(point)

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ecteam_core::evaluator::{Evaluator, Jacobian, Options};
 use ecteam_core::model::ParameterSet;
-use ecteam_core::neighbors::{NeighborList, Neighborhoods};
 use ecteam_core::potential::Parameter;
 use ecteam_core::terms::Differentiator;
 use ecteam_core::{Error, Evaluation, Model, Structure};
@@ -28,8 +27,6 @@ struct System {
     structure: Structure,
     charge: f64,
     evaluator: Option<Evaluator>,
-    /// Cutoff and neighbours of the learned terms.
-    around: (f64, Neighborhoods),
 }
 
 /// Free energies (n,), forces (N, 3), virials dA/dstrain (n, 6; xx yy zz yz xz xy), charges (N,),
@@ -72,12 +69,7 @@ impl Batch {
         total_charge: f64,
     ) -> PyResult<()> {
         let structure = structure(positions, numbers, cell, pbc)?;
-        self.systems.push(System {
-            structure,
-            charge: total_charge,
-            evaluator: None,
-            around: Default::default(),
-        });
+        self.systems.push(System { structure, charge: total_charge, evaluator: None });
         Ok(())
     }
 
@@ -127,6 +119,7 @@ impl Batch {
     /// structure (chosen + 1, 10 + 4 atoms), columns free energy, forces, virial, dipole, charges;
     /// the last row holds the quantities themselves.
     #[pyo3(signature = (potential, first, last, chosen, warm=true))]
+    #[allow(clippy::needless_pass_by_value)] // made from a Python list
     fn jacobian(
         &mut self,
         py: Python<'_>,
@@ -200,21 +193,14 @@ impl Columns {
 }
 
 impl System {
-    /// Neighbours within a cutoff, kept for the next call.
-    fn look_around(&mut self, cutoff: f64) -> Result<(), Error> {
-        if self.around.0 != cutoff {
-            let mut list = NeighborList::new(cutoff, 0.0)?;
-            list.update(&self.structure)?;
-            self.around.1.build(self.structure.len(), list.pairs());
-            self.around.0 = cutoff;
-        }
-        Ok(())
-    }
-
     /// The evaluator with a model, and the weights of its last call if the states are the same.
-    fn evaluator(&mut self, model: &Arc<Model>, options: Options) -> Result<&mut Evaluator, Error> {
+    fn evaluator<'a>(
+        known: &'a mut Option<Evaluator>,
+        model: &Arc<Model>,
+        options: Options,
+    ) -> Result<&'a mut Evaluator, Error> {
         let model = model.clone();
-        match &mut self.evaluator {
+        match known {
             Some(evaluator) => {
                 evaluator.set_model(model)?;
                 Ok(evaluator)
@@ -229,27 +215,14 @@ impl System {
         options: Options,
         warm: bool,
     ) -> Result<Evaluation, Error> {
-        self.evaluator(model, options)?;
-        let Self { structure, charge, evaluator, .. } = self;
-        match evaluator {
-            Some(evaluator) => evaluator.evaluate(structure, *charge, warm),
-            None => Err(Error::invalid("structure", "has no evaluator")),
-        }
+        let evaluator = Self::evaluator(&mut self.evaluator, model, options)?;
+        evaluator.evaluate(&self.structure, self.charge, warm)
     }
 
     fn jacobian(&mut self, by: &Columns, options: Options, warm: bool) -> Result<Jacobian, Error> {
-        if let Some(terms) = by.terms.as_ref().filter(|_| !by.model.has_pairs()) {
-            let elements = by.model.elements_of(self.structure.numbers())?;
-            self.look_around(terms.cutoff())?;
-            return Ok(by.select(terms.alone(&self.structure, &elements, &self.around.1)?));
-        }
-        self.evaluator(&by.model, options)?;
-        let Self { structure, charge, evaluator, .. } = self;
-        match evaluator {
-            Some(evaluator) => evaluator
-                .jacobian(structure, *charge, warm, &by.set, by.terms.as_ref())
-                .map(|jacobian| by.select(jacobian)),
-            None => Err(Error::invalid("structure", "has no evaluator")),
-        }
+        let evaluator = Self::evaluator(&mut self.evaluator, &by.model, options)?;
+        let found =
+            evaluator.jacobian(&self.structure, self.charge, warm, &by.set, by.terms.as_ref())?;
+        Ok(by.select(found))
     }
 }

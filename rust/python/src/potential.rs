@@ -43,9 +43,8 @@ impl Potential {
 
     /// Coefficients of states, repulsions, resonances and learned terms.
     fn coefficients(&self) -> Vec<CoefficientRow> {
-        let row = |c: Coefficient| {
-            (c.name, c.value, c.held, c.fixed, c.linear, c.bounds[0], c.bounds[1])
-        };
+        let row =
+            |c: Coefficient| (c.name, c.value, c.held, c.fixed, c.linear, c.bounds[0], c.bounds[1]);
         self.model.coefficients().into_iter().map(row).collect()
     }
 

@@ -271,7 +271,8 @@ impl Energy<'_> {
             let shifted = |sign: f64| {
                 let moved: Vec<f64> =
                     change().zip(charges).map(|(d, q)| q + sign * scale * d).collect();
-                let (mut forces, mut virial): (Vec<Vec3>, Mat3) = (vec![[0.0; 3]; n], [[0.0; 3]; 3]);
+                let (mut forces, mut virial): (Vec<Vec3>, Mat3) =
+                    (vec![[0.0; 3]; n], [[0.0; 3]; 3]);
                 coulomb.add_forces(&moved, &mut forces, &mut virial);
                 (forces, virial)
             };

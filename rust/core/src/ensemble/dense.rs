@@ -62,7 +62,11 @@ pub(super) fn escape(
 }
 
 impl Reduced {
-    pub(super) fn new(objective: &mut impl Objective, constraints: &Constraints, point: &Point) -> Self {
+    pub(super) fn new(
+        objective: &mut impl Objective,
+        constraints: &Constraints,
+        point: &Point,
+    ) -> Self {
         let n = point.root.len();
         let free: Vec<usize> = (0..n).filter(|&a| point.root[a] > 0.0).collect();
         let (mut unit, mut column) = (vec![0.0; n], vec![0.0; n]);

@@ -9,6 +9,8 @@ use super::{Constraints, Objective};
 const MAX_PRODUCTS: usize = 100;
 /// Relative accuracy of the search for negative curvature at a solution.
 const ESCAPE_ACCURACY: f64 = 1e-3;
+/// Most products of one [`solve`]; a well-conditioned Hessian needs some 100.
+const SOLVE_PRODUCTS: usize = 1000;
 /// Relative accuracy of [`solve`].
 const SOLVE_ACCURACY: f64 = 1e-11;
 /// Smallest pivot of a preconditioner block relative to its diagonal entry.
@@ -21,7 +23,7 @@ pub(super) fn step(
     point: &Point,
 ) -> Step {
     let rhs = point.root.iter().zip(&point.slack).map(|(r, s)| -r * s).collect();
-    match conjugate_gradients(objective, constraints, point, rhs, forcing) {
+    match conjugate_gradients(objective, constraints, point, rhs, forcing, MAX_PRODUCTS) {
         Found::Solution(step) => step,
         Found::Descent { y, p, products } => {
             Step { y: if products == 1 { p } else { y }, products, positive_definite: false }
@@ -42,7 +44,8 @@ pub(super) fn escape(
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let rhs =
         point.root.iter().map(|r| if *r > 0.0 { xorshift(&mut state) } else { 0.0 }).collect();
-    match conjugate_gradients(objective, constraints, point, rhs, |_| ESCAPE_ACCURACY) {
+    match conjugate_gradients(objective, constraints, point, rhs, |_| ESCAPE_ACCURACY, MAX_PRODUCTS)
+    {
         Found::Solution(step) => Step { y: vec![0.0; point.root.len()], ..step },
         Found::Descent { p, products, .. } => Step { y: p, products, positive_definite: false },
     }
@@ -55,7 +58,14 @@ pub(super) fn solve(
     point: &Point,
     rhs: Vec<f64>,
 ) -> Vec<f64> {
-    match conjugate_gradients(objective, constraints, point, rhs, |_| SOLVE_ACCURACY) {
+    match conjugate_gradients(
+        objective,
+        constraints,
+        point,
+        rhs,
+        |_| SOLVE_ACCURACY,
+        SOLVE_PRODUCTS,
+    ) {
         Found::Solution(Step { y, .. }) | Found::Descent { y, .. } => y,
     }
 }
@@ -86,6 +96,7 @@ fn conjugate_gradients(
     point: &Point,
     rhs: Vec<f64>,
     accuracy: impl Fn(f64) -> f64,
+    most: usize,
 ) -> Found {
     let n = point.root.len();
     let preconditioner = Preconditioner::new(objective, constraints, point);
@@ -98,7 +109,7 @@ fn conjugate_gradients(
     let mut rz = dot(&r, &z);
     let target = rz * accuracy(rz.max(0.0).sqrt()).powi(2);
     let solution = |y, products| Found::Solution(Step { y, products, positive_definite: true });
-    for products in 1..=MAX_PRODUCTS {
+    for products in 1..=most {
         if rz <= 0.0 {
             return solution(y, products - 1);
         }
@@ -123,7 +134,7 @@ fn conjugate_gradients(
         rz = next;
         (0..n).for_each(|a| p[a] = z[a] + beta * p[a]);
     }
-    solution(y, MAX_PRODUCTS)
+    solution(y, most)
 }
 
 /// Relative accuracy of the step: superlinear convergence of the outer iteration.

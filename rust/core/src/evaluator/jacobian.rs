@@ -1,8 +1,8 @@
 //! Everything a structure predicts, and its exact derivatives by the parameters of the potential.
 
 use super::{Evaluation, Evaluator};
-use crate::ensemble::{self, Constraints};
 use crate::energy::Energy;
+use crate::ensemble::{self, Constraints};
 use crate::error::Result;
 use crate::model::ParameterSet;
 use crate::structure::{Mat3, Structure, Vec3};
@@ -116,24 +116,6 @@ impl Evaluator {
             );
         }
         Ok(())
-    }
-}
-
-impl Differentiator {
-    /// As [`Evaluator::jacobian`] for a potential that has nothing but learned terms.
-    ///
-    /// # Errors
-    /// As [`Differentiator::jacobian`].
-    pub fn alone(
-        &self,
-        structure: &Structure,
-        elements: &[u8],
-        neighborhoods: &crate::neighbors::Neighborhoods,
-    ) -> Result<Jacobian> {
-        let by = self.jacobian(structure, elements, neighborhoods)?;
-        let mut jacobian = Jacobian::new(structure.len());
-        jacobian.extend(&by.columns, by.rows);
-        Ok(jacobian)
     }
 }
 

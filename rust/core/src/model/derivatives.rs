@@ -77,7 +77,12 @@ impl ParameterSet {
     }
 }
 
-fn derivatives(model: &Model, parameters: &[Parameter], a: usize, b: usize) -> Vec<RadialDerivative> {
+fn derivatives(
+    model: &Model,
+    parameters: &[Parameter],
+    a: usize,
+    b: usize,
+) -> Vec<RadialDerivative> {
     let fitted = FittedFunctions::new(model, a, b);
     let states = model.elements[b].states.len();
     let mut found = Vec::new();
@@ -102,7 +107,8 @@ fn derivatives(model: &Model, parameters: &[Parameter], a: usize, b: usize) -> V
             }
             Parameter::ResonanceAmplitude(k) | Parameter::ResonanceDecay(k) => {
                 let by_decay = matches!(parameter, Parameter::ResonanceDecay(_));
-                let mine = fitted.amplitudes.iter().enumerate().filter(|(_, (source, _))| *source == k);
+                let mine =
+                    fitted.amplitudes.iter().enumerate().filter(|(_, (source, _))| *source == k);
                 mine.for_each(|(channel, (_, f))| add(Target::Amplitude(channel), f, by_decay));
             }
             Parameter::Temperature | Parameter::Energy(..) | Parameter::Embedding(..) => {}

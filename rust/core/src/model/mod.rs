@@ -134,14 +134,14 @@ impl Model {
     /// # Errors
     /// [`Error::InvalidInput`] unless there is one finite number per coefficient.
     pub fn with_coefficients(&self, values: &[f64]) -> Result<Self> {
-        let expected = self.coefficients().len();
-        if values.len() != expected {
-            let problem = format!("must have {expected} entries, got {}", values.len());
+        let known = self.coefficients();
+        if values.len() != known.len() {
+            let problem = format!("must have {} entries, got {}", known.len(), values.len());
             return Err(Error::invalid("coefficients", problem));
         }
         if let Some(k) = values.iter().position(|x| !x.is_finite()) {
             let problem = format!("must be finite, got {}", values[k]);
-            return Err(Error::invalid(format!("coefficients[{k}]"), problem));
+            return Err(Error::invalid(known[k].name.clone(), problem));
         }
         let mut file = PotentialFile { sha256: None, ..self.file.clone() };
         let (parameters, coefficients) = values.split_at(file.parameters().len());

@@ -57,7 +57,8 @@ impl PotentialFile {
         for (k, _) in self.repulsions.iter().enumerate().filter(|(_, r)| exponential(&r.function)) {
             all.extend([Parameter::RepulsionAmplitude(k), Parameter::RepulsionDecay(k)]);
         }
-        for (k, _) in self.resonances.iter().enumerate().filter(|(_, r)| exponential(&r.amplitude)) {
+        for (k, _) in self.resonances.iter().enumerate().filter(|(_, r)| exponential(&r.amplitude))
+        {
             all.extend([Parameter::ResonanceAmplitude(k), Parameter::ResonanceDecay(k)]);
         }
         all
@@ -125,7 +126,9 @@ impl PotentialFile {
             Parameter::Embedding(e, s, k) => format!("embedding[{} {}]", state(e, s), k + 1),
             Parameter::RepulsionAmplitude(k) => format!("repulsion[{}: amplitude]", self.pair(k)),
             Parameter::RepulsionDecay(k) => format!("repulsion[{}: decay]", self.pair(k)),
-            Parameter::ResonanceAmplitude(k) => format!("resonance[{}: amplitude]", self.channel(k)),
+            Parameter::ResonanceAmplitude(k) => {
+                format!("resonance[{}: amplitude]", self.channel(k))
+            }
             Parameter::ResonanceDecay(k) => format!("resonance[{}: decay]", self.channel(k)),
         }
     }
@@ -144,8 +147,7 @@ impl PotentialFile {
 
     /// What a resonance does, e.g. `H ground>cation O ground>anion`.
     fn channel(&self, k: usize) -> String {
-        let Resonance { pair: [a, b], first: [m, m2], second: [n, n2], .. } =
-            &self.resonances[k];
+        let Resonance { pair: [a, b], first: [m, m2], second: [n, n2], .. } = &self.resonances[k];
         format!("{a} {m}>{m2} {b} {n}>{n2}")
     }
 }

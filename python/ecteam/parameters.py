@@ -1,0 +1,144 @@
+"""Parameters of a potential: which of its numbers a fit may change.
+
+Every potential names its coefficients: ``electronic_temperature``, ``energy[H cation]``,
+``embedding[H ground 1]``, ``repulsion[H-O 2: amplitude]``,
+``resonance[H ground>cation O ground>anion: decay]`` and those of the learned terms,
+``three_body1[O: H0 H1 l=2]``. Some are *held*: they belong to the form and are never a parameter.
+Some are *fixed* unless they are asked for: temperature, energies of states, decays of repulsions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+
+from ecteam import rows
+from ecteam._core import InvalidInputError
+
+if TYPE_CHECKING:
+    from ecteam.potential import Potential
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Coefficient(NamedTuple):
+    """A coefficient of a potential; `linear` ones change energy and forces jointly linearly."""
+
+    name: str
+    value: float
+    held: bool
+    fixed: bool
+    linear: bool
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A potential and those of its coefficients that are parameters.
+
+    Attributes
+    ----------
+    potential : Potential
+        With the present values.
+    chosen : tuple of int
+        Indices of the parameters among the coefficients of the potential, increasing.
+    """
+
+    potential: Potential
+    chosen: tuple[int, ...]
+
+    @property
+    def _coefficients(self) -> list[Coefficient]:
+        every = self.potential.coefficients
+        return [every[k] for k in self.chosen]
+
+    @property
+    def parameters(self) -> FloatArray:
+        """Values, (P,)."""
+        return np.array([c.value for c in self._coefficients], dtype=float)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Their names."""
+        return [c.name for c in self._coefficients]
+
+    @property
+    def parameter_bounds(self) -> FloatArray:
+        """Their smallest and largest values, (P, 2)."""
+        bounds = [(c.lowest, c.highest) for c in self._coefficients]
+        return np.array(bounds, dtype=float).reshape(-1, 2)
+
+    @property
+    def linear_parameters(self) -> npt.NDArray[np.bool_]:
+        """Mark those the energy is linear in all together, (P,)."""
+        return np.array([c.linear for c in self._coefficients], dtype=bool)
+
+    @property
+    def elements(self) -> Collection[str]:
+        """Chemical symbols the potential knows."""
+        return self.potential.elements
+
+    def with_parameters(self, parameters: npt.ArrayLike) -> Selection:
+        """Return the same selection of the potential with other values, (P,).
+
+        Raises
+        ------
+        InvalidInputError
+            Unless there is one finite number for each parameter.
+        PotentialFormatError
+            If a value is outside what the potential file allows.
+        """
+        values = np.asarray(parameters, dtype=np.float64)
+        if values.shape != (len(self.chosen),):
+            raise InvalidInputError(
+                f"parameters: must have shape ({len(self.chosen)},), got {values.shape}"
+            )
+        every = np.array([c.value for c in self.potential.coefficients], dtype=np.float64)
+        every[list(self.chosen)] = values
+        return Selection(self.potential.with_coefficients(every), self.chosen)
+
+    def predictions(self, structures: Sequence[Atoms]) -> FloatArray:
+        """Rows of all structures, see :mod:`ecteam.rows`."""
+        return rows.predictions(self.potential, structures)
+
+    def jacobian(self, structures: Sequence[Atoms]) -> tuple[FloatArray, FloatArray]:
+        """Rows (R,) and their derivatives by the parameters (R, P)."""
+        return rows.jacobian(self.potential, structures, self.chosen)
+
+
+def default_selection(potential: Potential) -> Selection:
+    """Select what is neither held nor fixed."""
+    every = enumerate(potential.coefficients)
+    return Selection(potential, tuple(k for k, c in every if not (c.held or c.fixed)))
+
+
+def select(potential: Potential, patterns: Sequence[str]) -> Selection:
+    """Select by name; see `Potential.select`."""
+    names = [(k, c.name) for k, c in enumerate(potential.coefficients) if not c.held]
+    chosen: set[int] = set()
+    for pattern in patterns:
+        found = {k for k, name in names if _matches(name, pattern.removeprefix("!"))}
+        if not found:
+            raise InvalidInputError(
+                f"parameters: nothing matches {pattern!r}; the names are "
+                + _shortened([name for _, name in names])
+            )
+        chosen = chosen - found if pattern.startswith("!") else chosen | found
+    return Selection(potential, tuple(sorted(chosen)))
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Tell if a name fits; ``*`` is the only wildcard, names have brackets of their own."""
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) is not None
+
+
+def _shortened(names: Sequence[Any], most: int = 12) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
