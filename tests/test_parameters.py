@@ -91,7 +91,8 @@ def test_learned_terms_beside_the_states():
     terms = expression.potential(["H", "O"], seed=1).to_dict()["terms"]
     potential = ecteam.Potential.from_dict({**ecteam.load("water").to_dict(), "terms": terms})
     names = potential.parameter_names
-    assert names[0] == "embedding[H ground 1]" and names[-1].startswith("three_body1[O:")
+    assert names[0] == "embedding[H ground 1]"
+    assert names[-1].startswith("three_body1[O:")
     own = potential.select("embedding*", "!*dianion*", "pair1*")
     assert own.parameter_names[:3] == ["embedding[H ground 1]", *names[1:3]]
     assert not any("dianion" in name or "three" in name for name in own.parameter_names)
@@ -115,7 +116,8 @@ def test_learned_terms_beside_the_states():
 def test_what_is_fixed_and_what_is_linear():
     potential = ecteam.load("water")
     every = {c.name: c for c in potential.coefficients}
-    assert every["electronic_temperature"].fixed and every["energy[H cation]"].fixed
+    assert every["electronic_temperature"].fixed
+    assert every["energy[H cation]"].fixed
     assert every["repulsion[H-O 1: decay]"].fixed
     assert every["repulsion[H-O 1: amplitude]"].linear
     assert not every["embedding[O ground 1]"].linear

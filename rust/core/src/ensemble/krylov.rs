@@ -2,7 +2,7 @@
 //! SIAM J. Sci. Comput. 23, 1376 (2001)): the constraint preconditioner, blocks of the Hessian per
 //! group, keeps every iterate on the tangent space of the constraints.
 
-use super::newton::{Point, Step, centred_charges};
+use super::newton::{Point, Step, centred_charges, tangent};
 use super::{Constraints, Objective};
 
 /// Most products a single Newton step may take.
@@ -101,6 +101,7 @@ fn conjugate_gradients(
     let n = point.root.len();
     let preconditioner = Preconditioner::new(objective, constraints, point);
     let mut r = rhs;
+    tangent(constraints, &point.root, &mut r);
     let mut z = vec![0.0; n];
     preconditioner.apply(&r, &mut z);
     let mut p = z.clone();
@@ -116,6 +117,8 @@ fn conjugate_gradients(
         (0..n).for_each(|a| v[a] = point.root[a] * p[a]);
         objective.product(&v, &mut hp);
         (0..n).for_each(|a| hp[a] *= point.root[a]);
+        // What the preconditioner does not see would grow by rounding and end up in the residual.
+        tangent(constraints, &point.root, &mut hp);
         let curvature = dot(&p, &hp);
         if curvature <= 1e-14 * dot(&p, &p) {
             return Found::Descent { y, p, products };
