@@ -1,6 +1,6 @@
 """Fits: radial densities, charge-transfer potentials, and training of any model with a Jacobian.
 
-:func:`train` fits a model's parameters to energies, forces and stresses.
+:func:`train` fits a model's parameters to energies, forces, stresses, dipoles and charges.
 """
 
 from ecteam.fit.labels import (
@@ -14,13 +14,14 @@ from ecteam.fit.labels import (
 )
 from ecteam.fit.model import Model, NotFiniteError
 from ecteam.fit.sweep import Errors, errors_of
-from ecteam.fit.training import Settings, Trained, train
+from ecteam.fit.training import Prior, Settings, Trained, train
 
 __all__ = [
     "Errors",
     "Labels",
     "Model",
     "NotFiniteError",
+    "Prior",
     "Scales",
     "Settings",
     "Trained",

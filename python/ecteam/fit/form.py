@@ -1,24 +1,39 @@
-"""The form of a fitted potential: named parameters and how they fill a potential file.
+"""The form of a charge-transfer potential before its fit: states, functions, starting values.
 
-Embedding: coefficients of the root polynomial for every state. Repulsion: a sum of
-exponentials with fixed decays for every pair of elements. Resonance: logarithms of amplitude and
-decay of every charge-transfer channel, so that nothing needs bounds.
+Embedding: coefficients of a root polynomial for every state. Repulsion: a sum of exponentials with
+chosen decays for every pair of elements. Resonance: one exponential for every charge-transfer
+channel. Learned terms may be added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ecteam.fit.training import Prior
+from ecteam.library import read_library
+from ecteam.potential import Potential
+from ecteam.terms import Expression
 
 FloatArray = npt.NDArray[np.float64]
 Fields = dict[str, Any]
 
 SHIFT = 0.02
 """e/Å³: keeps the slope of the embedding finite without neighbours."""
+EMBEDDING_WIDTH = 20.0
+"""Prior of the first coefficient of an embedding function, eV; halved for each further one."""
+REPULSION_WIDTH = 50.0
+"""Prior of a repulsion at :data:`TYPICAL` distance, eV."""
+TYPICAL = 2.0
+"""Å."""
+RESONANCE_START = 0.3, 2.5
+"""Amplitude at :data:`TYPICAL` distance (eV) and decay (1/Å) a channel starts from."""
+DECAY_WIDTH = 1.5
+"""Prior of the decay of a resonance, 1/Å."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,7 @@ class Form:
     name, description, citation : str
         Head of the potential file.
     states : mapping
-        Element → states as in the state library (name, charge, energy, rbf, …).
+        Element → names of its states in the library, ``ground`` first.
     decays : mapping
         Pair of elements → fixed decays of its repulsion, Å⁻¹.
     channels : sequence of Channel
@@ -50,98 +65,96 @@ class Form:
         Range of the short-ranged functions, Å.
     coefficients : int
         Of each embedding function.
+    terms : Expression, optional
+        Learned terms to add.
     """
 
     name: str
     description: str
     citation: str
-    states: Mapping[str, Sequence[Fields]]
+    states: Mapping[str, Sequence[str]]
     decays: Mapping[tuple[str, str], Sequence[float]]
     channels: Sequence[Channel]
     electronic_temperature: float
     radius: float
     switch_width: float
     coefficients: int = 4
-    names: list[str] = field(init=False, default_factory=list)
-    initial: FloatArray = field(init=False, default_factory=lambda: np.empty(0))
-    prior_width: FloatArray = field(init=False, default_factory=lambda: np.empty(0))
+    terms: Expression | None = None
 
-    def __post_init__(self) -> None:
-        """List the parameters with start and width of the prior."""
-        rows: list[tuple[str, float, float]] = []
-        for element, states in self.states.items():
-            for state in states:
-                for k in range(self.coefficients):
-                    name = f"embedding.{element}.{state['name']}.{k + 1}"
-                    rows.append((name, 0.0, 20.0 / 2**k))
-        for (a, b), decays in self.decays.items():
-            for decay in decays:
-                # In units of the energy at 2 Å; starts as one medium exponential.
-                start = 0.3 if decay == decays[len(decays) // 2] else 0.0
-                rows.append((f"repulsion.{a}-{b}.{decay:g}", start, 50.0))
-        for channel in self.channels:
-            name = _channel_name(channel)
-            rows.append((f"resonance.{name}.log_amplitude", 0.0, 1.0))
-            rows.append((f"resonance.{name}.log_decay", 0.4, 0.4))
-        columns = list(zip(*rows, strict=True))
-        object.__setattr__(self, "names", list(columns[0]))
-        keys = ("initial", "prior_width")
-        for key, column in zip(keys, columns[1:], strict=True):
-            object.__setattr__(self, key, np.array(column))
+    def start(self, seed: int | None = None) -> Potential:
+        """Unfitted potential; with a seed, its parameters are drawn: the fit has several minima."""
+        potential = Potential.from_dict(self._fields())
+        if seed is None:
+            return potential
+        random, values = np.random.default_rng(seed), potential.parameters
+        width = np.minimum(self.prior(potential).width, np.abs(values) + 1.0)
+        values = values + 0.2 * width * random.normal(size=values.size)
+        return potential.with_parameters(np.clip(values, *potential.parameter_bounds.T))
 
-    def random_start(self, seed: int) -> FloatArray:
-        """Draw starting values from the prior, narrowed: the fit has several minima."""
-        random = np.random.default_rng(seed)
-        width = np.minimum(0.2 * self.prior_width, 0.5)
-        return np.asarray(self.initial + width * random.normal(size=len(self.names)))
+    def prior(self, potential: Potential) -> Prior:
+        """Gaussian prior of the parameters of :meth:`start`, around its values."""
+        origin = Potential.from_dict(self._fields()).parameters
+        widths = [self._width(c.name) for c in potential.coefficients if not (c.held or c.fixed)]
+        return Prior(origin, np.array(widths))
 
-    def fields(self, parameters: FloatArray) -> Fields:
-        """Potential file with these parameters, unsealed."""
-        values = iter(np.asarray(parameters, dtype=float).tolist())
-        elements = {
-            element: {"states": [self._state(state, values) for state in states]}
-            for element, states in self.states.items()
-        }
-        repulsions = [
-            {"pair": list(pair), "function": _at_two(next(values), decay)}
-            for pair, decays in self.decays.items()
-            for decay in decays
-        ]
-        return {
+    def _width(self, name: str) -> float:
+        kind, _, rest = name.partition("[")
+        if kind == "embedding":
+            return EMBEDDING_WIDTH / 2.0 ** (int(rest.rstrip("]").split()[-1]) - 1)
+        if kind == "repulsion":
+            pair, number = rest.split(":")[0].split()
+            a, b = pair.split("-")
+            return _amplitude(REPULSION_WIDTH, self.decays[a, b][int(number) - 1])
+        return DECAY_WIDTH if name.endswith(": decay]") else np.inf
+
+    def _fields(self) -> Fields:
+        library = read_library()
+        fields: Fields = {
             "format": "ecteam/1",
             "name": self.name,
             "description": self.description,
             "citation": self.citation,
             "units": {"energy": "eV", "length": "Å", "charge": "e"},
-            "elements": elements,
-            "repulsions": repulsions,
-            "resonances": [_resonance(c, next(values), next(values)) for c in self.channels],
+            "elements": {
+                symbol: {"states": [self._state(library[symbol][n].to_potential()) for n in names]}
+                for symbol, names in self.states.items()
+            },
+            "repulsions": [
+                {"pair": list(pair), "function": _exponential(_start(decays, decay), decay)}
+                for pair, decays in self.decays.items()
+                for decay in decays
+            ],
+            "resonances": [
+                {
+                    "pair": list(channel.pair),
+                    "first": list(channel.first),
+                    "second": list(channel.second),
+                    "amplitude": _exponential(*RESONANCE_START),
+                }
+                for channel in self.channels
+            ],
             "electronic_temperature": self.electronic_temperature,
             "cutoff": {"radius": self.radius, "switch_width": self.switch_width},
         }
+        if self.terms is not None:
+            fields["terms"] = self.terms.potential(sorted(self.states)).to_dict()["terms"]
+        return fields
 
-    def _state(self, state: Fields, values: Any) -> Fields:
-        kept = ("name", "charge", "multiplicity", "energy", "bound", "rbf", "provenance")
-        coefficients = [next(values) for _ in range(self.coefficients)]
-        embedding = {"form": "root_polynomial", "shift": SHIFT, "coefficients": coefficients}
-        return {key: state[key] for key in kept} | {"embedding": embedding}
-
-
-def _channel_name(channel: Channel) -> str:
-    (a, b), (m, m2), (n, n2) = channel.pair, channel.first, channel.second
-    return f"{a}({m}>{m2})-{b}({n}>{n2})"
+    def _state(self, state: Fields) -> Fields:
+        zeros = [0.0] * self.coefficients
+        embedding = {"form": "root_polynomial", "shift": SHIFT, "coefficients": zeros}
+        return state | {"embedding": embedding}
 
 
-def _at_two(energy: float, decay: float) -> Fields:
-    """Exponential that has this energy at 2 Å."""
-    return {"form": "exponential", "amplitude": energy * float(np.exp(2 * decay)), "decay": decay}
+def _start(decays: Sequence[float], decay: float) -> float:
+    """Start as one medium exponential, eV at the typical distance."""
+    return 0.3 if decay == decays[len(decays) // 2] else 0.0
 
 
-def _resonance(channel: Channel, log_amplitude: float, log_decay: float) -> Fields:
-    amplitude = _at_two(float(np.exp(log_amplitude)), float(np.exp(log_decay)))
-    return {
-        "pair": list(channel.pair),
-        "first": list(channel.first),
-        "second": list(channel.second),
-        "amplitude": amplitude,
-    }
+def _exponential(energy: float, decay: float) -> Fields:
+    """Exponential that has this energy at the typical distance."""
+    return {"form": "exponential", "amplitude": _amplitude(energy, decay), "decay": decay}
+
+
+def _amplitude(energy: float, decay: float) -> float:
+    return energy * float(np.exp(TYPICAL * decay))

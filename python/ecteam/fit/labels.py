@@ -200,7 +200,9 @@ def _target(atoms: Atoms, origin: str) -> FloatArray:
     known.setdefault("energy", atoms.info.get("energy"))
     known.setdefault("forces", atoms.arrays.get("forces"))
     known.setdefault("stress", atoms.info.get("stress"))
-    known.setdefault("dipole", None if atoms.pbc.any() else atoms.info.get("dipole"))
+    known.setdefault("dipole", atoms.info.get("dipole"))
+    if atoms.pbc.any():
+        known["dipole"] = None  # depends on how the cell is cut
     known.setdefault("charges", atoms.arrays.get("charges", atoms.arrays.get("hirshfeld")))
     sizes = {"energy": 1, "forces": 3 * len(atoms), "stress": 6, "dipole": 3, "charges": len(atoms)}
     parts = [_label(known[name], size, f"{origin}: {name}") for name, size in sizes.items()]
@@ -219,7 +221,7 @@ def _label(value: object, size: int, what: str) -> FloatArray:
     if value is None:
         return np.full(size, np.nan)
     label = np.asarray(value, dtype=float)
-    if label.shape == (3, 3):
+    if size == 6 and label.shape == (3, 3):
         label = label[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
     label = label.ravel()
     if label.size != size:
