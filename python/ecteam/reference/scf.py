@@ -21,7 +21,14 @@ from scipy.linalg import block_diag, expm
 
 from ecteam.reference.level import GROUND_SPIN, Level, Structure
 
-__all__ = ["LADDER", "closed_shell", "continued", "is_unrestricted", "lowest_solution", "make_molecule"]
+__all__ = [
+    "LADDER",
+    "closed_shell",
+    "continued",
+    "is_unrestricted",
+    "lowest_solution",
+    "make_molecule",
+]
 
 Array = NDArray[np.float64]
 
