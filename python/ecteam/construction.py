@@ -28,8 +28,10 @@ from ecteam.dimers import Dimers
 __all__ = ["dimer_embeddings"]
 
 Array = NDArray[np.float64]
+FAINT = 1e-9
+"""e/Å³: fainter densities say nothing about distance, next to those of other atoms."""
 INTERVALS = 512
-"""Of the uniform tables in a potential file; the splines above are kept to 1e-5 eV."""
+"""Of the uniform tables in a potential file."""
 
 
 class _LogarithmicSpline:
@@ -74,7 +76,7 @@ def dimer_embeddings(
     states : sequence of str
         Its states in the order of the potential, the neutral ground state first.
     dimers : Dimers
-        Curves; points beyond the cutoff are not used.
+        Curves; points where ρ₀ is below `FAINT` are not used.
 
     Returns
     -------
@@ -90,11 +92,10 @@ def dimer_embeddings(
     ground: Callable[[Array], Array] | None = None
     for k, name in enumerate(states):
         curve = dimers.curve(symbol, name)
-        used = curve.distances < bare.cutoff
-        distances = np.ascontiguousarray(curve.distances[used])
-        functions = bare.pair_functions(symbol, symbol, distances)
-        electrostatics, densities = functions[:, k], functions[:, len(states) ** 2 :]
+        functions = bare.pair_functions(symbol, symbol, curve.distances)
+        used = functions[:, len(states) ** 2] > FAINT
         # φ of the ground state with state k; the ground state has no charge.
+        electrostatics, densities = functions[used, k], functions[used, len(states) ** 2 :]
         rest = curve.energies[used] - electrostatics
         values = 0.5 * rest if ground is None else rest - ground(densities[:, k])
         spline = _LogarithmicSpline(densities[::-1, 0], values[::-1])

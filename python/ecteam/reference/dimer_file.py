@@ -19,7 +19,7 @@ __all__ = ["LIMIT", "build_dimers"]
 
 VERSION = "1"
 LIMIT = 0.02
-"""Electronvolt: how far from its limit, after the charge's polarisation, a curve may end."""
+"""eV: by how much the last point of a curve may miss the separated atoms."""
 Fields = dict[str, Any]
 
 
@@ -37,7 +37,7 @@ def build_dimers(elements: Sequence[str], folder: str | os.PathLike[str]) -> str
     -------
     str
         Text of the file. Points without a result are left out and listed under ``failures``, as
-        are curves whose atoms failed.
+        are curves whose atoms failed, and curves that do not end within `LIMIT` of zero.
     """
     atoms, failed_atoms = collect_runs(Path(folder) / "atoms")
     points, failed_points = collect_runs(Path(folder) / "points")
@@ -54,7 +54,9 @@ def build_dimers(elements: Sequence[str], folder: str | os.PathLike[str]) -> str
             missing = [n for n in (f"{symbol} ground", f"{symbol} {name}") if n not in atoms]
             failures |= {n: failed_atoms.get(n, "not calculated") for n in missing}
             if not missing:
-                curves[name] = _curve(symbol, name, atoms, points)
+                curve = curves[name] = _curve(symbol, name, atoms, points)
+                if abs(curve["energies"][-1]) > LIMIT:
+                    failures[f"{symbol} {name} limit"] = f"ends at {curve['energies'][-1]} eV"
         entries[symbol] = {"level": dimer_level(symbol).label, "curves": curves}
     return seal(_document(entries, failures))
 

@@ -27,7 +27,7 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from numpy.typing import NDArray
 
-from ecteam.reference.composite import Composite, composite_energy, frozen_core
+from ecteam.reference.composite import Composite, composite_energy
 from ecteam.reference.level import GROUND_SPIN, Level, Structure
 from ecteam.reference.runs import collect_runs, run_tasks
 from ecteam.reference.scf import (
@@ -47,15 +47,16 @@ CHARGES = {"ground": 0, "cation": 1, "anion": -1}
 """Charge of the dimer whose curve gives the embedding function of each state, e."""
 POINTS = 15
 SHORTEST, CLOSED_SHELL_UNTIL, LONGEST = 0.6, 1.4, 2.2
-"""In units of twice the covalent radius; curves reach 5 Å at least."""
+"""In units of twice the covalent radius; the even part of the curves reaches 5 Å at least."""
+FAR = (7.5, 12.0)
+"""Å: for the slow decay of the metals, and to see whether a curve ends at its limit."""
 SAME = 1e-5
 """Hartree: determinants closer than this are the same."""
 
 
 def dimer_level(symbol: str) -> Composite:
-    """Level of theory of an element: triple zeta, as an increment for many electrons."""
-    active = int(atomic_numbers[symbol]) - 2 * frozen_core([symbol])
-    if active <= 2:
+    """Level of theory of an element: triple zeta, from Li on as an increment."""
+    if atomic_numbers[symbol] <= 2:
         return Composite("aug-cc-pVTZ")
     return Composite("aug-cc-pVDZ", "aug-cc-pVTZ")
 
@@ -108,7 +109,8 @@ def curves_of(symbol: str) -> list[Curve]:
     """
     length = 2.0 * float(covalent_radii[atomic_numbers[symbol]])
     last = max(5.0, LONGEST * length)
-    distances = tuple(round(float(r), 4) for r in np.geomspace(SHORTEST * length, last, POINTS))
+    near = np.geomspace(SHORTEST * length, last, POINTS)
+    distances = tuple(round(float(r), 4) for r in (*near, *FAR))
     found = []
     for name, charge in CHARGES.items():
         one, other = atom_spin(symbol, 0), atom_spin(symbol, charge)
