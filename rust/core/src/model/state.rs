@@ -86,3 +86,47 @@ impl StateModel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCALE: f64 = 1e-6;
+
+    fn state() -> StateModel {
+        let values = (0..61).map(|k| (0.1 * f64::from(k)).sin() * 3.0).collect();
+        let table = potential::Table { spacing: 0.25, values };
+        StateModel {
+            charge: 0.0,
+            energy: 0.0,
+            embedding: EmbeddingModel::Logarithmic { scale: SCALE, spline: Spline::new(&table) },
+        }
+    }
+
+    #[test]
+    fn a_logarithmic_embedding_vanishes_without_neighbours() {
+        assert!(state().embedding(0.0)[0].abs() < 1e-15);
+    }
+
+    #[test]
+    fn slopes_of_a_logarithmic_embedding_are_those_of_its_values() {
+        // The table ends at s = 15, a density of 3.3 e/Å³.
+        for background in [0.0, 1e-7, 3e-5, 0.02, 1.0, 3.2, 3.4, 40.0] {
+            let h = 1e-4 * (background + SCALE);
+            let jet = |x: f64| state().embedding(x);
+            let [_, slope, curvature] = jet(background + h);
+            let [low, high] = [jet(background), jet(background + 2.0 * h)];
+            let found = [(high[0] - low[0]) / (2.0 * h), (high[1] - low[1]) / (2.0 * h)];
+            assert!((found[0] - slope).abs() < 1e-6 * (1.0 + slope.abs()), "at {background}");
+            assert!((found[1] - curvature).abs() < 1e-5 * curvature.abs(), "at {background}");
+        }
+    }
+
+    #[test]
+    fn a_logarithmic_embedding_is_straight_beyond_its_last_value() {
+        let at = |s: f64| state().embedding(SCALE * s.exp_m1())[0];
+        let step = at(16.0) - at(15.5);
+        assert!((at(20.0) - at(19.5) - step).abs() < 1e-9);
+        assert!((at(15.5) - at(15.0) - step).abs() < 1e-9, "continuous");
+    }
+}
