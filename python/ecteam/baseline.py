@@ -57,7 +57,7 @@ class Molecule:
     def search(self) -> list[Array]:
         """Bond lengths, and angles, from which the deepest minimum is looked for."""
         lengths = np.arange(0.6, 6.01, 0.1)
-        return [lengths, np.arange(60.0, 181.0, 20.0)][: len(self.start)]
+        return [lengths, np.arange(20.0, 181.0, 10.0)][: len(self.start)]
 
 
 MOLECULES = {
