@@ -24,10 +24,12 @@ from ecteam.design.command import app as design_app
 from ecteam.dynamics import molecular_dynamics, relax
 from ecteam.evaluate import Result
 from ecteam.frames import frame_of, write_frames
+from ecteam.library import read_library
 from ecteam.potential import load
 from ecteam.progress import progress
 from ecteam.reference.command import app as reference_app
 from ecteam.report import potential_card, result_data, result_tables
+from ecteam.states_report import library_card, library_data
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.command()(properties)
@@ -61,13 +63,24 @@ def show(
     name: Annotated[str, typer.Argument(help="Shipped name or file.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Describe a potential: states, densities, resonance, errors."""
+    """Describe a potential: states, densities, resonance, errors; or the `library` of states."""
     with one_line_errors():
+        if name == "library":
+            _show_library(as_json)
+            return
         potential = load(name)
         if as_json:
             typer.echo(potential.to_json(), nl=False)
         else:
             Console().print(potential_card(potential))
+
+
+def _show_library(as_json: bool) -> None:
+    library = read_library()
+    if as_json:
+        typer.echo(json.dumps(library_data(library), ensure_ascii=False))
+    else:
+        Console().print(library_card(library))
 
 
 @app.command()

@@ -21,7 +21,16 @@ import numpy as np
 from ecteam._core import InvalidInputError
 from ecteam.slater import RadialFit
 
-__all__ = ["FORMAT", "AtomicState", "Element", "Library", "read_library", "seal", "states"]
+__all__ = [
+    "FORMAT",
+    "AtomicState",
+    "Element",
+    "Library",
+    "read_library",
+    "seal",
+    "sealed_fields",
+    "states",
+]
 
 FORMAT = "ecteam-states/2"
 _DIGEST = re.compile(r'"sha256": "([0-9a-f]{64})"')
@@ -211,7 +220,7 @@ def read_library(path: str | Path | None = None) -> Library:
     path = Path(path)
     if not path.is_file():
         raise InvalidInputError(f"library: must be a file, got {str(path)!r}")
-    return _checked(path.read_text(encoding="utf-8"), str(path))
+    return Library(sealed_fields(path.read_text(encoding="utf-8"), str(path), FORMAT))
 
 
 def seal(fields: dict[str, Any]) -> str:
@@ -236,20 +245,34 @@ def _joined(lines: str) -> str:
 @cache
 def _shipped() -> Library:
     source = files("ecteam") / "data" / "library.json"
-    return _checked(source.read_text(encoding="utf-8"), "library.json")
+    return Library(sealed_fields(source.read_text(encoding="utf-8"), "library.json", FORMAT))
 
 
-def _checked(text: str, name: str) -> Library:
+def sealed_fields(text: str, name: str, expected: str) -> dict[str, Any]:
+    """Fields of a sealed file.
+
+    Parameters
+    ----------
+    text, name : str
+        Contents, and the name for messages.
+    expected : str
+        Format.
+
+    Raises
+    ------
+    InvalidInputError
+        If the text is not of this format or was changed after it was sealed.
+    """
     found = _DIGEST.search(text)
     if found is None:
         raise InvalidInputError(f"{name}: sha256: must be 64 hexadecimal digits, found none")
     unsealed = text.replace(found[1], "0" * 64, 1)
     if hashlib.sha256(unsealed.encode()).hexdigest() != found[1]:
         raise InvalidInputError(f"{name}: sha256: the file was changed after it was sealed")
-    fields = json.loads(text)
-    if fields["format"] != FORMAT:
-        raise InvalidInputError(f"{name}: format: must be {FORMAT!r}, got {fields['format']!r}")
-    return Library(fields)
+    fields: dict[str, Any] = json.loads(text)
+    if fields["format"] != expected:
+        raise InvalidInputError(f"{name}: format: must be {expected!r}, got {fields['format']!r}")
+    return fields
 
 
 def _state(symbol: str, entry: dict[str, Any]) -> AtomicState:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 
 from ecteam import _core, rows
+from ecteam.dimers import read_dimers
 from ecteam.files import whole_file
 from ecteam.library import read_library
 from ecteam.parameters import Coefficient, Selection, default_selection, select
@@ -64,14 +65,17 @@ class Potential:
         elements: Sequence[str],
         *,
         states: Sequence[str] = ("ground", "cation", "anion"),
+        embedding: Literal["dimers"] | None = "dimers",
         electronic_temperature: float = 0.02,
         radius: float = 8.0,
         switch_width: float = 3.0,
     ) -> Potential:
         """Start a potential from the shipped atomic states, before any fit.
 
-        State energies, densities and electrostatics are complete and have no fitted parameter;
-        there are no embedding functions, repulsions or resonance yet.
+        State energies, densities and electrostatics are complete and have no fitted parameter.
+        Embedding functions are constructed from the curves of the dimers X₂, X₂⁺ and X₂⁻ (see
+        :mod:`ecteam.construction`), which the potential reproduces; nothing is fitted to compounds,
+        and ``ecteam show library`` says how far off these are. There is no resonance.
 
         Parameters
         ----------
@@ -79,6 +83,9 @@ class Potential:
             Chemical symbols, H to Kr.
         states : sequence of str
             Names of the states of each element; the first must be ``ground``.
+        embedding : "dimers" or None
+            Construct embedding functions, for which every state of every element needs a curve
+            (``ground``, ``cation`` and ``anion`` of H, Li, N, O, F, Na and Cl), or leave them out.
         electronic_temperature : float
             Width of the ensemble, eV.
         radius, switch_width : float
@@ -87,12 +94,14 @@ class Potential:
         Raises
         ------
         InvalidInputError
-            If the library lacks an element or a state.
+            If the library lacks an element or a state, or a state has no dimer curve.
         PotentialFormatError
             If a range or the temperature is not allowed, or there is no element.
         """
+        if embedding not in ("dimers", None):
+            raise _core.InvalidInputError(f"embedding: must be 'dimers' or None, got {embedding!r}")
         library = read_library()
-        return cls.from_dict(
+        bare = cls.from_dict(
             {
                 "format": "ecteam/1",
                 "name": "library-" + "-".join(symbol.lower() for symbol in elements),
@@ -110,6 +119,24 @@ class Potential:
                 "cutoff": {"radius": radius, "switch_width": switch_width},
             }
         )
+        return bare if embedding is None else bare._with_dimer_embeddings()
+
+    def _with_dimer_embeddings(self) -> Potential:
+        """Construct the embedding functions of all states."""
+        from ecteam.construction import dimer_embeddings
+
+        dimers, fields = read_dimers(), self.to_dict()
+        for symbol, element in fields["elements"].items():
+            names = [state["name"] for state in element["states"]]
+            found = dimer_embeddings(self.core, symbol, names, dimers)
+            for state in element["states"]:
+                state["embedding"] = found[state["name"]]
+        fields["description"] = (
+            "Isolated atomic states, their electrostatics, and embedding functions constructed "
+            "from homonuclear dimers; nothing fitted."
+        )
+        fields["citation"] += f"; dimer curves, SHA-256 {dimers.sha256}"
+        return Potential.from_dict(fields)
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""``ecteam states build``, ``show`` and ``plot``: the library of atomic states."""
+"""``ecteam states build``, ``dimers``, ``show`` and ``plot``: the library of atomic states."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ecteam._core import InvalidInputError
 from ecteam.cli_common import FAILED, one_line_errors
+from ecteam.dimers import read_dimers
 from ecteam.library import read_library
 from ecteam.states_report import element_card, library_card
 
@@ -48,8 +49,7 @@ def build(
     with one_line_errors():
         library = _reference_layer()
         wanted = library.parse_elements(elements)
-        if not output.resolve().parent.is_dir():
-            raise InvalidInputError(f"output: there is no directory {output.parent}")
+        _check_directory(output)
         with _executor(workers) as executor:
             library.compute_states(wanted, folder, executor=executor, retry_failed=retry_failed)
             text = library.build_library(wanted, folder, executor=executor)
@@ -57,10 +57,39 @@ def build(
         if densities is not None:
             library.write_densities(wanted, folder, densities)
         failures = read_library(output).fields["failures"]
-    for name, reason in failures.items():
-        typer.echo(f"failed: {name}: {reason}", err=True)
-    if failures:
-        raise typer.Exit(FAILED)
+    _report(failures)
+
+
+@app.command()
+def dimers(
+    elements: Annotated[str, typer.Option(help="Such as H,Li or N-F.")] = "H,Li,N-F,Na,Cl",
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    folder: Annotated[
+        Path, typer.Option(help="Records of the points; a killed run resumes from it.")
+    ] = Path("dimers-build"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="File of curves to write.")] = Path(
+        "dimers.json"
+    ),
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Calculate failed points again.")
+    ] = False,
+) -> None:
+    """Calculate curves of X2, X2+, X2- with PySCF, from which embedding functions are made.
+
+    Exit code 1 if a point failed; the file then lacks it and lists the reason.
+    """
+    with one_line_errors():
+        library = _reference_layer()
+        from ecteam.reference.dimer_file import build_dimers
+        from ecteam.reference.dimers import compute_curves
+
+        wanted = library.parse_elements(elements)
+        _check_directory(output)
+        with _executor(workers) as executor:
+            failures = compute_curves(wanted, folder, executor=executor, retry_failed=retry_failed)
+        library.write_atomic(output, build_dimers(wanted, folder).encode())
+        failures |= read_dimers(output).fields["failures"]
+    _report(failures)
 
 
 @app.command()
@@ -89,6 +118,18 @@ def plot(
         except ImportError as error:
             raise InvalidInputError(f"plotting needs pip install 'ecteam[plot]': {error}") from None
         save_figure(element, output)
+
+
+def _check_directory(output: Path) -> None:
+    if not output.resolve().parent.is_dir():
+        raise InvalidInputError(f"output: there is no directory {output.parent}")
+
+
+def _report(failures: dict[str, str]) -> None:
+    for name, reason in failures.items():
+        typer.echo(f"failed: {name}: {reason}", err=True)
+    if failures:
+        raise typer.Exit(FAILED)
 
 
 def _reference_layer() -> ModuleType:

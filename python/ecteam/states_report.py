@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -10,9 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ecteam.baseline import read_baseline
+from ecteam.dimers import Dimers, read_dimers
 from ecteam.library import AtomicState, Element, Library
 
-__all__ = ["element_card", "energy_errors", "library_card"]
+__all__ = ["element_card", "energy_errors", "library_card", "library_data"]
 
 OUTLIER = 0.2
 """eV: a larger difference from experiment is listed."""
@@ -47,15 +50,40 @@ def library_card(library: Library) -> RenderableType:
         library.fields["description"],
         f"{len(every)} states of {len(library)} elements, version {library.version}; energies and "
         "polarizabilities for use are the observed ones where there are any",
+        f"computed with PySCF {library.fields['software']['pyscf']}, UHF-CCSD(T); level of each "
+        "state: ecteam states show ELEMENT",
     ]
     parts: list[RenderableType] = [Text("\n".join(facts)), _energy_table(library)]
     parts += [_outlier_table(library), _quality_table(every), _miss_table(every)]
     failures = library.fields["failures"]
     if failures:
         parts.append(Text("failed: " + "; ".join(f"{k}: {v}" for k, v in failures.items())))
-    if "baseline" in library.fields:
-        parts.append(_baseline_table(library))
-    return Group(*parts, Text(f"sha256 {library.sha256}"))
+    dimers, baseline = read_dimers(), read_baseline()
+    if baseline["library"] == library.sha256:
+        parts += [_dimer_table(dimers), _unfitted_table(baseline), Text(_UNFITTED)]
+    digests = f"sha256 {library.sha256}\nsha256 of the dimer curves {dimers.sha256}"
+    return Group(*parts, Text(digests))
+
+
+def library_data(library: Library) -> dict[str, Any]:
+    """Collect what the card of a library says, as plain data."""
+    baseline = read_baseline()
+    every = {symbol: library[symbol].states for symbol in library}
+    return {
+        "version": library.version,
+        "sha256": library.sha256,
+        "software": library.fields["software"],
+        "states": {symbol: [state.name for state in found] for symbol, found in every.items()},
+        "misses": {
+            f"{symbol} {state.name}": list(state.misses)
+            for symbol, found in every.items()
+            for state in found
+            if state.misses
+        },
+        "failures": library.fields["failures"],
+        "dimers": {"sha256": read_dimers().sha256, "elements": list(read_dimers())},
+        "unfitted": baseline if baseline["library"] == library.sha256 else None,
+    }
 
 
 def _energy_table(library: Library) -> Table:
@@ -126,12 +154,41 @@ def _miss_table(states: list[AtomicState]) -> Table:
     return table
 
 
-def _baseline_table(library: Library) -> Table:
-    baseline = library.fields["baseline"]
-    table = Table(*baseline["columns"], title=baseline["title"])
-    for row in baseline["rows"]:
-        table.add_row(*row)
+def _dimer_table(dimers: Dimers) -> Table:
+    table = Table("elements", "level", title="dimer curves, for embedding functions")
+    levels: dict[str, list[str]] = {}
+    for symbol in dimers:
+        levels.setdefault(dimers.fields["elements"][symbol]["level"], []).append(symbol)
+    for level, symbols in levels.items():
+        table.add_row(" ".join(symbols), level)
+    for point, reason in dimers.fields["failures"].items():
+        table.add_row(point, f"failed: {reason}")
     return table
+
+
+_UNFITTED = (
+    "unfitted: Potential.from_library of the elements, embedding functions from dimer curves, no "
+    "resonance: the baseline of every fit"
+)
+
+
+def _unfitted_table(baseline: dict[str, Any]) -> Table:
+    title = f"unfitted potentials / {baseline['reference']}"
+    table = Table("molecule", title=title)
+    for name in ("bond (Å)", "angle (°)", "depth (eV)", "dipole (e·Å)", "charge of the first (e)"):
+        table.add_column(name, justify="right")
+    forms = {"length": ".3f", "angle": ".1f", "depth": ".2f", "dipole": ".3f"}
+    for name, row in baseline["molecules"].items():
+        ours, theirs = row["unfitted"], row["reference"]
+        cells = [_both(ours[key], theirs[key], form) for key, form in forms.items()]
+        table.add_row(name, *cells, _both(ours["charges"][0], theirs["charges"][0], "+.2f"))
+    return table
+
+
+def _both(unfitted: float | None, reference: float | None, form: str) -> str:
+    if unfitted is None or reference is None:
+        return "–"
+    return f"{unfitted:{form}} / {reference:{form}}"
 
 
 def element_card(element: Element) -> RenderableType:

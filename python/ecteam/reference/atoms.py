@@ -24,10 +24,11 @@ import numpy as np
 import pyscf
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
-from pyscf import cc, gto, mp
+from pyscf import gto
 
 from ecteam.reference.bases import augmented, even_tempered
 from ecteam.reference.configurations import Shell, State, sphere_radius
+from ecteam.reference.correlation import cluster_energy, coupled_cluster, second_order_energy
 from ecteam.reference.spherical import (
     determinant,
     radial_grid,
@@ -41,7 +42,6 @@ __all__ = ["Level", "compute_state", "level"]
 Array = NDArray[np.float64]
 Record = dict[str, Any]
 
-COUPLED_CLUSTER_TOLERANCE = 1e-8
 FIELD_ENERGY = 2e-4
 """Hartree: wanted induction energy ½αF², large against convergence, small against γF⁴/24."""
 STRONGEST_FIELD = 0.01
@@ -225,12 +225,12 @@ def _correlated(
     basis = augmented(theory.basis, state.symbol)
     atom = plain.atom(basis)
     mean_field = plain.hartree_fock(atom)
-    cluster = _coupled_cluster(mean_field, theory.frozen)
-    energy = float(mean_field.e_tot) if cluster is None else _energy(cluster)
+    cluster = coupled_cluster(mean_field, theory.frozen)
+    energy = float(mean_field.e_tot) if cluster is None else cluster_energy(cluster)
     inner, inner_field = cluster, mean_field
     if dressed is not plain:
         inner_field = dressed.hartree_fock(atom, start=mean_field)
-        inner = _coupled_cluster(inner_field, theory.frozen)
+        inner = coupled_cluster(inner_field, theory.frozen)
     density = np.maximum(smooth + _correlation_density(inner), 0.0)
     density *= state.electrons / _count(density)
     increment = _increment(plain, mean_field)
@@ -275,30 +275,6 @@ def _smooth_density(calculation: _Calculation) -> tuple[Array, float]:
     return density, outermost
 
 
-def _coupled_cluster(mean_field: Any, frozen: int) -> Any | None:
-    """Converged CCSD; None if fewer than two electrons are correlated."""
-    if mean_field.mol.nelectron - 2 * frozen < 2:
-        return None
-    cluster = cc.UCCSD(mean_field, frozen=frozen or None)
-    cluster.conv_tol, cluster.conv_tol_normt, cluster.max_cycle = (
-        COUPLED_CLUSTER_TOLERANCE,
-        1e-5,
-        300,
-    )
-    cluster.kernel()
-    if not cluster.converged:
-        cluster.level_shift, cluster.diis_space = 0.3, 10
-        cluster.kernel()
-    if not cluster.converged:
-        raise RuntimeError("CCSD did not converge")
-    return cluster
-
-
-def _energy(cluster: Any) -> float:
-    active = sum(cluster.nocc)
-    return float(cluster.e_tot) + (float(cluster.ccsd_t()) if active > 2 else 0.0)
-
-
 def _correlation_density(cluster: Any | None) -> Array:
     """Spherical CCSD minus UHF density in e/Å³ on the radial grid."""
     radii = radial_grid()[0]
@@ -330,7 +306,7 @@ def _increment(calculation: _Calculation, mean_field: Any) -> float:
         atom = calculation.atom(augmented(name, symbol), shells)
         field = calculation.hartree_fock(atom, shells)
         fields.append(float(field.e_tot))
-        correlations.append(_second_order(field, theory.frozen) - fields[-1])
+        correlations.append(second_order_energy(field, theory.frozen) - fields[-1])
     triple, quadruple = correlations
     limit = (64.0 * quadruple - 27.0 * triple) / 37.0
     return fields[1] - fields[0] + limit - triple
@@ -341,14 +317,6 @@ def _has_hole(mean_field: Any) -> bool:
         energies[occupations > 0].max(initial=-np.inf) > energies[occupations == 0].min()
         for energies, occupations in zip(mean_field.mo_energy, mean_field.mo_occ, strict=True)
     )
-
-
-def _second_order(mean_field: Any, frozen: int) -> float:
-    if mean_field.mol.nelectron - 2 * frozen < 2:
-        return float(mean_field.e_tot)
-    perturbation = mp.UMP2(mean_field, frozen=frozen or None)
-    perturbation.kernel(with_t2=False)
-    return float(perturbation.e_tot)
 
 
 def _sphere_energy(calculation: _Calculation, density: Array) -> float:
@@ -388,8 +356,8 @@ def _response_energy(
 ) -> float:
     frozen = calculation.level.frozen
     if calculation.level.response == "UMP2":
-        return _second_order(mean_field, frozen)
-    cluster = cluster or _coupled_cluster(mean_field, frozen)
+        return second_order_energy(mean_field, frozen)
+    cluster = cluster or coupled_cluster(mean_field, frozen)
     return float(mean_field.e_tot if cluster is None else cluster.e_tot)
 
 

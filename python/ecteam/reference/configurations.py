@@ -128,8 +128,8 @@ class ElementStates:
     term : str
         Configuration and term of the excited state.
     observed : float
-        Its observed excitation energy in eV (lowest level of the term), entered by hand to
-        0.01 eV; not checked against the NIST Atomic Spectra Database.
+        Its excitation energy in eV, that of the lowest level of the term; where it comes from says
+        `ecteam.reference.experiment`.
     unbound : bool
         Whether the anion is unbound in vacuum.
     """
@@ -144,79 +144,87 @@ class ElementStates:
 
 
 ELEMENTS = {
-    "H": ElementStates("1s1", "", "1s2", "2p1", "2p ²P", 10.20),
-    "He": ElementStates("1s2", "1s1", "1s2 2s1", "1s1 2s1", "1s2s ³S", 19.82, True),
-    "Li": ElementStates("[He] 2s1", "[He]", "[He] 2s2", "[He] 2p1", "2p ²P", 1.85),
+    "H": ElementStates("1s1", "", "1s2", "2p1", "2p ²P", 10.1988),
+    "He": ElementStates("1s2", "1s1", "1s2 2s1", "1s1 2s1", "1s2s ³S", 19.8196, True),
+    "Li": ElementStates("[He] 2s1", "[He]", "[He] 2s2", "[He] 2p1", "2p ²P", 1.8478),
     "Be": ElementStates(
-        "[He] 2s2", "[He] 2s1", "[He] 2s2 2p1", "[He] 2s1 2p1", "2s2p ³P", 2.72, True
+        "[He] 2s2", "[He] 2s1", "[He] 2s2 2p1", "[He] 2s1 2p1", "2s2p ³P", 2.7250, True
     ),
     "B": ElementStates(
-        "[He] 2s2 2p1", "[He] 2s2", "[He] 2s2 2p2", "[He] 2s1 2p2", "2s2p² ⁴P", 3.58
+        "[He] 2s2 2p1", "[He] 2s2", "[He] 2s2 2p2", "[He] 2s1 2p2", "2s2p² ⁴P", 3.5909
     ),
     "C": ElementStates(
-        "[He] 2s2 2p2", "[He] 2s2 2p1", "[He] 2s2 2p3", "[He] 2s1 2p3", "2s2p³ ⁵S", 4.18
+        "[He] 2s2 2p2", "[He] 2s2 2p1", "[He] 2s2 2p3", "[He] 2s1 2p3", "2s2p³ ⁵S", 4.1826
     ),
     "N": ElementStates(
-        "[He] 2s2 2p3", "[He] 2s2 2p2", "[He] 2s2 2p4", "[He] 2s2 2p2 3s1", "2p²3s ⁴P", 10.33, True
+        "[He] 2s2 2p3",
+        "[He] 2s2 2p2",
+        "[He] 2s2 2p4",
+        "[He] 2s2 2p2 3s1",
+        "2p²3s ⁴P",
+        10.3259,
+        True,
     ),
     "O": ElementStates(
-        "[He] 2s2 2p4", "[He] 2s2 2p3", "[He] 2s2 2p5", "[He] 2s2 2p3 3s1", "2p³3s ⁵S", 9.15
+        "[He] 2s2 2p4", "[He] 2s2 2p3", "[He] 2s2 2p5", "[He] 2s2 2p3 3s1", "2p³3s ⁵S", 9.1461
     ),
     "F": ElementStates(
-        "[He] 2s2 2p5", "[He] 2s2 2p4", "[He] 2s2 2p6", "[He] 2s2 2p4 3s1", "2p⁴3s ⁴P", 12.70
+        "[He] 2s2 2p5", "[He] 2s2 2p4", "[He] 2s2 2p6", "[He] 2s2 2p4 3s1", "2p⁴3s ⁴P", 12.6967
     ),
     "Ne": ElementStates(
-        "[Ne]", "[He] 2s2 2p5", "[Ne] 3s1", "[He] 2s2 2p5 3s1", "2p⁵3s ³P", 16.62, True
+        "[Ne]", "[He] 2s2 2p5", "[Ne] 3s1", "[He] 2s2 2p5 3s1", "2p⁵3s ³P", 16.6191, True
     ),
-    "Na": ElementStates("[Ne] 3s1", "[Ne]", "[Ne] 3s2", "[Ne] 3p1", "3p ²P", 2.10),
+    "Na": ElementStates("[Ne] 3s1", "[Ne]", "[Ne] 3s2", "[Ne] 3p1", "3p ²P", 2.1023),
     "Mg": ElementStates(
-        "[Ne] 3s2", "[Ne] 3s1", "[Ne] 3s2 3p1", "[Ne] 3s1 3p1", "3s3p ³P", 2.71, True
+        "[Ne] 3s2", "[Ne] 3s1", "[Ne] 3s2 3p1", "[Ne] 3s1 3p1", "3s3p ³P", 2.7091, True
     ),
-    "Al": ElementStates("[Ne] 3s2 3p1", "[Ne] 3s2", "[Ne] 3s2 3p2", "[Ne] 3s2 4s1", "4s ²S", 3.14),
+    "Al": ElementStates(
+        "[Ne] 3s2 3p1", "[Ne] 3s2", "[Ne] 3s2 3p2", "[Ne] 3s2 4s1", "4s ²S", 3.1427
+    ),
     "Si": ElementStates(
-        "[Ne] 3s2 3p2", "[Ne] 3s2 3p1", "[Ne] 3s2 3p3", "[Ne] 3s1 3p3", "3s3p³ ⁵S", 4.13
+        "[Ne] 3s2 3p2", "[Ne] 3s2 3p1", "[Ne] 3s2 3p3", "[Ne] 3s1 3p3", "3s3p³ ⁵S", 4.1319
     ),
     "P": ElementStates(
-        "[Ne] 3s2 3p3", "[Ne] 3s2 3p2", "[Ne] 3s2 3p4", "[Ne] 3s2 3p2 4s1", "3p²4s ⁴P", 6.94
+        "[Ne] 3s2 3p3", "[Ne] 3s2 3p2", "[Ne] 3s2 3p4", "[Ne] 3s2 3p2 4s1", "3p²4s ⁴P", 6.9356
     ),
     "S": ElementStates(
-        "[Ne] 3s2 3p4", "[Ne] 3s2 3p3", "[Ne] 3s2 3p5", "[Ne] 3s2 3p3 4s1", "3p³4s ⁵S", 6.52
+        "[Ne] 3s2 3p4", "[Ne] 3s2 3p3", "[Ne] 3s2 3p5", "[Ne] 3s2 3p3 4s1", "3p³4s ⁵S", 6.5245
     ),
     "Cl": ElementStates(
-        "[Ne] 3s2 3p5", "[Ne] 3s2 3p4", "[Ar]", "[Ne] 3s2 3p4 4s1", "3p⁴4s ⁴P", 8.92
+        "[Ne] 3s2 3p5", "[Ne] 3s2 3p4", "[Ar]", "[Ne] 3s2 3p4 4s1", "3p⁴4s ⁴P", 8.9217
     ),
     "Ar": ElementStates(
-        "[Ar]", "[Ne] 3s2 3p5", "[Ar] 4s1", "[Ne] 3s2 3p5 4s1", "3p⁵4s ³P", 11.55, True
+        "[Ar]", "[Ne] 3s2 3p5", "[Ar] 4s1", "[Ne] 3s2 3p5 4s1", "3p⁵4s ³P", 11.5484, True
     ),
-    "K": ElementStates("[Ar] 4s1", "[Ar]", "[Ar] 4s2", "[Ar] 4p1", "4p ²P", 1.61),
-    "Ca": ElementStates("[Ar] 4s2", "[Ar] 4s1", "[Ar] 4s2 4p1", "[Ar] 4s1 4p1", "4s4p ³P", 1.88),
+    "K": ElementStates("[Ar] 4s1", "[Ar]", "[Ar] 4s2", "[Ar] 4p1", "4p ²P", 1.6100),
+    "Ca": ElementStates("[Ar] 4s2", "[Ar] 4s1", "[Ar] 4s2 4p1", "[Ar] 4s1 4p1", "4s4p ³P", 1.8793),
     "Sc": ElementStates(
-        "[Ar] 3d1 4s2", "[Ar] 3d1 4s1", "[Ar] 3d1 4s2 4p1", "[Ar] 3d2 4s1", "3d²4s ⁴F", 1.43
+        "[Ar] 3d1 4s2", "[Ar] 3d1 4s1", "[Ar] 3d1 4s2 4p1", "[Ar] 3d2 4s1", "3d²4s ⁴F", 1.4283
     ),
     "Ti": ElementStates(
-        "[Ar] 3d2 4s2", "[Ar] 3d2 4s1", "[Ar] 3d3 4s2", "[Ar] 3d3 4s1", "3d³4s ⁵F", 0.81
+        "[Ar] 3d2 4s2", "[Ar] 3d2 4s1", "[Ar] 3d3 4s2", "[Ar] 3d3 4s1", "3d³4s ⁵F", 0.8129
     ),
     "V": ElementStates(
-        "[Ar] 3d3 4s2", "[Ar] 3d4", "[Ar] 3d4 4s2", "[Ar] 3d4 4s1", "3d⁴4s ⁶D", 0.26
+        "[Ar] 3d3 4s2", "[Ar] 3d4", "[Ar] 3d4 4s2", "[Ar] 3d4 4s1", "3d⁴4s ⁶D", 0.2619
     ),
     "Cr": ElementStates(
-        "[Ar] 3d5 4s1", "[Ar] 3d5", "[Ar] 3d5 4s2", "[Ar] 3d4 4s2", "3d⁴4s² ⁵D", 0.96
+        "[Ar] 3d5 4s1", "[Ar] 3d5", "[Ar] 3d5 4s2", "[Ar] 3d4 4s2", "3d⁴4s² ⁵D", 0.9610
     ),
     "Mn": ElementStates(
-        "[Ar] 3d5 4s2", "[Ar] 3d5 4s1", "[Ar] 3d6 4s2", "[Ar] 3d6 4s1", "3d⁶4s ⁶D", 2.11, True
+        "[Ar] 3d5 4s2", "[Ar] 3d5 4s1", "[Ar] 3d6 4s2", "[Ar] 3d6 4s1", "3d⁶4s ⁶D", 2.1142, True
     ),
     "Fe": ElementStates(
-        "[Ar] 3d6 4s2", "[Ar] 3d6 4s1", "[Ar] 3d7 4s2", "[Ar] 3d7 4s1", "3d⁷4s ⁵F", 0.86
+        "[Ar] 3d6 4s2", "[Ar] 3d6 4s1", "[Ar] 3d7 4s2", "[Ar] 3d7 4s1", "3d⁷4s ⁵F", 0.8590
     ),
     "Co": ElementStates(
-        "[Ar] 3d7 4s2", "[Ar] 3d8", "[Ar] 3d8 4s2", "[Ar] 3d8 4s1", "3d⁸4s ⁴F", 0.43
+        "[Ar] 3d7 4s2", "[Ar] 3d8", "[Ar] 3d8 4s2", "[Ar] 3d8 4s1", "3d⁸4s ⁴F", 0.4318
     ),
     "Ni": ElementStates(
-        "[Ar] 3d8 4s2", "[Ar] 3d9", "[Ar] 3d9 4s2", "[Ar] 3d9 4s1", "3d⁹4s ³D", 0.03
+        "[Ar] 3d8 4s2", "[Ar] 3d9", "[Ar] 3d9 4s2", "[Ar] 3d9 4s1", "3d⁹4s ³D", 0.0254
     ),
-    "Cu": ElementStates("[Ar3d] 4s1", "[Ar3d]", "[Ar3d] 4s2", "[Ar] 3d9 4s2", "3d⁹4s² ²D", 1.39),
+    "Cu": ElementStates("[Ar3d] 4s1", "[Ar3d]", "[Ar3d] 4s2", "[Ar] 3d9 4s2", "3d⁹4s² ²D", 1.3889),
     "Zn": ElementStates(
-        "[Ar3d] 4s2", "[Ar3d] 4s1", "[Ar3d] 4s2 4p1", "[Ar3d] 4s1 4p1", "4s4p ³P", 4.01, True
+        "[Ar3d] 4s2", "[Ar3d] 4s1", "[Ar3d] 4s2 4p1", "[Ar3d] 4s1 4p1", "4s4p ³P", 4.0061, True
     ),
     "Ga": ElementStates(
         "[Ar3d] 4s2 4p1", "[Ar3d] 4s2", "[Ar3d] 4s2 4p2", "[Ar3d] 4s2 5s1", "5s ²S", 3.07
@@ -234,7 +242,7 @@ ELEMENTS = {
         "[Ar3d] 4s2 4p5", "[Ar3d] 4s2 4p4", "[Kr]", "[Ar3d] 4s2 4p4 5s1", "4p⁴5s ⁴P", 7.86
     ),
     "Kr": ElementStates(
-        "[Kr]", "[Ar3d] 4s2 4p5", "[Kr] 5s1", "[Ar3d] 4s2 4p5 5s1", "4p⁵5s ³P", 9.92, True
+        "[Kr]", "[Ar3d] 4s2 4p5", "[Kr] 5s1", "[Ar3d] 4s2 4p5 5s1", "4p⁵5s ³P", 9.9152, True
     ),
 }
 """The states of each element.

@@ -17,6 +17,8 @@ class Observed:
 
     Attributes
     ----------
+    symbol : str
+        Element.
     first, second : float or None
         Ionisation energies of the atom and of its cation, eV.
     affinity : float or None
@@ -27,15 +29,17 @@ class Observed:
         Of the ground state, Å³.
     """
 
+    symbol: str
     first: float
     second: float | None
     affinity: float | None
     excitation: float
     polarizability: float
 
-    @staticmethod
-    def source(quantity: str) -> str:
+    def source(self, quantity: str) -> str:
         """Where a quantity (the name of an attribute) comes from."""
+        if quantity == "excitation":
+            return _EXCITATIONS.get(self.symbol, _SPECTRA)
         return _SOURCES[quantity].format(version=version("mendeleev"))
 
 
@@ -43,10 +47,24 @@ _SOURCES = {
     "first": "observed ionisation energy, lowest levels (NIST, mendeleev {version})",
     "second": "observed ionisation energy of the cation (NIST, mendeleev {version})",
     "affinity": "observed electron affinity (mendeleev {version})",
-    "excitation": "observed lowest level of the term, entered by hand to 0.01 eV, not checked "
-    "against the NIST Atomic Spectra Database",
     "polarizability": "recommended value of P. Schwerdtfeger and J. K. Nagle, Mol. Phys. 117, "
     "1200 (2019) (mendeleev {version})",
+}
+
+_SPECTRA = (
+    "observed lowest level of the term (NIST Atomic Spectra Database, levels of 2013-2017 as "
+    "distributed with the code Cloudy; H, He and Kr as quoted by other codes)"
+)
+_UNCHECKED = (
+    "observed lowest level of the term, entered by hand to 0.01 eV, not checked against the NIST "
+    "Atomic Spectra Database"
+)
+_EXCITATIONS = {
+    "B": "never observed: calculated 28959 cm⁻¹ from ²P3/2 to ⁴P5/2 (arXiv:1310.2394), moved to "
+    "the lowest levels by observed and extrapolated splittings (15 and 11 cm⁻¹); the extrapolated "
+    "3.552 eV of the NIST Atomic Spectra Database are held to be more than 300 cm⁻¹ too low (also "
+    "arXiv:2009.08723)",
+    **dict.fromkeys(("Ga", "Ge", "As", "Se", "Br"), _UNCHECKED),
 }
 
 
@@ -64,6 +82,7 @@ def observed(symbol: str) -> Observed:
     entry, row = element(symbol), ELEMENTS[symbol]
     affinity = entry.electron_affinity
     return Observed(
+        symbol=symbol,
         first=float(entry.ionenergies[1]),
         second=float(entry.ionenergies[2]) if 2 in entry.ionenergies else None,
         affinity=None if row.unbound or affinity is None else float(affinity),

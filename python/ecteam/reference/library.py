@@ -34,7 +34,7 @@ __all__ = ["build_library", "compute_states", "parse_elements", "write_densities
 Fields = dict[str, Any]
 Folder = str | os.PathLike[str]
 
-VERSION = "1"
+VERSION = "2"
 """Version of the numbers in the shipped library."""
 _ADDED_D = "the added 3d electron is under-correlated: triple-zeta basis, 3s and 3p frozen"
 _REMOVED_D = "3d¹⁰ and 3d⁵ correlation in a triple-zeta basis with 3s and 3p frozen"
@@ -43,7 +43,7 @@ REMARKS = {
     "Sc anion": "computed for 3d 4s² 4p high-spin; the observed ¹D is an open-shell singlet",
     **dict.fromkeys(("Ti anion", "V anion", "Fe anion", "Co anion", "Ni anion"), _ADDED_D),
     **dict.fromkeys(
-        (f"{symbol} excited" for symbol in ("Sc", "Ti", "V", "Fe", "Co", "Ni")), _ADDED_D
+        (f"{symbol} excited" for symbol in ("Sc", "Ti", "V", "Mn", "Fe", "Co", "Ni")), _ADDED_D
     ),
     **dict.fromkeys((f"{symbol} excited" for symbol in ("N", "P", "As")), _HOLE),
     **dict.fromkeys(("Cr cation", "Cu cation", "Cu excited"), _REMOVED_D),

@@ -17,11 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pyscf import dft, gto, lib, scf
-from scipy.linalg import block_diag
+from scipy.linalg import block_diag, expm
 
 from ecteam.reference.level import GROUND_SPIN, Level, Structure
 
-__all__ = ["LADDER", "is_unrestricted", "lowest_solution", "make_molecule"]
+__all__ = [
+    "LADDER",
+    "closed_shell",
+    "continued",
+    "is_unrestricted",
+    "lowest_solution",
+    "make_molecule",
+]
 
 Array = NDArray[np.float64]
 
@@ -96,6 +103,51 @@ def lowest_solution(molecule: Any, structure: Structure, level: Level) -> tuple[
     return label, field
 
 
+def continued(molecule: Any, level: Level, field: Any) -> Any | None:
+    """Follow the solution of one geometry to a molecule with the same atoms and basis set nearby.
+
+    Parameters
+    ----------
+    molecule : pyscf.gto.Mole
+        The new geometry.
+    level : Level
+        Level of theory.
+    field : pyscf mean-field object
+        Unrestricted, converged at the old geometry.
+
+    Returns
+    -------
+    pyscf mean-field object or None
+        Converged, below any internal instability; None if no algorithm of `LADDER` converges.
+    """
+    guess = _moved_density(field, molecule)
+    for algorithm in LADDER:
+        found = _converge(molecule, level, True, guess, algorithm)
+        if found is not None and found.converged:
+            return _follow_instability("open shell", found)[1]
+    return None
+
+
+def closed_shell(molecule: Any, level: Level) -> Any | None:
+    """Restricted solution as an unrestricted object; None if no algorithm converges it."""
+    for algorithm in LADDER:
+        found = _converge(molecule, level, False, None, algorithm)
+        if found is not None and found.converged:
+            return found.to_uhf()
+    return None
+
+
+def _moved_density(field: Any, molecule: Any) -> Array:
+    """Density matrices of the occupied orbitals, orthonormalised in the overlap of `molecule`."""
+    overlap = molecule.intor_symmetric("int1e_ovlp")
+    matrices = []
+    for orbitals, occupations in zip(field.mo_coeff, field.mo_occ, strict=True):
+        occupied = orbitals[:, occupations > 0]
+        metric = occupied.T @ overlap @ occupied
+        matrices.append(occupied @ np.linalg.solve(metric, occupied.T))
+    return np.asarray(lib.tag_array(np.array(matrices)))
+
+
 def _lower(found: list[tuple[str, Any]]) -> tuple[str, Any]:
     """Lowest solution; one that fell back to the first (within 1e-7 Hartree) counts as it."""
     lowest = min(found, key=lambda item: float(item[1].e_tot))
@@ -111,8 +163,9 @@ def _follow_instability(label: str, field: Any) -> tuple[str, Any]:
     best_label, best = label, field
     current = field if is_unrestricted(field) else _unrestricted(field)
     for _ in range(3):
-        orbitals = current.stability()[0]
-        if np.allclose(orbitals, current.mo_coeff, atol=1e-5):
+        nudged = _nudged(current)
+        orbitals = nudged.stability()[0]
+        if np.allclose(orbitals, nudged.mo_coeff, atol=1e-5):
             break
         guess = current.make_rdm1(orbitals, current.mo_occ)
         lower = _converge(field.mol, field.ecteam_level, True, guess, "newton")
@@ -121,6 +174,22 @@ def _follow_instability(label: str, field: Any) -> tuple[str, Any]:
         best_label = label if field.mol.spin else "broken symmetry"
         best = current = lower
     return best_label, best
+
+
+def _nudged(field: Any) -> Any:
+    """Copy with orbitals rotated by some 1e-3 at random, always the same.
+
+    PySCF looks for instabilities from the gradient of the orbitals. In a symmetric solution that
+    has no part that breaks the symmetry, and the search would never leave it.
+    """
+    random = np.random.default_rng(0)
+    rotated = []
+    for orbitals in field.mo_coeff:
+        noise = random.normal(scale=1e-3, size=(orbitals.shape[1],) * 2)
+        rotated.append(orbitals @ expm(noise - noise.T))
+    copy = field.copy()
+    copy.mo_coeff = np.asarray(rotated)
+    return copy
 
 
 def _converge(

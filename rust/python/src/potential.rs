@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use ecteam_core::potential::Coefficient;
 use ecteam_core::{Model, PotentialFile};
+use numpy::PyArray2;
 use pyo3::prelude::*;
 
-use crate::arrays::numbers;
+use crate::arrays::{numbers, table};
 use crate::errors::to_python;
 
 /// A checked and compiled potential.
@@ -53,6 +54,20 @@ impl Potential {
         let values = numbers(values, "coefficients")?;
         let model = py.detach(|| self.model.with_coefficients(&values));
         Ok(Self { model: Arc::new(model.map_err(|e| to_python(py, e))?) })
+    }
+
+    /// φ^sr of the pairs of states and densities of two elements at distances (R, columns).
+    fn pair_functions(
+        &self,
+        py: Python<'_>,
+        first: &str,
+        second: &str,
+        distances: &Bound<'_, PyAny>,
+    ) -> PyResult<Py<PyArray2<f64>>> {
+        let distances = numbers(distances, "distances")?;
+        let rows =
+            self.model.pair_functions([first, second], &distances).map_err(|e| to_python(py, e))?;
+        table(py, rows.concat(), rows.first().map_or(0, Vec::len))
     }
 
     #[getter]

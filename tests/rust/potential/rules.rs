@@ -156,6 +156,26 @@ fn slater_rules() {
 }
 
 #[test]
+fn logarithmic_embedding_rules() {
+    let with = |scale: f64, values: Vec<f64>| {
+        problem(|f| {
+            let table = Table { spacing: 0.1, values };
+            oxygen(f, 0).embedding = Some(Embedding::Logarithmic { scale, table });
+        })
+    };
+    let path = "elements.O.states[0].embedding";
+    let values = vec![0.0, 0.1, 0.2, 0.3, 0.4, 0.5];
+    assert_eq!(with(0.0, values.clone()), format!("{path}.scale: must be positive, got 0"));
+    assert_eq!(
+        with(1e-6, values[1..].to_vec()),
+        format!("{path}.table.values: must be a list of 6 to 200000 entries, got 5")
+    );
+    let mut shifted = values;
+    shifted[0] = 0.5;
+    assert_eq!(with(1e-6, shifted), format!("{path}.table.values[0]: must be 0, got 0.5"));
+}
+
+#[test]
 fn embedding_rules() {
     let with = |shift: f64, coefficients: Vec<f64>| {
         problem(|f| {

@@ -219,6 +219,37 @@ impl Model {
             .get_or_init(|| Arc::new(self.compile_pair(a, b, None)))
     }
 
+    /// Constructed functions of two elements at some distances, as the engine uses them: in every
+    /// row φ^sr_MN (eV, M major), the densities of the second element's states at the first atom
+    /// and those of the first element's states at the second (e/Å³), all switched off at the
+    /// cutoff. The point charges of the states are not in φ^sr.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for an element the potential lacks, or a distance that is not finite
+    /// and at least [`Model::min_distance`].
+    pub fn pair_functions(&self, symbols: [&str; 2], distances: &[f64]) -> Result<Vec<Vec<f64>>> {
+        let index = |symbol: &str| {
+            self.elements.iter().position(|e| e.symbol == symbol).ok_or_else(|| {
+                Error::invalid("symbols", format!("the potential has no element {symbol:?}"))
+            })
+        };
+        let (a, b) = (index(symbols[0])?, index(symbols[1])?);
+        let functions = ConstructedFunctions::new(self, a, b);
+        let energies = functions.energies();
+        let columns = energies + self.elements[a].states.len() + self.elements[b].states.len();
+        let row = |(k, &r): (usize, &f64)| {
+            if !r.is_finite() || r < self.min_distance() {
+                let rule = format!("must be finite and at least {}, got {r}", self.min_distance());
+                return Err(Error::invalid(format!("distances[{k}]"), rule));
+            }
+            let mut jets = vec![[0.0; 3]; columns];
+            functions.jets(self.cutoff(), r, &mut jets);
+            let value = |(c, jet): (usize, &Jet)| if c < energies { jet[0] / r } else { jet[0] };
+            Ok(jets.iter().enumerate().map(value).collect())
+        };
+        distances.iter().enumerate().map(row).collect()
+    }
+
     fn state(&self, element: usize, state: usize) -> &State {
         &self.file.elements[&self.elements[element].symbol].states[state]
     }

@@ -164,6 +164,14 @@ pub enum Embedding {
     },
     /// Cubic spline through tabulated values, linear beyond the last.
     Tabulated(Table),
+    /// Cubic spline in s = ln(1 + ρ̄/scale), which spreads a density that decays exponentially with
+    /// distance evenly; linear in s beyond the last value.
+    Logarithmic {
+        /// scale > 0, e/Å³.
+        scale: f64,
+        /// F, eV, at s = 0, spacing, 2·spacing, …; the first is 0.
+        table: Table,
+    },
 }
 
 /// A pair energy between two elements, on top of the electrostatics of their states.

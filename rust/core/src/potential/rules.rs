@@ -55,6 +55,12 @@ pub(super) fn table(table: &Table, path: &str) -> Result<()> {
 pub(super) fn embedding(embedding: &Embedding, path: &str) -> Result<()> {
     match embedding {
         Embedding::Tabulated(values) => table(values, path),
+        Embedding::Logarithmic { scale, table: values } => {
+            positive(*scale, &format!("{path}.scale"))?;
+            let path = format!("{path}.table");
+            table(values, &path)?;
+            require(values.values[0] == 0.0, &format!("{path}.values[0]"), "0", values.values[0])
+        }
         Embedding::RootPolynomial { shift, coefficients } => {
             positive(*shift, &format!("{path}.shift"))?;
             let path = format!("{path}.coefficients");
