@@ -29,23 +29,21 @@ def pair(symbol: str, distance: float) -> Atoms:
     return Atoms([symbol] * 2, [[0, 0, 0], [0, 0, distance]])
 
 
-def used(symbol: str, state: str) -> dimers.DimerCurve:
-    """Points whose densities are within the unswitched range and not faint."""
+def used(potential: ecteam.Potential, symbol: str, state: str) -> dimers.DimerCurve:
+    """Points whose densities, switched off at the cutoff, are not faint."""
     curve = read_dimers().curve(symbol, state)
-    keep = (curve.distances <= 5.0) & (
-        ecteam.states(symbol)["ground"].density.density(curve.distances) > construction.FAINT
-    )
-    return dimers.DimerCurve(
-        symbol, state, curve.level, curve.distances[keep], curve.energies[keep]
-    )
+    rows = potential.core.pair_functions(symbol, symbol, curve.distances)
+    keep = rows[:, len(potential.elements[symbol]) ** 2] > construction.FAINT
+    numbers = (curve.distances[keep], curve.energies[keep])
+    return dimers.DimerCurve(symbol, state, curve.level, *numbers)
 
 
 @pytest.mark.parametrize("symbol", ELEMENTS)
 def test_neutral_curves_come_back(symbol: str) -> None:
     potential = ecteam.Potential.from_library([symbol], states=("ground",))
-    curve = used(symbol, "ground")
+    curve = used(potential, symbol, "ground")
     found = [ecteam.evaluate(pair(symbol, r), potential).energy for r in curve.distances]
-    assert len(found) >= 13
+    assert len(found) >= 14
     np.testing.assert_allclose(found, curve.energies, rtol=2e-5, atol=2e-5)
 
 
@@ -65,7 +63,7 @@ def embedded(potential: ecteam.Potential, symbol: str, state: str, density: floa
 def test_curves_of_ions_come_back(symbol: str, state: str) -> None:
     """With the charge on one atom the energy is that of the curve; sharing can only lower it."""
     potential = ecteam.Potential.from_library([symbol], electronic_temperature=0.001)
-    ion, curve = ecteam.states(symbol)[state], used(symbol, state)
+    ion, curve = ecteam.states(symbol)[state], used(potential, symbol, state)
     k = potential.elements[symbol].index(state)
     rows = potential.core.pair_functions(symbol, symbol, curve.distances)
     for row, distance, energy in zip(rows, curve.distances, curve.energies, strict=True):
@@ -84,7 +82,7 @@ def test_curves_of_ions_come_back(symbol: str, state: str) -> None:
 
 def test_ions_of_fluorine_stay_whole() -> None:
     potential = ecteam.Potential.from_library(["F"])
-    curve = used("F", "anion")
+    curve = used(potential, "F", "anion")
     affinity = ecteam.states("F")["anion"].energy
     for distance, energy in zip(curve.distances[:12], curve.energies[:12], strict=True):
         found = ecteam.evaluate(pair("F", distance), potential, total_charge=-1.0)
@@ -251,3 +249,31 @@ def test_curves_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     calculated.compute_curves(["H"], tmp_path / "runs", progress=False)
     assert {p for p in points.iterdir() if p.stat().st_mtime_ns != before[p]} == {names[0]}
     assert dimer_file.build_dimers(["H"], tmp_path / "runs") == text
+
+
+def states_command(*arguments: object):
+    return CliRunner().invoke(app, ["states", "dimers", *map(str, arguments)])
+
+
+@pytest.mark.reference
+@pytest.mark.usefixtures("pyscf_files")
+def test_bad_input_stops_before_anything_runs(tmp_path: Path) -> None:
+    found = states_command("--elements", "Xx", "-o", tmp_path / "dimers.json")
+    assert found.exit_code == 2
+    assert "elements: must be symbols or ranges" in found.output
+    found = states_command("--elements", "H", "-o", tmp_path / "missing" / "dimers.json")
+    assert found.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.reference
+@pytest.mark.usefixtures("pyscf_files")
+def test_the_command_reproduces_the_shipped_curves(tmp_path: Path) -> None:
+    output = tmp_path / "dimers.json"
+    found = states_command("--elements", "H", "--folder", tmp_path / "runs", "-o", output)
+    assert found.exit_code == 0, found.output
+    for state in ("ground", "cation", "anion"):
+        curve, shipped = (read_dimers(path).curve("H", state) for path in (output, None))
+        np.testing.assert_array_equal(curve.distances, shipped.distances)
+        np.testing.assert_allclose(curve.energies, shipped.energies, atol=1e-4)

@@ -189,7 +189,9 @@ def test_frames_have_units_and_provenance(tmp_path: Path) -> None:
     assert info["units"] == UNITS
     assert info["program"].startswith("PySCF ")
     assert (info["level"], info["energy_zero"]) == ("PBE0/def2-SVP", "neutral-atoms")
-    assert info["states"] == "H: ground cation; O: ground anion dianion"
+    assert info["states"] == (
+        "H: ground cation anion excited; O: ground cation anion excited dianion"
+    )
     assert info["quadrupole"][:3].sum() == pytest.approx(0.0, abs=1e-6)
     assert (hydroxyl.info["spin"], hydroxyl.info["solution"]) == (1, "open-shell")
     cube = ecteam.encode(tmp_path / "runs" / info["cube"], molecule("H2O"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import Executor, ProcessPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -47,7 +48,7 @@ def build(
     Exit code 1 if a state failed; the file then lacks it and lists the reason.
     """
     with one_line_errors():
-        library = _reference_layer()
+        library = _reference_layer("pyscf", "mendeleev")
         wanted = library.parse_elements(elements)
         _check_directory(output)
         with _executor(workers) as executor:
@@ -79,7 +80,7 @@ def dimers(
     Exit code 1 if a point failed; the file then lacks it and lists the reason.
     """
     with one_line_errors():
-        library = _reference_layer()
+        library = _reference_layer("pyscf")
         from ecteam.reference.dimer_file import build_dimers
         from ecteam.reference.dimers import compute_curves
 
@@ -132,12 +133,11 @@ def _report(failures: dict[str, str]) -> None:
         raise typer.Exit(FAILED)
 
 
-def _reference_layer() -> ModuleType:
-    """Import what only building needs."""
+def _reference_layer(*packages: str) -> ModuleType:
+    """Import what only building needs, after these packages."""
     try:
-        import mendeleev  # noqa: F401
-        import pyscf  # noqa: F401
-
+        for package in packages:
+            import_module(package)
         from ecteam.reference import library
     except ImportError as error:
         raise InvalidInputError(

@@ -48,6 +48,8 @@ CHARGES = {"ground": 0, "cation": 1, "anion": -1}
 POINTS = 15
 SHORTEST, CLOSED_SHELL_UNTIL, LONGEST = 0.6, 1.4, 2.2
 """In units of twice the covalent radius; the even part of the curves reaches 5 Å at least."""
+CLOSEST, RATIO = 0.9, 1.2
+"""Å and 1: large atoms get closer points, as they meet the dense inside of small ones."""
 FAR = (7.5, 12.0)
 """Å: for the slow decay of the metals, and to see whether a curve ends at its limit."""
 SAME = 1e-5
@@ -110,7 +112,8 @@ def curves_of(symbol: str) -> list[Curve]:
     length = 2.0 * float(covalent_radii[atomic_numbers[symbol]])
     last = max(5.0, LONGEST * length)
     near = np.geomspace(SHORTEST * length, last, POINTS)
-    distances = tuple(round(float(r), 4) for r in (*near, *FAR))
+    inner = [near[0] / RATIO**k for k in range(9, 0, -1) if near[0] / RATIO**k >= CLOSEST]
+    distances = tuple(round(float(r), 4) for r in (*inner, *near, *FAR))
     found = []
     for name, charge in CHARGES.items():
         one, other = atom_spin(symbol, 0), atom_spin(symbol, charge)
