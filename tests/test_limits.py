@@ -135,9 +135,9 @@ def leak(first, second, distance):
 def test_unlike_molecules_keep_their_charge(name):
     """The law a theory of integer charges would obey. The model does not, by construction.
 
-    Measured at 1e5 Å with `water` of sha256 558ff8e8…, charge (e) and energy below the sum of the
-    parts (eV): water with water stretched by 5 % 0.006 and 0.0005, by 20 % 0.015 and 0.004; with
-    hydroxide 0.39 and 2.3; with hydronium 0.42 and 2.0; hydronium with hydroxide 0.87 and 9.0.
+    Measured at 1e5 Å with `water` of sha256 bfe8c624…, charge (e) and energy below the sum of the
+    parts (eV): water with water stretched by 5 % 0.006 and 0.0005, by 20 % 0.013 and 0.003; with
+    hydroxide 0.40 and 2.4; with hydronium 0.43 and 2.0; hydronium with hydroxide 0.89 and 9.1.
     With integer charges on its states the atom itself obeys the law: see
     `test_atoms`.
     """
