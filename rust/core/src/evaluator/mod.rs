@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::coulomb::{Coulomb, Method, Options as CoulombOptions};
+use crate::eam::{self, OneState};
 use crate::energy::{Energy, Geometry, Workspace};
 use crate::ensemble::{self, Constraints, DENSE_LIMIT, Objective, Outcome, Solver};
 use crate::error::{Error, Result};
@@ -117,6 +118,8 @@ pub struct Evaluator {
     options: Options,
     neighbors: NeighborList,
     neighborhoods: Neighborhoods,
+    /// For potentials without weights to seek.
+    one_state: Option<OneState>,
     coulomb: Option<([bool; 3], Coulomb, Option<ChargeKernel>)>,
     pairs: Pairs,
     work: Workspace,
@@ -151,7 +154,9 @@ impl Evaluator {
         let bare = CoulombOptions { method: Method::Auto, ..options.coulomb };
         Coulomb::new(bare, [false; 3], model.cutoff().radius)?;
         let neighbors = NeighborList::new(model.reach(), options.skin)?;
+        let one_state = eam::suits(&model).then(|| OneState::new(options.skin));
         Ok(Self {
+            one_state,
             model,
             options,
             neighbors,
@@ -179,6 +184,7 @@ impl Evaluator {
         let keep = shape(&model) == shape(&self.model);
         let range = |m: &Model| (m.cutoff(), m.reach(), m.terms().is_some());
         if range(&model) == range(&self.model) && keep {
+            self.one_state = eam::suits(&model).then(|| OneState::new(self.options.skin));
             self.model = model;
         } else {
             *self = Self::new(model, self.options)?;
@@ -207,6 +213,15 @@ impl Evaluator {
         total_charge: f64,
         warm: bool,
     ) -> Result<Evaluation> {
+        if let Some(one_state) = &mut self.one_state
+            && total_charge == 0.0
+            && !structure.is_empty()
+        {
+            self.elements = self.model.elements_of(structure.numbers())?;
+            let evaluation = one_state.evaluate(&self.model, structure, &self.elements)?;
+            evaluation.check_finite()?;
+            return Ok(evaluation);
+        }
         let (offsets, charges) = self.assign(structure)?;
         let constraints = Constraints::new(offsets, charges, total_charge)?;
         self.prepare(structure)?;
