@@ -21,10 +21,13 @@ impl Work {
 
     /// Slopes of the embedding energies of all local atoms; domains have `size` own atoms.
     pub(super) fn take_slopes(&mut self, domain: &Domain, sites: &[Sites], size: usize) {
-        self.slope.clear();
-        self.slope.extend_from_slice(&sites[domain.own.start / size].slope);
-        let ghosts = domain.ghosts.iter().map(|&atom| atom as usize);
-        self.slope.extend(ghosts.map(|atom| sites[atom / size].slope[atom % size]));
+        let (own, ghosts) = self.positions.split_at_mut(domain.len());
+        for (position, slope) in own.iter_mut().zip(&sites[domain.own.start / size].slope) {
+            position[3] = *slope;
+        }
+        for (position, &atom) in ghosts.iter_mut().zip(&domain.ghosts) {
+            position[3] = sites[atom as usize / size].slope[atom as usize % size];
+        }
     }
 
     /// Σ r F over the local atoms, with the sign of dE/dstrain, eV.

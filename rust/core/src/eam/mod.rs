@@ -23,7 +23,7 @@ use crate::structure::{Mat3, Structure, Vec3, norm, times};
 
 use domain::Domain;
 use gather::{add_quad, add_up};
-use passes::{DensityPass, ForcePass, Functions2, Quad, Work};
+use passes::{DensityPass, ForcePass, Quad, Tables, Work};
 use table::PairTable;
 
 /// Fewer atoms than this are not worth another task.
@@ -33,7 +33,7 @@ const GRAIN: usize = 500;
 #[derive(Debug, Default)]
 pub(crate) struct OneState {
     skin: f64,
-    tables: Vec<Option<PairTable>>,
+    pairs: Vec<Option<PairTable>>,
     reference: Reference,
     grid: Grid,
     hits: Hits,
@@ -83,31 +83,31 @@ impl OneState {
         self.make_tables(model, elements);
         self.update_lists(model, structure)?;
         let mixed = elements.iter().any(|e| *e != elements[0]);
-        let Self { domains, works, tables, .. } = self;
-        let functions = Functions2 { model, tables };
+        let Self { domains, works, pairs, .. } = self;
+        let tables = Tables { model, pairs };
         let cutoff = model.cutoff().radius;
         each(works, |c, work| {
             let domain = &domains[c];
             work.place(domain, structure.positions(), elements);
             if mixed {
-                let pass = DensityPass::<true> { domain, work, functions, cutoff };
+                let pass = DensityPass::<true> { domain, work, tables, cutoff };
                 Arch::new().dispatch(pass);
             } else {
-                let pass = DensityPass::<false> { domain, work, functions, cutoff };
+                let pass = DensityPass::<false> { domain, work, tables, cutoff };
                 Arch::new().dispatch(pass);
             }
         });
         self.check_distances(model, structure)?;
         self.embed(model);
-        let Self { domains, works, tables, sites, .. } = self;
-        let functions = Functions2 { model, tables };
+        let Self { domains, works, pairs, sites, .. } = self;
+        let tables = Tables { model, pairs };
         each(works, |c, work| {
             let domain = &domains[c];
             work.take_slopes(domain, sites, domains[0].len());
             if mixed {
-                Arch::new().dispatch(ForcePass::<true> { domain, work, functions });
+                Arch::new().dispatch(ForcePass::<true> { domain, work, tables });
             } else {
-                Arch::new().dispatch(ForcePass::<false> { domain, work, functions });
+                Arch::new().dispatch(ForcePass::<false> { domain, work, tables });
             }
         });
         let Self { domains, works, sites, .. } = self;
@@ -123,12 +123,12 @@ impl OneState {
         let n = model.elements().len();
         let mut occurs = vec![false; n];
         elements.iter().for_each(|&e| occurs[usize::from(e)] = true);
-        self.tables.resize(n * n, None);
+        self.pairs.resize(n * n, None);
         for a in (0..n).filter(|&a| occurs[a]) {
             for b in (0..n).filter(|&b| occurs[b]) {
                 let cutoff = model.cutoff().radius;
-                self.tables[a * n + b].get_or_insert_with(|| {
-                    PairTable::new(Functions2::source(model, a as u8, b as u8), cutoff)
+                self.pairs[a * n + b].get_or_insert_with(|| {
+                    PairTable::new(Tables::source(model, a as u8, b as u8), cutoff)
                 });
             }
         }
@@ -173,9 +173,9 @@ impl OneState {
             site.slope.clear();
             for (&density, &element) in site.density.iter().zip(&works[c].elements) {
                 let state = &model.elements()[usize::from(element)].states[0];
-                let jet = state.embedding(density);
-                site.energy.push(state.energy + jet[0]);
-                site.slope.push(jet[1]);
+                let (energy, slope) = state.embedding_slope(density);
+                site.energy.push(state.energy + energy);
+                site.slope.push(slope);
             }
         });
     }

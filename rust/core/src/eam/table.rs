@@ -7,7 +7,7 @@
 
 use pulp::Simd;
 
-use super::passes::fma;
+use super::passes::{Quad, fma};
 use crate::formulas::Jet;
 use crate::tables::Table;
 
@@ -27,8 +27,9 @@ const WHOLE: f64 = 4_503_599_627_370_496.0;
 
 /// Coefficients of 1, t … t⁵ on an interval, t = −½ … ½.
 pub(super) type Quintic = [f64; 6];
-/// φ, eV, then the derivative of 2ρ in s (five coefficients).
-pub(super) type ForceRow = [f64; 12];
+/// Coefficients of four functions side by side: φ/2, 2 dφ/ds, 2 dρ/ds at the first atom and at the
+/// second.
+pub(super) type ForceRow = [Quad; 6];
 
 /// Energy and densities of a pair: values and derivatives in s = R².
 #[derive(Debug, Clone, Copy, Default)]
@@ -94,8 +95,6 @@ pub(super) struct PairTable {
     inverse: f64,
     densities: [Vec<Quintic>; 2],
     forces: Vec<ForceRow>,
-    /// 2 dρ/ds of the second density.
-    second_slopes: Vec<Quintic>,
 }
 
 impl PairTable {
@@ -122,7 +121,6 @@ impl PairTable {
             inverse: width.recip(),
             densities: [const { Vec::new() }; 2],
             forces: Vec::new(),
-            second_slopes: Vec::new(),
         };
         let mut missing = 0.0;
         for (k, ends) in jets.windows(2).enumerate() {
@@ -138,12 +136,8 @@ impl PairTable {
 
     fn push(&mut self, [phi, first, second]: [Quintic; 3]) {
         let slope = |c: &Quintic| derivative(c).map(|x| 2.0 * self.inverse * x);
-        let (a, b) = (slope(&first), slope(&second));
-        let mut row = [0.0; 12];
-        row[..6].copy_from_slice(&phi);
-        row[6..].copy_from_slice(&a);
-        self.forces.push(row);
-        self.second_slopes.push(b);
+        let functions = [phi.map(|x| 0.5 * x), slope(&phi), slope(&first), slope(&second)];
+        self.forces.push([0, 1, 2, 3, 4, 5].map(|power| functions.map(|c| c[power])));
         self.densities[0].push(first);
         self.densities[1].push(second);
     }
@@ -161,20 +155,10 @@ impl PairTable {
     pub(super) fn densities(&self, atom: usize) -> &[Quintic] {
         &self.densities[atom]
     }
-    /// Rows of the energy and of the slope of the density at the first atom.
+    /// Rows of the energy and the slopes.
     #[inline(always)]
     pub(super) fn forces(&self) -> &[ForceRow] {
         &self.forces
-    }
-    /// Rows of the slope of the density at the second atom.
-    #[inline(always)]
-    pub(super) fn second_slopes(&self) -> &[Quintic] {
-        &self.second_slopes
-    }
-    /// Intervals per Å².
-    #[inline(always)]
-    pub(super) fn inverse(&self) -> f64 {
-        self.inverse
     }
 }
 

@@ -49,7 +49,7 @@ impl StateModel {
                 root_polynomial(*shift, coefficients, background.max(0.0))
             }
             EmbeddingModel::Tabulated { table, last } if background > table.end() => {
-                [last[0] + last[1] * (background - table.end()), last[1], 0.0]
+                continued(table, last, background)
             }
             EmbeddingModel::Tabulated { table, .. } => {
                 let at = table.lookup(background);
@@ -61,4 +61,20 @@ impl StateModel {
             }
         }
     }
+
+    /// Value and slope of [`Self::embedding`], for fewer operations.
+    pub(crate) fn embedding_slope(&self, background: f64) -> (f64, f64) {
+        if let EmbeddingModel::Tabulated { table, .. } = &self.embedding
+            && background <= table.end()
+        {
+            return table.single(background);
+        }
+        let jet = self.embedding(background);
+        (jet[0], jet[1])
+    }
+}
+
+/// Linear beyond the end of a table.
+fn continued(table: &Table, last: &Jet, background: f64) -> Jet {
+    [last[0] + last[1] * (background - table.end()), last[1], 0.0]
 }
