@@ -232,13 +232,13 @@ impl<const MIXED: bool> WithSimd for ForcePass<'_, MIXED> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { domain, work, tables } = self;
         work.forces.clear();
         work.forces.resize(work.positions.len(), [0.0; 4]);
         let mut start = 0;
         for i in 0..domain.len() {
-            let left = forces_of::<S, MIXED>(work, &tables, i, start);
+            let left = forces_of::<S, MIXED>(simd, work, &tables, i, start);
             if left > 0 {
                 tables.add_forces(work, i, left);
             }
@@ -250,6 +250,7 @@ impl<const MIXED: bool> WithSimd for ForcePass<'_, MIXED> {
 /// Add the forces of the pairs that begin with `i`; returns the number of those left.
 #[inline(always)]
 fn forces_of<S: Simd, const MIXED: bool>(
+    simd: S,
     work: &mut Work,
     tables: &Tables,
     i: usize,
@@ -263,8 +264,8 @@ fn forces_of<S: Simd, const MIXED: bool>(
     let Some(single) = tables.of(element, element) else { return 0 };
     let (mut total, mut skipped) = ([0.0; 4], 0);
     for &j in &near[start..near_ends[i]] {
-        let other = &positions[j as usize];
-        let d = difference(other, &here);
+        let other = positions[j as usize];
+        let d = fma_quad(simd, here, [-1.0; 4], other);
         let table = if MIXED { tables.of(element, elements[j as usize]) } else { Some(single) };
         let Some(table) = table else { continue };
         let (k, t) = table.place::<S>(square::<S>(&d));
@@ -273,28 +274,37 @@ fn forces_of<S: Simd, const MIXED: bool>(
             skipped += 1;
             continue;
         };
-        let [phi, phi_slope, first, second] = polynomials::<S>(row, t);
-        let factor = fma::<S>(here[3], first, fma::<S>(other[3], second, phi_slope));
-        let there = &mut forces[j as usize];
+        let values = polynomials(simd, row, t);
+        let factor = fma::<S>(here[3], values[1], fma::<S>(other[3], values[2], values[0]));
         // On this atom +f, on the other −f, and half of the energy on each.
-        let f = [factor * d[0], factor * d[1], factor * d[2], phi];
-        for axis in 0..4 {
-            total[axis] += f[axis];
-            there[axis] = fma::<S>(f[axis], BACK[axis], there[axis]);
-        }
+        let energy = fma_quad(simd, values, ENERGY, [0.0; 4]);
+        let f = fma_quad(simd, fma_quad(simd, d, FORCE, [0.0; 4]), [factor; 4], energy);
+        total = fma_quad(simd, f, [1.0; 4], total);
+        let there = &mut forces[j as usize];
+        *there = fma_quad(simd, f, BACK, *there);
     }
     (0..4).for_each(|axis| forces[i][axis] += total[axis]);
     skipped
 }
 
-/// Signs of what a pair adds to its second atom, where it adds +1 to its first.
+/// Parts of a force with its energy, and signs of what a pair adds to its second atom.
+const FORCE: Quad = [1.0, 1.0, 1.0, 0.0];
+const ENERGY: Quad = [0.0, 0.0, 0.0, 1.0];
 const BACK: Quad = [-1.0, -1.0, -1.0, 1.0];
 
+/// a·b + c, four at once. The lanes of a register divide four: see the features of `pulp`.
 #[inline(always)]
-fn polynomials<S: Simd>(row: &ForceRow, t: f64) -> Quad {
-    let mut sum = row[5];
-    for c in [row[4], row[3], row[2], row[1], row[0]] {
-        sum = [0, 1, 2, 3].map(|lane| fma::<S>(sum[lane], t, c[lane]));
+fn fma_quad<S: Simd>(simd: S, a: Quad, b: Quad, mut c: Quad) -> Quad {
+    let (a, b) = (S::as_simd_f64s(&a).0, S::as_simd_f64s(&b).0);
+    for (c, (a, b)) in S::as_mut_simd_f64s(&mut c).0.iter_mut().zip(a.iter().zip(b)) {
+        *c = simd.mul_add_e_f64s(*a, *b, *c);
     }
-    sum
+    c
+}
+
+/// Four polynomials at once.
+#[inline(always)]
+fn polynomials<S: Simd>(simd: S, row: &ForceRow, t: f64) -> Quad {
+    let powers = [row[4], row[3], row[2], row[1], row[0]];
+    powers.into_iter().fold(row[5], |sum, c| fma_quad(simd, sum, [t; 4], c))
 }

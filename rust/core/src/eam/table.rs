@@ -17,7 +17,7 @@ const NEAR: f64 = 0.3;
 /// Number of intervals: doubled from the first to the last.
 const INTERVALS: [usize; 2] = [512, 8192];
 /// Largest share of rows left out before the intervals are halved.
-const MISSING: f64 = 0.004;
+const MISSING: f64 = 0.01;
 /// Largest error: of φ relative to the larger of φ and 1 eV, of densities relative to the largest.
 const TOLERANCE: [f64; 2] = [1e-9, 2e-10];
 /// Errors of slopes may be larger by this factor, per Å.
@@ -27,8 +27,8 @@ const WHOLE: f64 = 4_503_599_627_370_496.0;
 
 /// Coefficients of 1, t … t⁵ on an interval, t = −½ … ½.
 pub(super) type Quintic = [f64; 6];
-/// Coefficients of four functions side by side: φ/2, 2 dφ/ds, 2 dρ/ds at the first atom and at the
-/// second.
+/// Coefficients of four functions side by side: 2 dφ/ds, 2 dρ/ds at the first atom and at the second,
+/// φ/2.
 pub(super) type ForceRow = [Quad; 6];
 
 /// Energy and densities of a pair: values and derivatives in s = R².
@@ -136,7 +136,7 @@ impl PairTable {
 
     fn push(&mut self, [phi, first, second]: [Quintic; 3]) {
         let slope = |c: &Quintic| derivative(c).map(|x| 2.0 * self.inverse * x);
-        let functions = [phi.map(|x| 0.5 * x), slope(&phi), slope(&first), slope(&second)];
+        let functions = [slope(&phi), slope(&first), slope(&second), phi.map(|x| 0.5 * x)];
         self.forces.push([0, 1, 2, 3, 4, 5].map(|power| functions.map(|c| c[power])));
         self.densities[0].push(first);
         self.densities[1].push(second);
