@@ -14,7 +14,7 @@ mod table;
 mod verlet;
 
 pub use around::{Neighbor, Neighborhoods};
-pub use full::{FullList, neighbor_list};
+pub use full::{Columns, FullList, FullSearch, neighbor_list};
 pub(crate) use grid::{Grid, Run};
 pub(crate) use reference::Reference;
 pub(crate) use search::Hits;
