@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import Calculator, all_changes, compare_atoms
 
 from ecteam import _core
 from ecteam.evaluate import Result, run
 from ecteam.potential import Potential, load
-from ecteam.structure import total_charge_of
+from ecteam.structure import Arrays, arrays_of, total_charge_of
+
+_TOLERANCE = 1e-15  # ASE's: below the resolution of a coordinate
 
 
 class ECTEAM(Calculator):
@@ -42,6 +46,8 @@ class ECTEAM(Calculator):
     ----------
     result : Result or None
         The last result: weights, background density, convergence.
+    atoms : Atoms or None
+        A copy of the atoms of the last calculation.
 
     Raises
     ------
@@ -68,17 +74,28 @@ class ECTEAM(Calculator):
         total_charge: float | None = None,
         **options: Any,
     ) -> None:
+        self._last = LastAtoms()
         super().__init__()  # type: ignore[no-untyped-call]
         self.potential = load(potential)
         self.total_charge = total_charge
         self.result: Result | None = None
         self._options = options
         self._charge_used: float | None = None
+        self._arrays: Arrays | None = None
         self._evaluator = _core.Evaluator(self.potential.core, **options)
 
-    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+    @property
+    def atoms(self) -> Atoms | None:
+        """A copy of the atoms of the last calculation."""
+        return self._last.lend()
+
+    @atoms.setter
+    def atoms(self, atoms: Atoms | None) -> None:
+        self._last.replace(atoms)
+
+    def check_state(self, atoms: Atoms, tol: float = _TOLERANCE) -> list[str]:
         """List what changed since the last calculation, the total charge included."""
-        changes: list[str] = super().check_state(atoms, tol)  # type: ignore[no-untyped-call]
+        changes = self._last.changes(atoms, tol, self.ignored_changes)
         if total_charge_of(atoms, self.total_charge) != self._charge_used:
             changes.append("total_charge")
         return changes
@@ -93,11 +110,16 @@ class ECTEAM(Calculator):
         atoms = self.atoms if atoms is None else atoms
         if atoms is None:
             raise _core.InvalidInputError("atoms: none given, and none from an earlier call")
-        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        if self._arrays is None or set(system_changes) - {"positions"}:
+            self._arrays = arrays_of(atoms)
+        else:
+            positions = np.ascontiguousarray(atoms.positions, dtype=np.float64)
+            self._arrays = self._arrays._replace(positions=positions)
+        self._last.remember(atoms)
         if {"numbers", "pbc", "total_charge"} & set(system_changes):
             self._evaluator.reset()
         self._charge_used = total_charge_of(atoms, self.total_charge)
-        self.result = run(self._evaluator, atoms, self.potential, self._charge_used)
+        self.result = run(self._evaluator, self._arrays, self.potential, self._charge_used)
         self.results = {
             name: value
             for name in self.implemented_properties
@@ -112,3 +134,69 @@ class ECTEAM(Calculator):
         """Restore, with a fresh evaluator."""
         self.__dict__.update(state)
         self._evaluator = _core.Evaluator(self.potential.core, **self._options)
+
+
+class LastAtoms:
+    """The atoms of the last calculation, as ASE's calculators keep them, at less cost.
+
+    ASE copies the atoms at every call, and compares all their arrays by `numpy.allclose`: most of
+    the time of a small system. Here one copy is written over until somebody has asked for it.
+    """
+
+    def __init__(self) -> None:
+        self._copy: Atoms | None = None
+        self._valid = False
+        self._lent = False
+
+    def lend(self) -> Atoms | None:
+        """Give the copy away: it is not written over from now on."""
+        if not self._valid:
+            return None
+        self._lent = True
+        return self._copy
+
+    def replace(self, atoms: Atoms | None) -> None:
+        """Take other atoms as the last ones; None to forget."""
+        self._valid = atoms is not None
+        if atoms is not None:
+            self._copy, self._lent = atoms, True
+
+    def changes(self, atoms: Atoms, tol: float, ignored: set[str]) -> list[str]:
+        """List what differs, as :func:`ase.calculators.calculator.compare_atoms`."""
+        last = self._copy
+        if not self._valid or last is None:
+            return list(all_changes)
+        here, there = last.arrays["positions"], atoms.arrays["positions"]
+        plain = tol <= _TOLERANCE and ignored >= {"initial_charges", "initial_magmoms"}
+        if not plain or here.shape != there.shape:
+            found: list[str] = compare_atoms(last, atoms, tol, ignored)
+            return found
+        found = [] if (here == there).all() else ["positions"]
+        if not (last.arrays["numbers"] == atoms.arrays["numbers"]).all():
+            found.append("numbers")
+        if not (last.cell.array == atoms.cell.array).all():
+            found.append("cell")
+        if not (last.pbc == atoms.pbc).all():
+            found.append("pbc")
+        return found
+
+    def remember(self, atoms: Atoms) -> None:
+        """Keep a copy of these atoms."""
+        self._valid = True
+        last = self._copy
+        if last is None or self._lent or not _alike(last, atoms):
+            self._copy, self._lent = atoms.copy(), False
+            return
+        for name, values in atoms.arrays.items():
+            last.arrays[name][...] = values
+        last.cell.array[...] = atoms.cell.array
+        last.pbc[...] = atoms.pbc
+        last.info = copy.deepcopy(atoms.info) if atoms.info else {}
+
+
+def _alike(last: Atoms, atoms: Atoms) -> bool:
+    """Return True if a copy can be written over: the same arrays, and no constraints."""
+    if last.constraints or atoms.constraints or last.arrays.keys() != atoms.arrays.keys():
+        return False
+    pairs = ((last.arrays[name], values) for name, values in atoms.arrays.items())
+    return all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)

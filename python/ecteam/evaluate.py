@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from ase import Atoms
+from ase.data import chemical_symbols
 
 from ecteam import _core
 from ecteam.potential import Potential, load
-from ecteam.structure import FloatArray, arrays_of, total_charge_of
+from ecteam.structure import Arrays, FloatArray, arrays_of, total_charge_of
 
 _log = logging.getLogger("ecteam")
 _LOWER_BRANCH = (
@@ -58,6 +62,8 @@ class Result:
         none was looked for, or none is lower.
     potential : Potential
         The potential used.
+    numbers : (n,) uint8
+        Atomic numbers.
     symbols : tuple of str
         Chemical symbol of each atom.
     state_names : tuple of tuples of str
@@ -80,8 +86,18 @@ class Result:
     dipole: FloatArray
     lower_branch: float | None
     potential: Potential
-    symbols: tuple[str, ...]
-    state_names: tuple[tuple[str, ...], ...]
+    numbers: npt.NDArray[np.uint8]
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """Chemical symbol of each atom."""
+        return tuple(chemical_symbols[number] for number in self.numbers)
+
+    @cached_property
+    def state_names(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the states of each atom."""
+        states = {symbol: tuple(names) for symbol, names in self.potential.elements.items()}
+        return tuple(states[symbol] for symbol in self.symbols)
 
     def weights_of(self, i: int) -> dict[str, float]:
         """Weights of atom `i` by the name of the state.
@@ -131,25 +147,22 @@ def evaluate(
         If the weights do not reach `tolerance`.
     """
     potential = load(potential)
-    return run(_core.Evaluator(potential.core, **options), atoms, potential, total_charge)
+    system, charge = arrays_of(atoms), total_charge_of(atoms, total_charge)
+    return run(_core.Evaluator(potential.core, **options), system, potential, charge)
 
 
 def run(
-    evaluator: _core.Evaluator, atoms: Atoms, potential: Potential, total_charge: float | None
+    evaluator: _core.Evaluator, system: Arrays, potential: Potential, total_charge: float
 ) -> Result:
     """Evaluate with an evaluator that may be warm; `potential` must be the evaluator's own.
 
     Logs a warning to the logger ``ecteam`` if another branch of weights has become lower.
     """
-    system = arrays_of(atoms)
-    evaluation = evaluator.evaluate(*system, total_charge_of(atoms, total_charge))
+    evaluation = evaluator.evaluate(*system, total_charge)
     if evaluation.lower_branch is not None:
         _log.warning(_LOWER_BRANCH, evaluation.lower_branch)
-    symbols = tuple(atoms.get_chemical_symbols())
-    states = potential.elements
     return Result(
         **{name: getattr(evaluation, name) for name in _ENGINE_FIELDS},
         potential=potential,
-        symbols=symbols,
-        state_names=tuple(tuple(states[symbol]) for symbol in symbols),
+        numbers=system.numbers,
     )

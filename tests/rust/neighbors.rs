@@ -42,7 +42,7 @@ fn assert_same(keys: &[Key], structure: &Structure, cutoff: f64) {
 }
 
 fn keys(list: &FullList) -> Vec<Key> {
-    (0..list.len()).map(|k| (list.i[k], list.j[k], list.shifts[k])).collect()
+    (0..list.len()).map(|k| (list.i[k] as u32, list.j[k] as u32, list.shifts[k])).collect()
 }
 
 fn both_ways(pairs: &[Pair]) -> Vec<Key> {

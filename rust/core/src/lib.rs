@@ -9,6 +9,7 @@
 pub mod coulomb;
 pub mod decoder;
 pub mod density;
+mod eam;
 pub mod elements;
 pub mod encoder;
 pub mod energy;

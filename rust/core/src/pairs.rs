@@ -281,7 +281,8 @@ pub fn slopes<'a>(
     Values::split(out, pair)
 }
 
-fn too_close(model: &Model, pair: &Pair, distance: f64) -> Error {
+/// Two atoms nearer than the model's tables begin.
+pub(crate) fn too_close(model: &Model, pair: &Pair, distance: f64) -> Error {
     let image =
         if pair.shift == [0; 3] { String::new() } else { format!(" (image {:?})", pair.shift) };
     Error::invalid(

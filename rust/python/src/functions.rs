@@ -1,9 +1,9 @@
 //! Free functions: neighbour list, electron density, schema.
 
 use ecteam_core::density::{density_and_gradient_at_points, density_at_points};
-use ecteam_core::neighbors;
+use ecteam_core::neighbors::{Columns, FullSearch};
 use ecteam_core::superposition::Superposition;
-use numpy::{PyArray1, PyArray2};
+use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 
 use crate::arrays::{matrix, structure, table, vector, vectors};
@@ -29,15 +29,26 @@ pub(crate) fn neighbor_list(
     // The list does not depend on the elements.
     let numbers = PyArray1::from_vec(py, vec![1_u8; n]);
     let system = structure(positions, numbers.as_any(), cell, pbc)?;
-    let list =
-        py.detach(|| neighbors::neighbor_list(&system, cutoff)).map_err(|e| to_python(py, e))?;
-    Ok((
-        vector(py, list.i.iter().map(|&i| i as i32).collect()),
-        vector(py, list.j.iter().map(|&j| j as i32).collect()),
-        table(py, list.shifts.concat(), 3)?,
-        vector(py, list.distances),
-        table(py, list.vectors.concat(), 3)?,
-    ))
+    let search = py.detach(|| FullSearch::new(&system, cutoff)).map_err(|e| to_python(py, e))?;
+    let n = search.len();
+    // Filled in place; NumPy asks for large pages, which halves the time of a long list.
+    let (i, j) = (PyArray1::zeros(py, n, false), PyArray1::zeros(py, n, false));
+    let (shifts, vectors) =
+        (PyArray2::zeros(py, [n, 3], false), PyArray2::zeros(py, [n, 3], false));
+    let distances = PyArray1::zeros(py, n, false);
+    {
+        let (mut i, mut j, mut d) = (i.readwrite(), j.readwrite(), distances.readwrite());
+        let (mut s, mut v) = (shifts.readwrite(), vectors.readwrite());
+        let columns = Columns {
+            i: i.as_slice_mut()?,
+            j: j.as_slice_mut()?,
+            shifts: s.as_slice_mut()?.as_chunks_mut().0,
+            distances: d.as_slice_mut()?,
+            vectors: v.as_slice_mut()?.as_chunks_mut().0,
+        };
+        py.detach(|| search.write(columns));
+    }
+    Ok((i.unbind(), j.unbind(), shifts.unbind(), distances.unbind(), vectors.unbind()))
 }
 
 /// Superposed electron density at points, e/Å³.

@@ -66,7 +66,7 @@ impl Evaluator {
         set: &ParameterSet,
         terms: Option<&Differentiator>,
     ) -> Result<Jacobian> {
-        let found = self.evaluate(structure, total_charge, warm)?;
+        let found = self.seek_weights(structure, total_charge, warm)?;
         let mut jacobian = Jacobian::new(structure.len());
         if !set.is_empty() {
             self.push_parameters(structure, total_charge, set, &found, &mut jacobian)?;

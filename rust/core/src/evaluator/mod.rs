@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::coulomb::{Coulomb, Method, Options as CoulombOptions};
+use crate::eam::{self, OneState};
 use crate::energy::{Energy, Geometry, Workspace};
 use crate::ensemble::{self, Constraints, DENSE_LIMIT, Objective, Outcome, Solver};
 use crate::error::{Error, Result};
@@ -122,6 +123,8 @@ pub struct Evaluator {
     options: Options,
     neighbors: NeighborList,
     neighborhoods: Neighborhoods,
+    /// For potentials without weights to seek.
+    one_state: Option<OneState>,
     coulomb: Option<PointCharges>,
     pairs: Pairs,
     work: Workspace,
@@ -156,7 +159,9 @@ impl Evaluator {
         let bare = CoulombOptions { method: Method::Auto, ..options.coulomb };
         Coulomb::new(bare, [false; 3], model.cutoff().radius)?;
         let neighbors = NeighborList::new(model.reach(), options.skin)?;
+        let one_state = eam::suits(&model).then(|| OneState::new(options.skin));
         Ok(Self {
+            one_state,
             model,
             options,
             neighbors,
@@ -184,6 +189,7 @@ impl Evaluator {
         let keep = shape(&model) == shape(&self.model);
         let range = |m: &Model| (m.cutoff(), m.reach(), m.terms().is_some());
         if range(&model) == range(&self.model) && keep {
+            self.one_state = eam::suits(&model).then(|| OneState::new(self.options.skin));
             self.model = model;
         } else {
             *self = Self::new(model, self.options)?;
@@ -207,6 +213,25 @@ impl Evaluator {
     /// [`Error::InvalidInput`] for an element the potential lacks, atoms too close, a charge out
     /// of reach, electrostatics that do not fit the periodicity; [`Error::NotConverged`].
     pub fn evaluate(
+        &mut self,
+        structure: &Structure,
+        total_charge: f64,
+        warm: bool,
+    ) -> Result<Evaluation> {
+        if let Some(one_state) = &mut self.one_state
+            && total_charge == 0.0
+            && !structure.is_empty()
+        {
+            self.elements = self.model.elements_of(structure.numbers())?;
+            let evaluation = one_state.evaluate(&self.model, structure, &self.elements)?;
+            evaluation.check_finite()?;
+            return Ok(evaluation);
+        }
+        self.seek_weights(structure, total_charge, warm)
+    }
+
+    /// [`Evaluator::evaluate`] for any potential; leaves pairs and weights behind for derivatives.
+    fn seek_weights(
         &mut self,
         structure: &Structure,
         total_charge: f64,

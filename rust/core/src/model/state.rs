@@ -85,6 +85,17 @@ impl StateModel {
             }
         }
     }
+
+    /// Value and slope of [`Self::embedding`], for fewer operations.
+    pub(crate) fn embedding_slope(&self, background: f64) -> (f64, f64) {
+        if let EmbeddingModel::Tabulated(Spline { table, .. }) = &self.embedding
+            && background <= table.end()
+        {
+            return table.single(background);
+        }
+        let jet = self.embedding(background);
+        (jet[0], jet[1])
+    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use crate::structure::{Structure, Vec3, dot, norm};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FullList {
     /// Atom whose neighbour this is.
-    pub i: Vec<u32>,
+    pub i: Vec<i32>,
     /// The neighbour.
-    pub j: Vec<u32>,
+    pub j: Vec<i32>,
     /// (m, 3) cell vectors S added to the neighbour.
     pub shifts: Vec<[i32; 3]>,
     /// |D|, Å.
@@ -27,23 +27,95 @@ pub struct FullList {
 /// of threads, and (j, i, −S) has exactly the opposite vector of (i, j, S).
 ///
 /// # Errors
-/// [`Error::InvalidInput`](crate::Error::InvalidInput) unless 0 < cutoff ≤ 1000 Å, for over 2^31
-/// atoms or 2·10⁹ pairs, a cell so small that over 16 million images are reached, or atoms over
-/// 1e8 cells away from the cell.
+/// As [`FullSearch::new`].
 pub fn neighbor_list(structure: &Structure, cutoff: f64) -> Result<FullList> {
-    check(structure, cutoff)?;
-    if is_small_open(structure) {
-        return Ok(direct_list(structure, cutoff));
-    }
-    let (mut table, mut starts) = (Table::default(), Vec::new());
-    table.build(structure, cutoff, false, &mut starts)?;
-    let mut list = FullList::zeros(starts[structure.len()]);
-    table.fill(&starts, list.columns());
+    let search = FullSearch::new(structure, cutoff)?;
+    let n = search.len();
+    let mut list = FullList {
+        i: vec![0; n],
+        j: vec![0; n],
+        shifts: vec![[0; 3]; n],
+        distances: vec![0.0; n],
+        vectors: vec![[0.0; 3]; n],
+    };
+    search.write(list.columns());
     Ok(list)
 }
 
+/// Neighbours that were found and counted, to be written to arrays of the caller.
+#[derive(Debug)]
+pub struct FullSearch {
+    found: Found,
+}
+
+#[derive(Debug)]
+enum Found {
+    /// Few atoms in open space.
+    Entries(Vec<Entry>),
+    Table {
+        table: Table,
+        starts: Vec<usize>,
+    },
+}
+
+/// Arrays for a list; see [`FullList`].
+#[derive(Debug)]
+pub struct Columns<'a> {
+    /// Atom whose neighbour this is.
+    pub i: &'a mut [i32],
+    /// The neighbour.
+    pub j: &'a mut [i32],
+    /// Cell vectors added to the neighbour.
+    pub shifts: &'a mut [[i32; 3]],
+    /// |D|, Å.
+    pub distances: &'a mut [f64],
+    /// D, Å.
+    pub vectors: &'a mut [Vec3],
+}
+
+impl FullSearch {
+    /// Find all neighbours closer than `cutoff` (Å).
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) unless 0 < cutoff ≤ 1000 Å, for over
+    /// 2^31 atoms or 2·10⁹ pairs, a cell so small that over 16 million images are reached, or atoms
+    /// over 1e8 cells away from the cell.
+    pub fn new(structure: &Structure, cutoff: f64) -> Result<Self> {
+        check(structure, cutoff)?;
+        if is_small_open(structure) {
+            return Ok(Self { found: Found::Entries(direct_entries(structure, cutoff)) });
+        }
+        let (mut table, mut starts) = (Table::default(), Vec::new());
+        table.build(structure, cutoff, false, &mut starts)?;
+        Ok(Self { found: Found::Table { table, starts } })
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        match &self.found {
+            Found::Entries(entries) => entries.len(),
+            Found::Table { starts, .. } => starts.last().copied().unwrap_or(0),
+        }
+    }
+    /// True without entries.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Write the list, sorted by `i`, to arrays with [`Self::len`] entries.
+    ///
+    /// # Panics
+    /// If an array is shorter.
+    pub fn write(self, columns: Columns) {
+        match self.found {
+            Found::Entries(entries) => columns.split(entries.len()).0.write(entries.into_iter()),
+            Found::Table { table, starts } => table.fill(&starts, columns),
+        }
+    }
+}
+
 /// A double loop, both ways.
-fn direct_list(structure: &Structure, cutoff: f64) -> FullList {
+fn direct_entries(structure: &Structure, cutoff: f64) -> Vec<Entry> {
     let positions = structure.positions();
     let mut entries = Vec::with_capacity(16 * positions.len());
     for (i, here) in positions.iter().enumerate() {
@@ -54,9 +126,7 @@ fn direct_list(structure: &Structure, cutoff: f64) -> FullList {
             }
         }
     }
-    let mut list = FullList::zeros(entries.len());
-    list.columns().write(entries.into_iter());
-    list
+    entries
 }
 
 impl FullList {
@@ -69,16 +139,6 @@ impl FullList {
         self.i.is_empty()
     }
 
-    fn zeros(n: usize) -> Self {
-        Self {
-            i: vec![0; n],
-            j: vec![0; n],
-            shifts: vec![[0; 3]; n],
-            distances: vec![0.0; n],
-            vectors: vec![[0.0; 3]; n],
-        }
-    }
-
     fn columns(&mut self) -> Columns<'_> {
         Columns {
             i: &mut self.i,
@@ -88,14 +148,6 @@ impl FullList {
             vectors: &mut self.vectors,
         }
     }
-}
-
-struct Columns<'a> {
-    i: &'a mut [u32],
-    j: &'a mut [u32],
-    shifts: &'a mut [[i32; 3]],
-    distances: &'a mut [f64],
-    vectors: &'a mut [Vec3],
 }
 
 impl Output for Columns<'_> {
@@ -119,8 +171,8 @@ impl Output for Columns<'_> {
         let rows = self.i.iter_mut().zip(self.j).zip(self.shifts);
         let rows = rows.zip(self.distances).zip(self.vectors).zip(entries);
         for (((((i, j), shift), distance), vector), entry) in rows {
-            *i = entry.i;
-            *j = entry.j;
+            *i = entry.i as i32;
+            *j = entry.j as i32;
             *shift = entry.shift;
             *distance = norm(&entry.vector);
             *vector = entry.vector;

@@ -8,13 +8,16 @@ mod axis;
 mod full;
 mod grid;
 mod lattice;
+mod reference;
 mod search;
 mod table;
 mod verlet;
 
 pub use around::{Neighbor, Neighborhoods};
-pub use full::{FullList, neighbor_list};
+pub use full::{Columns, FullList, FullSearch, neighbor_list};
 pub(crate) use grid::{Grid, Run};
+pub(crate) use reference::Reference;
+pub(crate) use search::Hits;
 pub use verlet::{NeighborList, Pair};
 
 use crate::error::{Error, Result};
@@ -56,7 +59,7 @@ pub(crate) fn check(structure: &Structure, cutoff: f64) -> Result<()> {
 ///
 /// Counts the images of each atom in the sphere, and in a fully periodic cell all atoms; what
 /// this misses is caught while searching.
-fn check_expected_pairs(structure: &Structure, cutoff: f64) -> Result<()> {
+pub(crate) fn check_expected_pairs(structure: &Structure, cutoff: f64) -> Result<()> {
     let n = structure.len() as f64;
     let periodic = structure.pbc().iter().filter(|&&p| p).count();
     let ball = match periodic {

@@ -15,14 +15,14 @@ const CHUNK: usize = 256;
 
 /// A neighbour: sorted index and index of [`Grid::images`].
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Hit {
-    pub(super) atom: u32,
-    pub(super) image: u32,
+pub(crate) struct Hit {
+    pub(crate) atom: u32,
+    pub(crate) image: u32,
 }
 
 /// Neighbours of each sorted atom.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Hits {
+pub(crate) struct Hits {
     chunks: Vec<Chunk>,
 }
 
@@ -41,7 +41,7 @@ impl Hits {
     ///
     /// # Errors
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) if there are too many pairs.
-    pub(super) fn search(&mut self, grid: &Grid, cutoff: f64, half: bool) -> Result<()> {
+    pub(crate) fn search(&mut self, grid: &Grid, cutoff: f64, half: bool) -> Result<()> {
         let n = grid.order.len();
         self.chunks.resize_with(n.div_ceil(CHUNK), Chunk::default);
         let found = AtomicU64::new(0);
@@ -58,7 +58,7 @@ impl Hits {
     }
 
     /// Neighbours of a sorted atom.
-    pub(super) fn of(&self, atom: usize) -> &[Hit] {
+    pub(crate) fn of(&self, atom: usize) -> &[Hit] {
         let (chunk, local) = (&self.chunks[atom / CHUNK], atom % CHUNK);
         let start = if local == 0 { 0 } else { chunk.ends[local - 1] };
         &chunk.hits[start..chunk.ends[local]]

@@ -1,12 +1,11 @@
 //! Half list with a skin, for moving atoms.
 
-use rayon::prelude::*;
-
+use super::reference::Reference;
 use super::search::separation;
 use super::table::{Entry, Output, Table};
-use super::{MAX_CUTOFF, SERIAL_BELOW, check, check_cutoff, direct_pairs, is_small_open};
+use super::{MAX_CUTOFF, check, check_cutoff, direct_pairs, is_small_open};
 use crate::error::{Error, Result};
-use crate::structure::{Mat3, Structure, Vec3, dot, times};
+use crate::structure::{Mat3, Structure, Vec3, times};
 
 /// Two atoms, or an atom and an image of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -37,17 +36,10 @@ pub struct NeighborList {
     cutoff: f64,
     skin: f64,
     /// What the pairs were built for; none before the first build and after an error.
-    built: Option<Frame>,
-    reference: Vec<Vec3>,
+    reference: Reference,
     pairs: Vec<Pair>,
     starts: Vec<usize>,
     table: Table,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Frame {
-    cell: Mat3,
-    pbc: [bool; 3],
 }
 
 impl NeighborList {
@@ -66,8 +58,7 @@ impl NeighborList {
         Ok(Self {
             cutoff,
             skin,
-            built: None,
-            reference: Vec::new(),
+            reference: Reference::default(),
             pairs: Vec::new(),
             starts: vec![0],
             table: Table::default(),
@@ -84,19 +75,17 @@ impl NeighborList {
     /// 16 million images are reached, or atoms over 1e8 cells away from the cell; the list is
     /// empty then.
     pub fn update(&mut self, structure: &Structure) -> Result<bool> {
-        if self.is_valid_for(structure) {
+        if self.reference.holds_for(structure, self.skin) {
             return Ok(false);
         }
-        self.built = None;
+        self.reference.clear();
         if let Err(error) = self.build(structure) {
             self.pairs.clear();
             self.starts.clear();
             self.starts.push(0);
             return Err(error);
         }
-        self.reference.clear();
-        self.reference.extend_from_slice(structure.positions());
-        self.built = Some(Frame { cell: *structure.cell(), pbc: structure.pbc() });
+        self.reference.set(structure);
         Ok(true)
     }
 
@@ -123,13 +112,6 @@ impl NeighborList {
     /// Skin, Å.
     pub fn skin(&self) -> f64 {
         self.skin
-    }
-
-    fn is_valid_for(&self, structure: &Structure) -> bool {
-        let frame = Frame { cell: *structure.cell(), pbc: structure.pbc() };
-        self.built == Some(frame)
-            && self.reference.len() == structure.len()
-            && moved_at_most(&self.reference, structure.positions(), 0.5 * self.skin)
     }
 
     fn build(&mut self, structure: &Structure) -> Result<()> {
@@ -166,18 +148,5 @@ impl Output for &mut [Pair] {
         for (pair, entry) in self.iter_mut().zip(entries) {
             *pair = Pair { i: entry.i, j: entry.j, shift: entry.shift };
         }
-    }
-}
-
-/// True if no atom is further than `distance` (Å) from where it was.
-fn moved_at_most(before: &[Vec3], now: &[Vec3], distance: f64) -> bool {
-    let near = |(a, b): (&Vec3, &Vec3)| {
-        let r = separation(a, b, &[0.0; 3]);
-        dot(&r, &r) <= distance * distance
-    };
-    if now.len() < 8 * SERIAL_BELOW {
-        before.iter().zip(now).all(near)
-    } else {
-        before.par_iter().zip(now).with_min_len(SERIAL_BELOW).all(near)
     }
 }
