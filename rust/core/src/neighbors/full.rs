@@ -53,7 +53,7 @@ enum Found {
     /// Few atoms in open space.
     Entries(Vec<Entry>),
     Table {
-        table: Table,
+        table: Box<Table>,
         starts: Vec<usize>,
     },
 }
@@ -85,7 +85,7 @@ impl FullSearch {
         if is_small_open(structure) {
             return Ok(Self { found: Found::Entries(direct_entries(structure, cutoff)) });
         }
-        let (mut table, mut starts) = (Table::default(), Vec::new());
+        let (mut table, mut starts) = (Box::<Table>::default(), Vec::new());
         table.build(structure, cutoff, false, &mut starts)?;
         Ok(Self { found: Found::Table { table, starts } })
     }
@@ -108,7 +108,9 @@ impl FullSearch {
     /// If an array is shorter.
     pub fn write(self, columns: Columns) {
         match self.found {
-            Found::Entries(entries) => columns.split(entries.len()).0.write(entries.into_iter()),
+            Found::Entries(entries) => {
+                columns.split(entries.len()).0.write(entries.into_iter());
+            }
             Found::Table { table, starts } => table.fill(&starts, columns),
         }
     }
