@@ -267,6 +267,7 @@ def test_bad_input_stops_before_anything_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.reference
 @pytest.mark.usefixtures("pyscf_files")
 def test_the_command_reproduces_the_shipped_curves(tmp_path: Path) -> None:

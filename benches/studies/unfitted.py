@@ -2,7 +2,7 @@
 
     python benches/studies/unfitted.py RUNS -o python/ecteam/data/unfitted.json
 
-RUNS keeps the reference calculations (needs PySCF; some 10 minutes on one core), so that a second
+RUNS keeps the reference calculations (needs PySCF; some 5 minutes on one core), so that a second
 call only repeats the predictions. Energies and geometries of the reference are those of
 UHF-CCSD(T)/aug-cc-pVDZ + UMP2/aug-cc-pVTZ − UMP2/aug-cc-pVDZ, from polynomials through a few
 points; dipole and Hirshfeld charges those of CCSD/aug-cc-pVDZ (unrelaxed density) at that geometry.

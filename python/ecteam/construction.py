@@ -9,8 +9,9 @@ Setting it equal to E(X₂) − 2 E(X) and to E(X₂^q) − E(X) − E(X^q) + ε
 atoms lowers the energy; as one atom has it here, F of the ion contains that lowering.
 
 Between the points F is the cubic spline in ln(1 + ρ̄/scale) that is straight at both ends: it
-vanishes at ρ̄ = 0, and beyond the largest density of the curve it goes on as a straight line. The
-scale is the smallest density of the curve.
+vanishes at ρ̄ = 0, and beyond the largest density of the curve it goes on as a straight line: up,
+except for hydrogen, whose F falls all the way and leaves repulsion to the nuclei in φ. The scale is
+the smallest density of the curve.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def _dimer_table(dimers: Dimers) -> Table:
 
 _UNFITTED = (
     "unfitted: Potential.from_library of the elements, embedding functions from dimer curves, no "
-    "resonance: the baseline of every fit"
+    "resonance: the baseline of every fit. O2 and N2 are among those curves, not predictions."
 )
 
 
