@@ -9,6 +9,7 @@ use pulp::{Simd, WithSimd};
 use super::domain::Domain;
 use super::table::{ForceRow, Functions, PairTable, Source};
 use crate::model::Model;
+use crate::structure::Mat3;
 
 /// Four numbers of an atom or a pair, which fit one register.
 pub(super) type Quad = [f64; 4];
@@ -24,6 +25,8 @@ pub(super) struct Work {
     pub(super) density: Vec<f64>,
     /// Force (eV/Å) and pair energy (eV) over the pairs of this domain.
     pub(super) forces: Vec<Quad>,
+    /// What they contribute to dE/dstrain, eV.
+    pub(super) virial: Mat3,
     /// The pairs within the cutoff: end for each own atom, and local index of the second atom.
     near_ends: Vec<usize>,
     near: Vec<u32>,
