@@ -165,9 +165,15 @@ impl OneState {
         self.works.resize_with(self.domains.len(), Work::default);
         self.sites.resize_with(self.domains.len(), Sites::default);
         let Self { domains, grid, hits, .. } = self;
+        // Two atoms come closer or part by at most a skin before the next list.
+        let certain = (model.cutoff().radius - self.skin - 1e-6).max(0.0);
         each(domains, |c, domain| {
-            domain.build(c * size..n.min((c + 1) * size), grid, hits, structure.cell());
+            let own = c * size..n.min((c + 1) * size);
+            domain.build(own, grid, hits, structure.cell(), certain);
         });
+        for (work, domain) in self.works.iter_mut().zip(&self.domains) {
+            work.resize(domain);
+        }
         self.reference.set(structure);
         Ok(())
     }
