@@ -10,7 +10,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::domain::Domain;
-use super::table::{ForceRow, Functions, PairTable, Quintic, Rows, Source};
+use super::table::{ForceRow, Functions, PairTable, Quintic, Section, Source};
 use crate::model::Model;
 use crate::structure::Mat3;
 
@@ -214,7 +214,7 @@ fn densities_of<S: Simd, const MIXED: bool>(
     let Some(single) = tables.of(element, element).map(PairTable::densities) else { return 0 };
     let (density, left) = (&mut work.density[..], &mut work.left[..]);
     let mut sums =
-        Densities { tables, elements, element, single, density, left, here: 0.0, skipped: 0 };
+        DensitySums { tables, elements, element, single, density, left, here: 0.0, skipped: 0 };
     for &j in certain {
         sums.add::<S, MIXED>(j, square::<S>(&difference(&positions[j as usize], &positions[i])));
     }
@@ -227,18 +227,18 @@ fn densities_of<S: Simd, const MIXED: bool>(
 }
 
 /// Density at one atom, and from it at the others.
-struct Densities<'a> {
+struct DensitySums<'a> {
     tables: &'a Tables<'a>,
     elements: &'a [u8],
     element: u8,
-    single: [Rows<'a, Quintic>; 2],
+    single: [Section<'a, Quintic>; 2],
     density: &'a mut [f64],
     left: &'a mut [u32],
     here: f64,
     skipped: usize,
 }
 
-impl Densities<'_> {
+impl DensitySums<'_> {
     #[inline(always)]
     fn add<S: Simd, const MIXED: bool>(&mut self, j: u32, s: f64) {
         let mut rows = self.single;
@@ -305,7 +305,7 @@ fn forces_of<S: Simd, const MIXED: bool>(
     let (here, element) = (positions[i], elements[i]);
     let Some(single) = tables.of(element, element).map(PairTable::forces) else { return 0 };
     let total = [0.0; 4];
-    let mut sums = Forces {
+    let mut sums = ForceSums {
         tables,
         elements,
         element,
@@ -329,11 +329,11 @@ fn forces_of<S: Simd, const MIXED: bool>(
 }
 
 /// Force on one atom, and from it on the others.
-struct Forces<'a> {
+struct ForceSums<'a> {
     tables: &'a Tables<'a>,
     elements: &'a [u8],
     element: u8,
-    single: Rows<'a, ForceRow>,
+    single: Section<'a, ForceRow>,
     positions: &'a [Quad],
     forces: &'a mut [Quad],
     left: &'a mut [u32],
@@ -342,7 +342,7 @@ struct Forces<'a> {
     skipped: usize,
 }
 
-impl Forces<'_> {
+impl ForceSums<'_> {
     #[inline(always)]
     fn add<S: Simd, const MIXED: bool>(&mut self, simd: S, j: u32) {
         let other = self.positions[j as usize];

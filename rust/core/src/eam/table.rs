@@ -145,37 +145,37 @@ impl PairTable {
     /// What a loop needs for densities at the first and the second atom; held by value, it stays
     /// in registers.
     #[inline(always)]
-    pub(super) fn densities(&self) -> [Rows<'_, Quintic>; 2] {
+    pub(super) fn densities(&self) -> [Section<'_, Quintic>; 2] {
         [0, 1].map(|atom| self.rows(&self.densities[atom]))
     }
     /// What a loop needs for the energy and the slopes.
     #[inline(always)]
-    pub(super) fn forces(&self) -> Rows<'_, ForceRow> {
+    pub(super) fn forces(&self) -> Section<'_, ForceRow> {
         self.rows(&self.forces)
     }
 
     #[inline(always)]
-    fn rows<'a, T>(&self, rows: &'a [T]) -> Rows<'a, T> {
-        Rows { offset: self.offset, inverse: self.inverse, rows }
+    fn rows<'a, T>(&self, rows: &'a [T]) -> Section<'a, T> {
+        Section { offset: self.offset, inverse: self.inverse, rows }
     }
 }
 
 /// Rows of one kind, and where they lie.
 #[derive(Debug)]
-pub(super) struct Rows<'a, T> {
+pub(super) struct Section<'a, T> {
     offset: f64,
     inverse: f64,
     rows: &'a [T],
 }
 
-impl<T> Clone for Rows<'_, T> {
+impl<T> Clone for Section<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<T> Copy for Rows<'_, T> {}
+impl<T> Copy for Section<'_, T> {}
 
-impl<'a, T> Rows<'a, T> {
+impl<'a, T> Section<'a, T> {
     /// The row of a squared distance, and t in it; none outside the table.
     #[inline(always)]
     pub(super) fn at<S: Simd>(&self, s: f64) -> (Option<&'a T>, f64) {
