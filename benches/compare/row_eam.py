@@ -16,7 +16,7 @@ import systems
 from timing import Contender, Row, Target
 
 TEMPERATURE, TIMESTEP, WARM_UP = 300.0, 1.0, 10  # K, fs, steps
-SIZES = {"4k": (10, 200), "32k": (20, 40), "256k": (40, 10)}
+SIZES = {"4k": (10, 300), "32k": (20, 80), "256k": (40, 25)}  # cells along a side, steps
 LOOP_TIME = re.compile(r"Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms")
 INPUT = """
 units metal
