@@ -264,3 +264,77 @@ def test_a_lower_branch_is_reported(caplog):
     pair.calc.reset()
     pair.get_potential_energy()
     assert abs(pair.calc.result.charges[0]) < 1e-6
+
+
+def _counted(potential="water"):
+    """Return a calculator that counts its calculations."""
+
+    class Counted(ecteam.ECTEAM):
+        calls = 0
+
+        def calculate(self, *args, **kwargs):
+            self.calls += 1
+            super().calculate(*args, **kwargs)
+
+    return Counted(potential)
+
+
+@pytest.mark.parametrize("change", ["none", "positions", "cell", "pbc", "numbers", "atoms", "tags"])
+def test_what_asks_for_a_calculation(change):
+    atoms = salt()
+    atoms.calc = calculator = _counted("halides")
+    atoms.get_forces()
+    if change == "positions":
+        atoms.positions[0, 0] += 1e-9
+    elif change == "cell":
+        atoms.cell[0, 0] += 1e-3
+    elif change == "pbc":
+        atoms.pbc = False
+    elif change == "numbers":
+        atoms.numbers[[0, 1]] = atoms.numbers[[1, 0]]
+    elif change == "atoms":
+        del atoms[[0, 1]]
+    elif change == "tags":
+        atoms.set_tags(1)
+    expected = [] if change in ("none", "tags") else [change]
+    if change == "atoms":
+        expected = ["numbers", "positions"]
+    assert sorted(calculator.check_state(atoms)) == expected
+    assert calculator.calculation_required(atoms, ["forces"]) == bool(expected)
+    atoms.get_forces()
+    assert calculator.calls == 1 + bool(expected)
+    fresh = ecteam.evaluate(atoms, "halides")
+    np.testing.assert_allclose(atoms.get_forces(), fresh.forces, rtol=0, atol=1e-6)
+    assert calculator.calls == 1 + bool(expected)
+
+
+def test_atoms_of_the_last_calculation():
+    atoms = water()
+    atoms.calc = calculator = ecteam.ECTEAM("water")
+    assert calculator.atoms is None
+    atoms.get_forces()
+    first = calculator.atoms
+    before = atoms.positions.copy()
+    assert first == atoms
+    assert first is not atoms
+    for step in range(3):  # twice over the same copy
+        atoms.positions += 0.01
+        atoms.set_momenta(np.full((3, 3), float(step)))
+        atoms.info["step"] = [step]
+        atoms.get_forces()
+    assert (first.positions == before).all()
+    assert calculator.atoms == atoms
+    assert (calculator.atoms.get_momenta() == 2.0).all()
+    assert calculator.atoms.info == {"step": [2]}
+    assert calculator.atoms.info["step"] is not atoms.info["step"]
+    assert calculator.get_property("energy") == atoms.get_potential_energy()
+    calculator.reset()
+    assert calculator.atoms is None
+    assert calculator.results == {}
+
+
+def test_results_are_copies():
+    atoms = water()
+    atoms.calc = ecteam.ECTEAM("water")
+    atoms.get_forces()[:] = 0.0
+    assert abs(atoms.get_forces()).max() > 0.01

@@ -70,6 +70,19 @@ pub(crate) fn options(
     Ok(options)
 }
 
+/// Rows of `columns` weights, padded with 0.
+fn padded(weights: Vec<f64>, offsets: &[usize], columns: usize) -> Vec<f64> {
+    let atoms = offsets.len() - 1;
+    if weights.len() == atoms * columns {
+        return weights;
+    }
+    let mut rows = vec![0.0; atoms * columns];
+    for (row, w) in rows.chunks_exact_mut(columns).zip(offsets.windows(2)) {
+        row[..w[1] - w[0]].copy_from_slice(&weights[w[0]..w[1]]);
+    }
+    rows
+}
+
 /// xx, yy, zz, yz, xz, xy of a symmetric matrix.
 pub(crate) fn voigt(v: &Mat3) -> [f64; 6] {
     [v[0][0], v[1][1], v[2][2], v[1][2], v[0][2], v[0][1]]
@@ -138,17 +151,14 @@ impl Evaluation {
         let dipole = found.dipole(system).to_vec();
         let columns =
             evaluator.model().elements().iter().map(|e| e.states.len()).max().unwrap_or(0);
-        let mut weights = vec![0.0; system.len() * columns];
-        for (row, w) in weights.chunks_exact_mut(columns).zip(found.offsets.windows(2)) {
-            row[..w[1] - w[0]].copy_from_slice(&found.weights[w[0]..w[1]]);
-        }
+        let weights = padded(found.weights, &found.offsets, columns);
         let stress = (system.pbc() == [true; 3])
             .then(|| voigt(&found.virial).map(|x| x / system.volume()).to_vec());
         Ok(Self {
             energy: found.energy,
             free_energy: found.free_energy,
             energies: vector(py, found.energies),
-            forces: table(py, found.forces.concat(), 3)?,
+            forces: table(py, found.forces.into_flattened(), 3)?,
             stress: stress.map(|s| vector(py, s)),
             weights: table(py, weights, columns)?,
             charges: vector(py, found.charges),

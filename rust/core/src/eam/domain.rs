@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::neighbors::{Grid, Hits};
-use crate::structure::{Mat3, Vec3, times};
+use crate::neighbors::{Grid, Hits, separation};
+use crate::structure::{Mat3, Vec3, dot, times};
 
 /// Atoms of one task, first its own, then copies ("ghosts") of atoms of others or in other images.
 ///
@@ -16,10 +16,10 @@ pub(super) struct Domain {
     pub(super) ghosts: Vec<u32>,
     /// Index in the user's order of each local atom, and what to add to its position, Å.
     pub(super) sources: Vec<Source>,
-    /// (own + 1,) offsets of [`Self::others`].
-    pub(super) starts: Vec<u32>,
+    /// Where the pairs of each own atom end in [`Self::others`].
+    ends: Vec<Ends>,
     /// Local index of the second atom of every pair.
-    pub(super) others: Vec<u32>,
+    others: Vec<u32>,
     ids: Ids,
 }
 
@@ -30,12 +30,28 @@ pub(super) struct Source {
     pub(super) translation: Vec3,
 }
 
+/// Pairs of an atom: first those that stay within the cutoff as long as the list is valid, so that
+/// nobody has to ask, then those that may.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    certain: u32,
+    all: u32,
+}
+
 impl Domain {
-    /// Take over `own` sorted atoms and the pairs they begin.
-    pub(super) fn build(&mut self, own: Range<usize>, grid: &Grid, hits: &Hits, cell: &Mat3) {
+    /// Take over `own` sorted atoms and the pairs they begin; those closer than `certain` (Å) will
+    /// stay within the cutoff.
+    pub(super) fn build(
+        &mut self,
+        own: Range<usize>,
+        grid: &Grid,
+        hits: &Hits,
+        cell: &Mat3,
+        certain: f64,
+    ) {
         self.own = own;
         self.find_ghosts(grid, hits);
-        self.list_pairs(grid, hits);
+        self.list_pairs(grid, hits, certain);
         self.sources.clear();
         let unwrap = |atom: usize| times(&grid.wraps[atom].map(|w| -f64::from(w)), cell);
         let source = |atom: usize, translation| Source { atom: grid.order[atom], translation };
@@ -56,6 +72,26 @@ impl Domain {
     /// Number of own atoms.
     pub(super) fn len(&self) -> usize {
         self.own.len()
+    }
+
+    /// Second atoms of the pairs of an own atom: the certain ones, and the others.
+    #[inline]
+    pub(super) fn others(&self, atom: usize) -> [&[u32]; 2] {
+        let start = if atom == 0 { 0 } else { self.ends[atom - 1].all as usize };
+        let Ends { certain, all } = self.ends[atom];
+        let (first, second) = self.others[start..all as usize].split_at(certain as usize - start);
+        [first, second]
+    }
+
+    /// Most pairs that have to be checked, of one atom and of all.
+    pub(super) fn uncertain(&self) -> [usize; 2] {
+        let counts = self.ends.iter().map(|ends| (ends.all - ends.certain) as usize);
+        counts.fold([0, 0], |[most, sum], n| [most.max(n), sum + n])
+    }
+
+    /// Most pairs of an atom.
+    pub(super) fn most_pairs(&self) -> usize {
+        (0..self.len()).map(|i| self.others(i).iter().map(|o| o.len()).sum()).max().unwrap_or(0)
     }
 
     fn is_own(&self, atom: u32, image: u32, home: u32) -> bool {
@@ -80,10 +116,10 @@ impl Domain {
         self.others.reserve(pairs);
     }
 
-    fn list_pairs(&mut self, grid: &Grid, hits: &Hits) {
+    fn list_pairs(&mut self, grid: &Grid, hits: &Hits, certain: f64) {
         let (first, own) = (self.own.start as u32, self.len() as u32);
-        self.starts.clear();
-        self.starts.push(0);
+        self.ends.clear();
+        let mut far = Vec::new();
         for atom in self.own.clone() {
             for hit in hits.of(atom) {
                 let local = if self.is_own(hit.atom, hit.image, grid.home()) {
@@ -91,9 +127,18 @@ impl Domain {
                 } else {
                     own + self.ids.get(key(hit.atom, hit.image))
                 };
-                self.others.push(local);
+                let there = &grid.positions[hit.atom as usize];
+                let translation = &grid.images[hit.image as usize].translation;
+                let r = separation(&grid.positions[atom], there, translation);
+                if dot(&r, &r) < certain * certain {
+                    self.others.push(local);
+                } else {
+                    far.push(local);
+                }
             }
-            self.starts.push(self.others.len() as u32);
+            let certain = self.others.len() as u32;
+            self.others.append(&mut far);
+            self.ends.push(Ends { certain, all: self.others.len() as u32 });
         }
     }
 }

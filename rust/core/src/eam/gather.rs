@@ -5,7 +5,7 @@ use std::ops::{AddAssign, Range};
 use super::Sites;
 use super::domain::Domain;
 use super::passes::{Quad, Work};
-use crate::structure::{Mat3, Vec3};
+use crate::structure::Vec3;
 
 impl Work {
     /// Local positions and elements.
@@ -31,7 +31,7 @@ impl Work {
     }
 
     /// Σ r F over the local atoms, with the sign of dE/dstrain, eV.
-    pub(super) fn virial(&self) -> Mat3 {
+    pub(super) fn sum_virial(&mut self) {
         let origin = self.positions[0];
         let mut sum = [[0.0; 3]; 3];
         for (r, f) in self.positions.iter().zip(&self.forces) {
@@ -41,7 +41,7 @@ impl Work {
                 }
             }
         }
-        sum
+        self.virial = sum;
     }
 }
 

@@ -47,6 +47,9 @@ pub(crate) struct OneState {
     sites: Vec<Sites>,
 }
 
+/// Force, energy and density of an atom.
+type Row<'a> = ((&'a mut Vec3, &'a mut f64), &'a mut f64);
+
 /// Sums over all domains for the own atoms of one.
 #[derive(Debug, Default)]
 struct Sites {
@@ -112,6 +115,7 @@ impl OneState {
             } else {
                 Arch::new().dispatch(ForcePass::<false> { domain, work, tables });
             }
+            work.sum_virial();
         });
         let Self { domains, works, sites, .. } = self;
         each(sites, |c, site| {
@@ -161,9 +165,15 @@ impl OneState {
         self.works.resize_with(self.domains.len(), Work::default);
         self.sites.resize_with(self.domains.len(), Sites::default);
         let Self { domains, grid, hits, .. } = self;
+        // Two atoms come closer or part by at most a skin before the next list.
+        let certain = (model.cutoff().radius - self.skin - 1e-6).max(0.0);
         each(domains, |c, domain| {
-            domain.build(c * size..n.min((c + 1) * size), grid, hits, structure.cell());
+            let own = c * size..n.min((c + 1) * size);
+            domain.build(own, grid, hits, structure.cell(), certain);
         });
+        for (work, domain) in self.works.iter_mut().zip(&self.domains) {
+            work.resize(domain);
+        }
         self.reference.set(structure);
         Ok(())
     }
@@ -208,13 +218,18 @@ impl OneState {
         };
         let mut forces = vec![[0.0; 3]; n];
         let (mut energies, mut background) = (vec![0.0; n], vec![0.0; n]);
-        let rows = forces.iter_mut().zip(&mut energies).zip(&mut background).enumerate();
-        for (atom, ((force, energy), density)) in rows {
+        let fill = |(atom, ((force, energy), density)): (usize, Row)| {
             let (site, k) = of(atom);
             let [x, y, z, pairs] = site.forces[k];
             *force = [x, y, z];
             *energy = pairs + site.energy[k];
             *density = site.density[k];
+        };
+        if self.domains.len() == 1 {
+            forces.iter_mut().zip(&mut energies).zip(&mut background).enumerate().for_each(fill);
+        } else {
+            let rows = forces.par_iter_mut().zip(&mut energies).zip(&mut background);
+            rows.enumerate().with_min_len(GRAIN).for_each(fill);
         }
         let energy: f64 = energies.iter().sum();
         Evaluation {
@@ -241,7 +256,7 @@ impl OneState {
 
     fn virial(&self) -> Mat3 {
         let mut sum = [[0.0; 3]; 3];
-        for part in self.works.iter().map(Work::virial) {
+        for part in self.works.iter().map(|work| work.virial) {
             for p in 0..3 {
                 for q in 0..3 {
                     sum[p][q] += 0.5 * (part[p][q] + part[q][p]);

@@ -3,12 +3,16 @@
 //! Per pair and pass: load the other atom (4 + 32 bytes, in cache as atoms are sorted), subtract,
 //! square, find the interval, then one polynomial (densities) or four at once, lane by lane. No call
 //! is made in the loops, which keeps the sums in registers: pairs without a row come afterwards.
+//! Nothing of a loop is a closure: one that is not inlined loses the vector instructions.
+
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
 use super::domain::Domain;
-use super::table::{ForceRow, Functions, PairTable, Source};
+use super::table::{ForceRow, Functions, PairTable, Quintic, Section, Source};
 use crate::model::Model;
+use crate::structure::Mat3;
 
 /// Four numbers of an atom or a pair, which fit one register.
 pub(super) type Quad = [f64; 4];
@@ -24,7 +28,10 @@ pub(super) struct Work {
     pub(super) density: Vec<f64>,
     /// Force (eV/Å) and pair energy (eV) over the pairs of this domain.
     pub(super) forces: Vec<Quad>,
-    /// The pairs within the cutoff: end for each own atom, and local index of the second atom.
+    /// What they contribute to dE/dstrain, eV.
+    pub(super) virial: Mat3,
+    /// Of the pairs that have to be checked, those within the cutoff: end for each own atom, and
+    /// local index of the second atom.
     near_ends: Vec<usize>,
     near: Vec<u32>,
     squares: Vec<f64>,
@@ -137,16 +144,15 @@ impl<const MIXED: bool> WithSimd for DensityPass<'_, MIXED> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { domain, work, tables, cutoff } = self;
-        work.start(domain);
+        work.start();
         let mut end = 0;
         for i in 0..domain.len() {
-            let others = &domain.others[domain.starts[i] as usize..domain.starts[i + 1] as usize];
-            let near = &mut work.near[end..end + others.len()];
-            let squares = &mut work.squares[..others.len()];
+            let [certain, others] = domain.others(i);
+            let (near, squares) = (&mut work.near[end..], &mut work.squares[..others.len()]);
             let kept = select::<S>(others, &work.positions, i, cutoff * cutoff, near, squares);
+            let left = densities_of::<S, MIXED>(work, &tables, i, certain, end..end + kept);
             end += kept;
             work.near_ends[i] = end;
-            let left = densities_of::<S, MIXED>(work, &tables, i, end - kept);
             if left > 0 {
                 tables.add_densities(work, i, left);
             }
@@ -155,14 +161,19 @@ impl<const MIXED: bool> WithSimd for DensityPass<'_, MIXED> {
 }
 
 impl Work {
-    fn start(&mut self, domain: &Domain) {
+    /// Make room for the pairs of a domain.
+    pub(super) fn resize(&mut self, domain: &Domain) {
+        let [most, sum] = domain.uncertain();
+        self.squares.resize(most, 0.0);
+        // One more: where the last pair is written if it is too far.
+        self.near.resize(sum + 1, 0);
+        self.near_ends.resize(domain.len(), 0);
+        self.left.resize(domain.most_pairs(), 0);
+    }
+
+    fn start(&mut self) {
         self.density.clear();
         self.density.resize(self.positions.len(), 0.0);
-        self.near.resize(domain.others.len(), 0);
-        self.near_ends.resize(domain.len(), 0);
-        let most = domain.starts.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0) as usize;
-        self.squares.resize(most, 0.0);
-        self.left.resize(most, 0);
         self.too_close = None;
     }
 }
@@ -195,30 +206,59 @@ fn densities_of<S: Simd, const MIXED: bool>(
     work: &mut Work,
     tables: &Tables,
     i: usize,
-    start: usize,
+    certain: &[u32],
+    near: Range<usize>,
 ) -> usize {
-    let Work { elements, density, near, near_ends, squares, left, .. } = work;
+    let (elements, positions) = (&work.elements[..], &work.positions[..]);
     let element = elements[i];
-    let Some(single) = tables.of(element, element) else { return 0 };
-    let (mut here, mut skipped) = (0.0, 0);
-    for (&j, &s) in near[start..near_ends[i]].iter().zip(&squares[..]) {
-        let table = if MIXED { tables.of(element, elements[j as usize]) } else { Some(single) };
-        let Some(table) = table else { continue };
-        let (k, t) = table.place::<S>(s);
-        let value = |atom: usize| {
-            table.densities(atom).get(k).map_or(f64::NAN, |row| polynomial::<S>(row, t))
-        };
-        let first = value(0);
-        if first.is_nan() {
-            left[skipped] = j;
-            skipped += 1;
-            continue;
-        }
-        here += first;
-        density[j as usize] += if MIXED { value(1) } else { first };
+    let Some(single) = tables.of(element, element).map(PairTable::densities) else { return 0 };
+    let (density, left) = (&mut work.density[..], &mut work.left[..]);
+    let mut sums =
+        DensitySums { tables, elements, element, single, density, left, here: 0.0, skipped: 0 };
+    for &j in certain {
+        sums.add::<S, MIXED>(j, square::<S>(&difference(&positions[j as usize], &positions[i])));
     }
-    density[i] += here;
-    skipped
+    let count = near.len();
+    for (&j, &s) in work.near[near].iter().zip(&work.squares[..count]) {
+        sums.add::<S, MIXED>(j, s);
+    }
+    sums.density[i] += sums.here;
+    sums.skipped
+}
+
+/// Density at one atom, and from it at the others.
+struct DensitySums<'a> {
+    tables: &'a Tables<'a>,
+    elements: &'a [u8],
+    element: u8,
+    single: [Section<'a, Quintic>; 2],
+    density: &'a mut [f64],
+    left: &'a mut [u32],
+    here: f64,
+    skipped: usize,
+}
+
+impl DensitySums<'_> {
+    #[inline(always)]
+    fn add<S: Simd, const MIXED: bool>(&mut self, j: u32, s: f64) {
+        let mut rows = self.single;
+        if MIXED && let Some(table) = self.tables.of(self.element, self.elements[j as usize]) {
+            rows = table.densities();
+        }
+        let (row, t) = rows[0].at::<S>(s);
+        let Some(row) = row.filter(|row| !row[0].is_nan()) else {
+            self.left[self.skipped] = j;
+            self.skipped += 1;
+            return;
+        };
+        let first = polynomial::<S>(row, t);
+        self.here += first;
+        let mut second = first;
+        if MIXED && let (Some(row), t) = rows[1].at::<S>(s) {
+            second = polynomial::<S>(row, t);
+        }
+        self.density[j as usize] += second;
+    }
 }
 
 /// Forces and pair energies of the local atoms, from the slopes of all embedding energies.
@@ -238,11 +278,12 @@ impl<const MIXED: bool> WithSimd for ForcePass<'_, MIXED> {
         work.forces.resize(work.positions.len(), [0.0; 4]);
         let mut start = 0;
         for i in 0..domain.len() {
-            let left = forces_of::<S, MIXED>(simd, work, &tables, i, start);
+            let near = start..work.near_ends[i];
+            start = near.end;
+            let left = forces_of::<S, MIXED>(simd, work, &tables, i, domain.others(i)[0], near);
             if left > 0 {
                 tables.add_forces(work, i, left);
             }
-            start = work.near_ends[i];
         }
     }
 }
@@ -254,37 +295,78 @@ fn forces_of<S: Simd, const MIXED: bool>(
     work: &mut Work,
     tables: &Tables,
     i: usize,
-    start: usize,
+    certain: &[u32],
+    near: Range<usize>,
 ) -> usize {
-    let Work { positions, elements, forces, near, near_ends, left, .. } = work;
     // Equal lengths: one check of an index serves both.
-    let n = positions.len();
-    let (positions, forces) = (&positions[..n], &mut forces[..n]);
+    let n = work.positions.len();
+    let (positions, forces) = (&work.positions[..n], &mut work.forces[..n]);
+    let (elements, left) = (&work.elements[..], &mut work.left[..]);
     let (here, element) = (positions[i], elements[i]);
-    let Some(single) = tables.of(element, element) else { return 0 };
-    let (mut total, mut skipped) = ([0.0; 4], 0);
-    for &j in &near[start..near_ends[i]] {
-        let other = positions[j as usize];
-        let d = fma_quad(simd, here, [-1.0; 4], other);
-        let table = if MIXED { tables.of(element, elements[j as usize]) } else { Some(single) };
-        let Some(table) = table else { continue };
-        let (k, t) = table.place::<S>(square::<S>(&d));
-        let Some(row) = table.forces().get(k).filter(|row| !row[0][0].is_nan()) else {
-            left[skipped] = j;
-            skipped += 1;
-            continue;
+    let Some(single) = tables.of(element, element).map(PairTable::forces) else { return 0 };
+    let total = [0.0; 4];
+    let mut sums = ForceSums {
+        tables,
+        elements,
+        element,
+        single,
+        positions,
+        forces,
+        left,
+        here,
+        total,
+        skipped: 0,
+    };
+    for &j in certain {
+        sums.add::<S, MIXED>(simd, j);
+    }
+    for &j in &work.near[near] {
+        sums.add::<S, MIXED>(simd, j);
+    }
+    let total = sums.total;
+    (0..4).for_each(|axis| sums.forces[i][axis] += total[axis]);
+    sums.skipped
+}
+
+/// Force on one atom, and from it on the others.
+struct ForceSums<'a> {
+    tables: &'a Tables<'a>,
+    elements: &'a [u8],
+    element: u8,
+    single: Section<'a, ForceRow>,
+    positions: &'a [Quad],
+    forces: &'a mut [Quad],
+    left: &'a mut [u32],
+    here: Quad,
+    total: Quad,
+    skipped: usize,
+}
+
+impl ForceSums<'_> {
+    #[inline(always)]
+    fn add<S: Simd, const MIXED: bool>(&mut self, simd: S, j: u32) {
+        let other = self.positions[j as usize];
+        let d = fma_quad(simd, self.here, [-1.0; 4], other);
+        let mut rows = self.single;
+        if MIXED && let Some(table) = self.tables.of(self.element, self.elements[j as usize]) {
+            rows = table.forces();
+        }
+        let (row, t) = rows.at::<S>(square::<S>(&d));
+        let Some(row) = row.filter(|row| !row[0][0].is_nan()) else {
+            self.left[self.skipped] = j;
+            self.skipped += 1;
+            return;
         };
         let values = polynomials(simd, row, t);
-        let factor = fma::<S>(here[3], values[1], fma::<S>(other[3], values[2], values[0]));
+        let embedding = fma::<S>(other[3], values[2], values[0]);
+        let factor = fma::<S>(self.here[3], values[1], embedding);
         // On this atom +f, on the other −f, and half of the energy on each.
         let energy = fma_quad(simd, values, ENERGY, [0.0; 4]);
         let f = fma_quad(simd, fma_quad(simd, d, FORCE, [0.0; 4]), [factor; 4], energy);
-        total = fma_quad(simd, f, [1.0; 4], total);
-        let there = &mut forces[j as usize];
+        self.total = fma_quad(simd, f, [1.0; 4], self.total);
+        let there = &mut self.forces[j as usize];
         *there = fma_quad(simd, f, BACK, *there);
     }
-    (0..4).for_each(|axis| forces[i][axis] += total[axis]);
-    skipped
 }
 
 /// Parts of a force with its energy, and signs of what a pair adds to its second atom.
@@ -305,6 +387,9 @@ fn fma_quad<S: Simd>(simd: S, a: Quad, b: Quad, mut c: Quad) -> Quad {
 /// Four polynomials at once.
 #[inline(always)]
 fn polynomials<S: Simd>(simd: S, row: &ForceRow, t: f64) -> Quad {
-    let powers = [row[4], row[3], row[2], row[1], row[0]];
-    powers.into_iter().fold(row[5], |sum, c| fma_quad(simd, sum, [t; 4], c))
+    let mut sum = row[5];
+    for c in [row[4], row[3], row[2], row[1], row[0]] {
+        sum = fma_quad(simd, sum, [t; 4], c);
+    }
+    sum
 }

@@ -142,23 +142,46 @@ impl PairTable {
         self.densities[1].push(second);
     }
 
-    /// Interval of a squared distance, and t in it. Outside the table, any index without a row.
+    /// What a loop needs for densities at the first and the second atom; held by value, it stays
+    /// in registers.
     #[inline(always)]
-    pub(super) fn place<S: Simd>(&self, s: f64) -> (usize, f64) {
-        let x = fma::<S>(s, self.inverse, self.offset);
-        let whole = x + WHOLE;
-        (whole.to_bits() as u32 as usize, x - (whole - WHOLE))
+    pub(super) fn densities(&self) -> [Section<'_, Quintic>; 2] {
+        [0, 1].map(|atom| self.rows(&self.densities[atom]))
+    }
+    /// What a loop needs for the energy and the slopes.
+    #[inline(always)]
+    pub(super) fn forces(&self) -> Section<'_, ForceRow> {
+        self.rows(&self.forces)
     }
 
-    /// Rows of the density at the first (0) or second (1) atom.
     #[inline(always)]
-    pub(super) fn densities(&self, atom: usize) -> &[Quintic] {
-        &self.densities[atom]
+    fn rows<'a, T>(&self, rows: &'a [T]) -> Section<'a, T> {
+        Section { offset: self.offset, inverse: self.inverse, rows }
     }
-    /// Rows of the energy and the slopes.
+}
+
+/// Rows of one kind, and where they lie.
+#[derive(Debug)]
+pub(super) struct Section<'a, T> {
+    offset: f64,
+    inverse: f64,
+    rows: &'a [T],
+}
+
+impl<T> Clone for Section<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Section<'_, T> {}
+
+impl<'a, T> Section<'a, T> {
+    /// The row of a squared distance, and t in it; none outside the table.
     #[inline(always)]
-    pub(super) fn forces(&self) -> &[ForceRow] {
-        &self.forces
+    pub(super) fn at<S: Simd>(&self, s: f64) -> (Option<&'a T>, f64) {
+        let x = fma::<S>(s, self.inverse, self.offset);
+        let whole = x + WHOLE;
+        (self.rows.get(whole.to_bits() as u32 as usize), x - (whole - WHOLE))
     }
 }
 

@@ -17,7 +17,7 @@ pub use around::{Neighbor, Neighborhoods};
 pub use full::{Columns, FullList, FullSearch, neighbor_list};
 pub(crate) use grid::{Grid, Run};
 pub(crate) use reference::Reference;
-pub(crate) use search::Hits;
+pub(crate) use search::{Hits, separation};
 pub use verlet::{NeighborList, Pair};
 
 use crate::error::{Error, Result};

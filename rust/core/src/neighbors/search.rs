@@ -155,6 +155,6 @@ impl Sweep {
 
 /// (there − here) + translation: exactly the opposite vector if seen from the other atom.
 #[inline]
-pub(super) fn separation(here: &Vec3, there: &Vec3, translation: &Vec3) -> Vec3 {
+pub(crate) fn separation(here: &Vec3, there: &Vec3, translation: &Vec3) -> Vec3 {
     [0, 1, 2].map(|d| (there[d] - here[d]) + translation[d])
 }
