@@ -101,7 +101,7 @@ def test_periodic_vectors_without_length(d):
 
 
 @pytest.mark.parametrize("pbc", [(True, False, False), (True, True, False), (False, True, True)])
-@pytest.mark.parametrize("electrostatics", ["auto", "ewald", "direct"])
+@pytest.mark.parametrize("electrostatics", ["auto", "ewald", "pme", "direct"])
 def test_partial_periodicity_needs_a_cutoff(pbc, electrostatics):
     atoms = molecule("H2O", cell=[8.0, 8.0, 8.0], pbc=pbc)
     with rejected(r"^electrostatics: .* got pbc \["):
@@ -114,7 +114,7 @@ BAD_OPTIONS = {
     "accuracy": [0.0, -1.0, np.nan, np.inf, 0.5, 1e-16],
     "skin": [-1.0, np.nan, np.inf, 100.0],
     "max_iterations": [0],
-    "electrostatics": ["", "pme", "Ewald"],
+    "electrostatics": ["", "pppm", "Ewald"],
     "solver": ["", "lbfgs"],
 }
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from timing import HERE, Outcome, Row, measure, verdict
 
-ROWS = ("neighbors", "eam", "calculator")
+ROWS = ("neighbors", "eam", "calculator", "charges", "density")
 
 
 def environment() -> str:

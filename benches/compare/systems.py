@@ -32,3 +32,33 @@ def water_like(molecules: int) -> Any:
     molecule = np.array([[0, 0, 0], [0.757, 0.586, 0], [-0.757, 0.586, 0]])
     positions = (centres[:, None] + molecule @ turns).reshape(-1, 3)
     return Atoms(["O", "H", "H"] * molecules, positions=positions, cell=[side] * 3, pbc=True)
+
+
+def molecules(name: str) -> Any:
+    """A molecule of ASE's collection, or ``waters``: 64 of them, at any angle, on a lattice."""
+    import numpy as np
+    from ase import Atoms
+    from ase.build import molecule
+
+    if name != "waters":
+        return molecule(name)
+    rng = np.random.default_rng(1)
+    spacing = WATER ** (-1 / 3)
+    atoms = Atoms()
+    for cell in np.ndindex(4, 4, 4):
+        water = molecule("H2O")
+        water.rotate(rng.uniform(0, 360), rng.standard_normal(3))
+        water.translate(spacing * np.array(cell) - water.get_center_of_mass())
+        atoms += water
+    return atoms
+
+
+def rock_salt(cells: int) -> Any:
+    """Rock salt of cells³ cubic cells, 8 ions in each, displaced by 0.15 Å along every axis."""
+    import numpy as np
+    from ase.build import bulk
+
+    atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True).repeat(cells)
+    atoms.positions += np.random.default_rng(1).normal(0.0, 0.15, atoms.positions.shape)
+    atoms.set_initial_charges(np.where(atoms.numbers == 11, 1.0, -1.0))
+    return atoms

@@ -13,6 +13,7 @@ from ecteam._core import (
     json_schema,
 )
 from ecteam.calculator import ECTEAM
+from ecteam.charges import ChargeEnergy, PointCharges
 from ecteam.decoder import DecodedDensity, decode
 from ecteam.density import electron_density, write_cube
 from ecteam.encoder import EncodedDensity, encode
@@ -28,12 +29,14 @@ __version__ = version("ecteam")
 __all__ = [
     "ECTEAM",
     "AtomicState",
+    "ChargeEnergy",
     "DecodedDensity",
     "EcteamError",
     "Element",
     "EncodedDensity",
     "InvalidInputError",
     "NotConvergedError",
+    "PointCharges",
     "Potential",
     "PotentialFormatError",
     "Result",

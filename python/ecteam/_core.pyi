@@ -14,6 +14,7 @@ __all__ = [
     "Evaluator",
     "InvalidInputError",
     "NotConvergedError",
+    "PointCharges",
     "Potential",
     "PotentialFormatError",
     "StateLibrary",
@@ -32,7 +33,7 @@ _Floats = npt.NDArray[np.float64]
 _Integers = npt.NDArray[np.int32]
 _Numbers = npt.NDArray[np.uint8]
 _Flags = npt.NDArray[np.bool_]
-_Electrostatics = Literal["auto", "direct", "ewald", "shifted_force"]
+_Electrostatics = Literal["auto", "direct", "ewald", "pme", "shifted_force"]
 _Metric = Literal["coulomb", "l2", "kullback-leibler"]
 _Solver = Literal["auto", "dense", "krylov"]
 
@@ -66,6 +67,19 @@ class Potential:
     def cutoff(self) -> float: ...
     @property
     def elements(self) -> dict[str, list[str]]: ...
+
+@final
+class PointCharges:
+    def __new__(
+        cls,
+        *,
+        method: Literal["auto", "direct", "ewald", "pme"] = "auto",
+        accuracy: float = 1e-6,
+        cutoff: float | None = None,
+    ) -> PointCharges: ...
+    def evaluate(
+        self, positions: _Floats, cell: _Floats, pbc: _Flags, charges: _Floats
+    ) -> tuple[float, _Floats, _Floats, _Floats | None]: ...
 
 def json_schema() -> str: ...
 def start_terms(text: str, elements: int) -> str: ...

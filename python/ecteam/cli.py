@@ -89,7 +89,7 @@ def run(
     potential: PotentialName = "water",
     charge: Annotated[float | None, typer.Option(help="Total charge, e.")] = None,
     electrostatics: Annotated[
-        str, typer.Option(help="auto, direct, ewald or shifted_force (slabs and wires).")
+        str, typer.Option(help="auto, direct, ewald, pme or shifted_force (slabs, wires).")
     ] = "auto",
     do_relax: Annotated[bool, typer.Option("--relax", help="Relax first.")] = False,
     fmax: Annotated[float, typer.Option(min=1e-6, help="Largest force, eV/Å.")] = 0.05,

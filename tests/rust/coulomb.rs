@@ -5,6 +5,8 @@
 
 #[path = "coulomb/oracle.rs"]
 mod oracle;
+#[path = "coulomb/pme.rs"]
+mod pme;
 
 use ecteam_core::coulomb::{Coulomb, Kernel, Method, Options};
 use ecteam_core::structure::{norm, times};

@@ -92,6 +92,84 @@ proptest! {
     }
 }
 
+/// Slater functions from a tight core to a diffuse tail, of either sign; two kinds of atoms.
+struct Slaters;
+
+const KINDS: [[(f64, f64); 4]; 2] = [
+    [(31.0, 2.1), (9.0, -0.9), (4.6, 5.5), (2.9, 1.3)],
+    [(66.0, 2.0), (14.0, 8.0), (4.1, 7.9), (2.2, 0.1)],
+];
+
+impl RadialDensity for Slaters {
+    fn cutoff(&self) -> f64 {
+        9.0
+    }
+    fn same_as(&self, atom: usize) -> usize {
+        atom % 2
+    }
+    fn value_slope(&self, atom: usize, r: f64) -> (f64, f64) {
+        KINDS[atom % 2].iter().fold((0.0, 0.0), |(value, slope), (zeta, c)| {
+            let term = c * zeta.powi(3) / (8.0 * std::f64::consts::PI) * (-zeta * r).exp();
+            (value + term, slope - zeta * term)
+        })
+    }
+}
+
+/// Many points are summed with tables, few without.
+fn tables_agree(structure: &Structure, radial: &impl RadialDensity, edge: f64) {
+    let mut points: Vec<Vec3> = (0..40_000)
+        .map(|k| {
+            [0.754_877, 0.569_840, 0.430_159].map(|s| edge * ((s * f64::from(k)).fract() - 0.3))
+        })
+        .collect();
+    // At a nucleus, and close to it.
+    for (k, h) in [0.0, 1e-9, 1e-4, 2e-3, 3.9e-3, 4e-3].into_iter().enumerate() {
+        let at = structure.positions()[k % structure.len()];
+        points.push([at[0] + h, at[1], at[2] - 0.5 * h]);
+    }
+    let (values, gradients) = density_and_gradient_at_points(structure, radial, &points).unwrap();
+    assert_eq!(values, density_at_points(structure, radial, &points).unwrap());
+    for k in (0..points.len()).step_by(7).chain(40_000..points.len()) {
+        let (value, gradient) =
+            density_and_gradient_at_points(structure, radial, &points[k..=k]).unwrap();
+        assert_relative_eq!(values[k], value[0], max_relative = 1e-8, epsilon = 1e-14);
+        // Gradients of several atoms cancel: relative to the steepest of them.
+        let size = 12.0 * value[0].max(norm(&gradient[0]));
+        for d in 0..3 {
+            assert_relative_eq!(gradients[k][d], gradient[0][d], epsilon = 1e-9 * size + 1e-14);
+        }
+    }
+}
+
+#[test]
+fn tables_agree_with_the_functions() {
+    let positions = vec![[0.0; 3], [0.96, 0.1, 0.0], [-0.3, 0.9, 1.8]];
+    let molecule = Structure::new(positions, vec![1; 3], [[0.0; 3]; 3], [false; 3]).unwrap();
+    tables_agree(&molecule, &Slaters, 9.0);
+    tables_agree(&fcc(2, 3.6), &Slaters, 30.0);
+    let positions =
+        (0..30).map(|k| [0.7 * f64::from(k), f64::from(k % 5), f64::from(k % 7)]).collect();
+    let chain = Structure::new(positions, vec![1; 30], [[0.0; 3]; 3], [false; 3]).unwrap();
+    tables_agree(&chain, &Slaters, 25.0);
+}
+
+#[test]
+fn what_is_not_smooth_is_not_tabulated() {
+    struct Kinked;
+    impl RadialDensity for Kinked {
+        fn cutoff(&self) -> f64 {
+            4.0
+        }
+        fn same_as(&self, _: usize) -> usize {
+            0
+        }
+        fn value_slope(&self, _: usize, r: f64) -> (f64, f64) {
+            if r < 1.3 { (2.6 - r, -1.0) } else { (1.3, 0.0) }
+        }
+    }
+    tables_agree(&fcc(1, 4.0), &Kinked, 8.0);
+}
+
 #[test]
 fn number_of_threads_changes_nothing() {
     let structure = fcc(4, 3.6);

@@ -6,6 +6,7 @@
 //! `neighbors → structure` and `potential` at the bottom; `ensemble` knows no atoms. Beside them,
 //! `encoder, decoder → library, superposition` turn densities into weights and back.
 
+mod chebyshev;
 pub mod coulomb;
 pub mod decoder;
 pub mod density;

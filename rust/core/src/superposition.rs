@@ -1,5 +1,7 @@
 //! The electron density of weighted states: Σ_i Σ_M ω_iM ρ_M(|r − R_i|).
 
+use std::collections::HashMap;
+
 use crate::density::RadialDensity;
 use crate::error::{Error, Result};
 use crate::formulas::{scaled, slater, sum};
@@ -16,6 +18,8 @@ pub struct Superposition {
     cutoff: f64,
     offsets: Vec<usize>,
     functions: Vec<(f64, f64)>,
+    /// First atom with the same functions.
+    same: Vec<usize>,
 }
 
 impl Superposition {
@@ -31,12 +35,13 @@ impl Superposition {
         columns: usize,
     ) -> Result<Self> {
         check_shape(structure, weights, columns)?;
-        let mut this = Self { cutoff: 0.0, offsets: vec![0], functions: Vec::new() };
+        let mut this =
+            Self { cutoff: 0.0, offsets: vec![0], functions: Vec::new(), same: Vec::new() };
         for (i, &number) in structure.numbers().iter().enumerate() {
             let row = &weights[i * columns..(i + 1) * columns];
             this.add_atom(model, i, number, row)?;
         }
-        this.cutoff = this.reach();
+        this.finish();
         Ok(this)
     }
 
@@ -52,7 +57,8 @@ impl Superposition {
         columns: usize,
     ) -> Result<Self> {
         check_shape(structure, weights, columns)?;
-        let mut this = Self { cutoff: 0.0, offsets: vec![0], functions: Vec::new() };
+        let mut this =
+            Self { cutoff: 0.0, offsets: vec![0], functions: Vec::new(), same: Vec::new() };
         for (i, &number) in structure.numbers().iter().enumerate() {
             let row = &weights[i * columns..(i + 1) * columns];
             let states = library.states(i, number)?;
@@ -62,7 +68,7 @@ impl Superposition {
             }
             this.offsets.push(this.functions.len());
         }
-        this.cutoff = this.reach();
+        this.finish();
         Ok(this)
     }
 
@@ -95,6 +101,19 @@ impl Superposition {
         Ok(())
     }
 
+    fn finish(&mut self) {
+        self.cutoff = self.reach();
+        let mut known = HashMap::new();
+        let atoms = 0..self.offsets.len() - 1;
+        self.same = atoms
+            .map(|atom| {
+                let bits = |&(zeta, c): &(f64, f64)| [zeta.to_bits(), c.to_bits()];
+                let key: Vec<_> = self.functions(atom).iter().map(bits).collect();
+                *known.entry(key).or_insert(atom)
+            })
+            .collect();
+    }
+
     /// Distance at which the slowest function has decayed to [`NEGLIGIBLE`].
     fn reach(&self) -> f64 {
         self.functions.iter().fold(1.0, |reach: f64, &(zeta, c)| {
@@ -107,6 +126,10 @@ impl Superposition {
 impl RadialDensity for Superposition {
     fn cutoff(&self) -> f64 {
         self.cutoff
+    }
+
+    fn same_as(&self, atom: usize) -> usize {
+        self.same[atom]
     }
 
     fn value_slope(&self, atom: usize, r: f64) -> (f64, f64) {

@@ -43,6 +43,19 @@ fn borrow<'py, T: Element>(
     typed.try_readonly().map_err(|e| invalid(py, name, e.to_string()))
 }
 
+/// (n, 3) float64, not copied: points may be many.
+pub(crate) struct Points<'py>(PyReadonlyArrayDyn<'py, f64>);
+
+impl<'py> Points<'py> {
+    pub(crate) fn borrow(array: &Bound<'py, PyAny>, name: &str) -> PyResult<Self> {
+        Ok(Self(borrow::<f64>(array, name, "float64", &[None, Some(3)])?))
+    }
+
+    pub(crate) fn rows(&self) -> PyResult<&[Vec3]> {
+        Ok(self.0.as_slice()?.as_chunks().0)
+    }
+}
+
 fn rows(flat: &[f64]) -> Vec<Vec3> {
     flat.chunks_exact(3).map(|r| [r[0], r[1], r[2]]).collect()
 }

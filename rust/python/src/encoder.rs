@@ -10,7 +10,7 @@ use ecteam_core::{Error, decoder};
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 
-use crate::arrays::{matrix, numbers as floats, structure, table, vector, vectors};
+use crate::arrays::{Points, matrix, numbers as floats, structure, table, vector, vectors};
 use crate::errors::to_python;
 
 /// Densities of atomic states by atomic number.
@@ -137,10 +137,12 @@ pub(crate) fn decode_density(
     points: &Bound<'_, PyAny>,
 ) -> PyResult<Py<PyArray1<f64>>> {
     let system = structure(positions, numbers, cell, pbc)?;
-    let ((weights, columns), points) = (matrix(weights, "weights")?, vectors(points, "points")?);
+    let ((weights, columns), points) =
+        (matrix(weights, "weights")?, Points::borrow(points, "points")?);
+    let points = points.rows()?;
     let compute = || {
         let radial = Superposition::of_states(&library.inner, &system, &weights, columns)?;
-        density_at_points(&system, &radial, &points)
+        density_at_points(&system, &radial, points)
     };
     Ok(vector(py, py.detach(compute).map_err(|e| to_python(py, e))?))
 }
@@ -159,8 +161,10 @@ pub(crate) fn decode_potential(
     points: &Bound<'_, PyAny>,
 ) -> PyResult<Py<PyArray1<f64>>> {
     let system = structure(positions, numbers, cell, pbc)?;
-    let ((weights, columns), points) = (matrix(weights, "weights")?, vectors(points, "points")?);
+    let ((weights, columns), points) =
+        (matrix(weights, "weights")?, Points::borrow(points, "points")?);
+    let points = points.rows()?;
     let compute =
-        || decoder::potential_at_points(&library.inner, &system, &weights, columns, &points);
+        || decoder::potential_at_points(&library.inner, &system, &weights, columns, points);
     Ok(vector(py, py.detach(compute).map_err(|e| to_python(py, e))?))
 }

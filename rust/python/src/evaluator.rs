@@ -50,15 +50,7 @@ pub(crate) fn options(
 ) -> Result<Options, Error> {
     let mut options = Options { skin, branch_interval, ..Options::default() };
     options.coulomb.accuracy = accuracy;
-    options.coulomb.method = match electrostatics {
-        "auto" => Method::Auto,
-        "direct" => Method::Direct,
-        "ewald" => Method::Ewald,
-        "shifted_force" => Method::ShiftedForce,
-        other => {
-            return Err(unknown("electrostatics", other, "auto, direct, ewald, shifted_force"));
-        }
-    };
+    options.coulomb.method = method("electrostatics", electrostatics)?;
     options.ensemble.tolerance = tolerance;
     options.ensemble.max_iterations = max_iterations;
     options.ensemble.solver = match solver {
@@ -81,6 +73,18 @@ fn padded(weights: Vec<f64>, offsets: &[usize], columns: usize) -> Vec<f64> {
         row[..w[1] - w[0]].copy_from_slice(&weights[w[0]..w[1]]);
     }
     rows
+}
+
+/// Method of the electrostatics named by a Python argument.
+pub(crate) fn method(argument: &str, name: &str) -> Result<Method, Error> {
+    match name {
+        "auto" => Ok(Method::Auto),
+        "direct" => Ok(Method::Direct),
+        "ewald" => Ok(Method::Ewald),
+        "pme" => Ok(Method::Pme),
+        "shifted_force" => Ok(Method::ShiftedForce),
+        other => Err(unknown(argument, other, "auto, direct, ewald, pme, shifted_force")),
+    }
 }
 
 /// xx, yy, zz, yz, xz, xy of a symmetric matrix.

@@ -6,7 +6,7 @@ use ecteam_core::superposition::Superposition;
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 
-use crate::arrays::{matrix, structure, table, vector, vectors};
+use crate::arrays::{Points, matrix, structure, table, vector, vectors};
 use crate::errors::to_python;
 use crate::potential::Potential;
 
@@ -65,10 +65,12 @@ pub(crate) fn electron_density(
     points: &Bound<'_, PyAny>,
 ) -> PyResult<Py<PyArray1<f64>>> {
     let system = structure(positions, numbers, cell, pbc)?;
-    let ((weights, columns), points) = (matrix(weights, "weights")?, vectors(points, "points")?);
+    let ((weights, columns), points) =
+        (matrix(weights, "weights")?, Points::borrow(points, "points")?);
+    let points = points.rows()?;
     let compute = || {
         let radial = Superposition::new(&potential.model, &system, &weights, columns)?;
-        density_at_points(&system, &radial, &points)
+        density_at_points(&system, &radial, points)
     };
     Ok(vector(py, py.detach(compute).map_err(|e| to_python(py, e))?))
 }
@@ -87,13 +89,15 @@ pub(crate) fn electron_density_gradient(
     points: &Bound<'_, PyAny>,
 ) -> PyResult<DensityAndGradient> {
     let system = structure(positions, numbers, cell, pbc)?;
-    let ((weights, columns), points) = (matrix(weights, "weights")?, vectors(points, "points")?);
+    let ((weights, columns), points) =
+        (matrix(weights, "weights")?, Points::borrow(points, "points")?);
+    let points = points.rows()?;
     let compute = || {
         let radial = Superposition::new(&potential.model, &system, &weights, columns)?;
-        density_and_gradient_at_points(&system, &radial, &points)
+        density_and_gradient_at_points(&system, &radial, points)
     };
     let (density, gradient) = py.detach(compute).map_err(|e| to_python(py, e))?;
-    Ok((vector(py, density), table(py, gradient.concat(), 3)?))
+    Ok((vector(py, density), table(py, gradient.into_flattened(), 3)?))
 }
 
 /// JSON Schema of the potential file.

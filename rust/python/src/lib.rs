@@ -2,6 +2,7 @@
 
 mod arrays;
 mod batch;
+mod charges;
 mod encoder;
 mod errors;
 mod evaluator;
@@ -18,6 +19,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<evaluator::Evaluator>()?;
     module.add_class::<evaluator::Evaluation>()?;
     module.add_class::<batch::Batch>()?;
+    module.add_class::<charges::PointCharges>()?;
     module.add_function(wrap_pyfunction!(functions::neighbor_list, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density_gradient, module)?)?;

@@ -16,6 +16,41 @@ use crate::structure::{Mat3, Structure, Vec3, dot};
 /// Most k vectors of a half sphere: about 2 GiB, and a second for every atom.
 const MAX_VECTORS: f64 = 2e7;
 
+/// Cost of an atom and a k vector, ns (one core; benches/README.md).
+const VECTOR_COST: f64 = 0.5;
+
+/// The uniform background that neutralises the screened charges.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Background {
+    /// α, Å⁻¹.
+    pub(super) alpha: f64,
+    /// Å³.
+    pub(super) volume: f64,
+}
+
+impl Background {
+    /// π `COULOMB`/(α²V): its energy is −½ of it times Q².
+    fn strength(&self) -> f64 {
+        PI * COULOMB / (self.alpha * self.alpha * self.volume)
+    }
+
+    /// dE/d(strain) for a total charge, eV.
+    pub(super) fn add_virial(&self, total: f64, virial: &mut Mat3) {
+        for d in 0..3 {
+            virial[d][d] += 0.5 * self.strength() * total * total;
+        }
+    }
+}
+
+/// V_i −= `COULOMB` (2α/√π q_i + πQ/(α²V)): self energy and background.
+pub(super) fn charge_terms(background: Background, charges: &[f64], potential: &mut [f64]) {
+    let own = 2.0 * COULOMB * background.alpha / PI.sqrt();
+    let shift = background.strength() * charges.iter().sum::<f64>();
+    for (v, q) in potential.iter_mut().zip(charges) {
+        *v -= own * q + shift;
+    }
+}
+
 /// Ewald sum with a fixed splitting.
 #[derive(Debug, Clone)]
 pub(super) struct Ewald {
@@ -52,11 +87,20 @@ impl Ewald {
         Ok(())
     }
 
-    /// Refuse, before any work, a cell with far too many k vectors: a half sphere of volume
-    /// 2π/3 k³, one vector per (2π)³/V.
+    /// Estimated time of a potential on one core, ns.
+    pub(super) fn cost(&self, structure: &Structure) -> f64 {
+        VECTOR_COST * structure.len() as f64 * self.vectors(structure)
+    }
+
+    /// Expected k vectors: a half sphere of volume 2π/3 k³, one vector per (2π)³/V.
+    fn vectors(&self, structure: &Structure) -> f64 {
+        structure.volume() * self.radius.powi(3) / (12.0 * PI * PI)
+    }
+
+    /// Refuse, before any work, a cell with far too many k vectors.
     fn check_size(&self, structure: &Structure) -> Result<()> {
         let volume = structure.volume();
-        let vectors = volume * self.radius.powi(3) / (12.0 * PI * PI);
+        let vectors = self.vectors(structure);
         if vectors <= MAX_VECTORS {
             return Ok(());
         }
@@ -71,11 +115,7 @@ impl Ewald {
     /// V_i += Σ_k w [cos(k·r_i) Re S + sin(k·r_i) Im S] − `COULOMB` (2α/√π q_i + πQ/(α²V)).
     pub(super) fn add_potential(&self, charges: &[f64], potential: &mut [f64]) {
         self.check(charges);
-        let own = 2.0 * COULOMB * self.alpha / PI.sqrt();
-        let background = self.background() * charges.iter().sum::<f64>();
-        for (v, q) in potential.iter_mut().zip(charges) {
-            *v -= own * q + background;
-        }
+        charge_terms(self.background(), charges, potential);
         with_scratch(4 * self.modes.weights.len(), |factors| {
             self.phases.structure_factors(&self.modes, charges, factors);
             self.each_block(factors, |block, part| self.apply_weights(block, part));
@@ -89,10 +129,7 @@ impl Ewald {
         if charges.is_empty() {
             return;
         }
-        let total: f64 = charges.iter().sum();
-        for d in 0..3 {
-            virial[d][d] += 0.5 * self.background() * total * total;
-        }
+        self.background().add_virial(charges.iter().sum(), virial);
         let size = 4 * self.modes.weights.len();
         with_scratch(2 * size + charges.len(), |buffer| {
             let (factors, buffer) = buffer.split_at_mut(size);
@@ -114,9 +151,8 @@ impl Ewald {
         assert_eq!(charges.len(), self.phases.n_atoms(), "charges of the prepared atoms");
     }
 
-    /// π `COULOMB`/(α²V): the background's energy is −½ of it times Q².
-    fn background(&self) -> f64 {
-        PI * COULOMB / (self.alpha * self.alpha * self.modes.volume)
+    fn background(&self) -> Background {
+        Background { alpha: self.alpha, volume: self.modes.volume }
     }
 
     fn each_block(&self, factors: &mut [f64], work: impl Fn(&Block, &mut [f64])) {

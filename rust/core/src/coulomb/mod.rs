@@ -10,33 +10,51 @@
 //! |---|---|---|
 //! | direct | none | all pairs, 1/R |
 //! | Ewald | erfc(αR)/R | reciprocal sum, self energy, neutralising background |
+//! | particle-mesh Ewald | erfc(αR)/R | the same, on a mesh |
 //! | shifted force | 1/R − 1/rc + (R − rc)/rc² | self energy |
 //!
-//! Every sum has an order of its own, so results have the same bits for any number of threads.
+//! A mesh serves any accuracy; up to some 250 atoms the plain sum is faster, beyond it the mesh. Both
+//! have the same kernel, so the choice is made for every structure anew.
+//!
+//! Every sum has an order of its own, so results have the same bits for any number of threads; only
+//! the pair sum of [`PointCharges`] keeps them just for the same number.
 
-#![allow(clippy::doc_markdown)] // formulas in documentation keep the letters of their source
+#![allow(clippy::doc_markdown)]
+// formulas in documentation keep the letters of their source
+// Only what is inlined into a dispatched function is compiled for the vector instructions at hand.
+#![allow(clippy::inline_always)]
 
+mod charges;
 mod direct;
 mod ewald;
+mod mesh;
 mod modes;
+mod periodic;
 mod phases;
+mod pme;
+mod real;
+mod resolution;
 mod scratch;
 mod shifted;
+mod smooth;
+mod spline;
 
 use std::f64::consts::PI;
 
 use crate::COULOMB;
 use crate::error::{Error, Result};
 use crate::structure::{Mat3, Structure, Vec3};
+pub use charges::{ChargeEnergy, PointCharges};
 use direct::Direct;
-use ewald::Ewald;
+use periodic::Periodic;
 use shifted::ShiftedForce;
 
 /// How the interaction of point charges is summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Method {
-    /// [`Method::Direct`] without periodic directions, [`Method::Ewald`] with three.
+    /// [`Method::Direct`] without periodic directions; with three [`Method::Ewald`] or
+    /// [`Method::Pme`], whichever is estimated to take less time for the structure at hand.
     #[default]
     Auto,
     /// All pairs of a finite system, no cutoff.
@@ -44,6 +62,8 @@ pub enum Method {
     /// Ewald summation of a system periodic in three directions, conducting surroundings
     /// ("tin foil"), a uniform background that neutralises any total charge.
     Ewald,
+    /// As [`Method::Ewald`], the reciprocal sum by smooth particle-mesh Ewald.
+    Pme,
     /// Pair potential shifted to zero value and slope at the cutoff; any periodicity. An
     /// approximation, not a way to sum the series.
     ShiftedForce,
@@ -112,7 +132,7 @@ pub struct Coulomb {
 #[derive(Debug, Clone)]
 enum Solver {
     Direct(Box<Direct>),
-    Ewald(Box<Ewald>),
+    Periodic(Box<Periodic>),
     ShiftedForce(ShiftedForce),
 }
 
@@ -126,8 +146,10 @@ impl Coulomb {
         check_options(&options, cutoff)?;
         let solver = match resolve(options.method, pbc)? {
             Method::ShiftedForce => Solver::ShiftedForce(ShiftedForce::new(cutoff)),
-            Method::Ewald => Solver::Ewald(Box::new(Ewald::new(options.accuracy, cutoff))),
-            Method::Direct | Method::Auto => Solver::Direct(Box::default()),
+            Method::Auto | Method::Ewald | Method::Pme => {
+                Solver::Periodic(Box::new(Periodic::new(&options, cutoff)))
+            }
+            Method::Direct => Solver::Direct(Box::default()),
         };
         Ok(Self { solver })
     }
@@ -136,7 +158,7 @@ impl Coulomb {
     pub fn kernel(&self) -> Kernel {
         match &self.solver {
             Solver::Direct(_) => Kernel::None,
-            Solver::Ewald(ewald) => Kernel::Screened { alpha: ewald.alpha() },
+            Solver::Periodic(periodic) => Kernel::Screened { alpha: periodic.alpha() },
             Solver::ShiftedForce(shifted) => Kernel::ShiftedForce { cutoff: shifted.cutoff() },
         }
     }
@@ -149,7 +171,7 @@ impl Coulomb {
     pub fn prepare(&mut self, structure: &Structure) -> Result<()> {
         match &mut self.solver {
             Solver::Direct(direct) => direct.prepare(structure.positions()),
-            Solver::Ewald(ewald) => ewald.prepare(structure)?,
+            Solver::Periodic(periodic) => periodic.prepare(structure)?,
             Solver::ShiftedForce(_) => {}
         }
         Ok(())
@@ -166,7 +188,7 @@ impl Coulomb {
         assert_eq!(charges.len(), potential.len(), "one potential per charge");
         match &self.solver {
             Solver::Direct(direct) => direct.add_potential(charges, potential),
-            Solver::Ewald(ewald) => ewald.add_potential(charges, potential),
+            Solver::Periodic(periodic) => periodic.add_potential(charges, potential),
             Solver::ShiftedForce(shifted) => shifted.add_potential(charges, potential),
         }
     }
@@ -181,9 +203,30 @@ impl Coulomb {
         assert_eq!(charges.len(), forces.len(), "one force per charge");
         match &self.solver {
             Solver::Direct(direct) => direct.add_forces(charges, forces, virial),
-            Solver::Ewald(ewald) => ewald.add_forces(charges, forces, virial),
+            Solver::Periodic(periodic) => periodic.add_forces(charges, None, forces, virial),
             // The self energy does not depend on positions.
             Solver::ShiftedForce(_) => {}
+        }
+    }
+
+    /// [`Self::add_potential`] and [`Self::add_forces`] at once: on a mesh it costs one of them.
+    ///
+    /// # Panics
+    /// If the lengths differ from each other or from the prepared number of atoms.
+    pub fn add_all(
+        &self,
+        charges: &[f64],
+        potential: &mut [f64],
+        forces: &mut [Vec3],
+        virial: &mut Mat3,
+    ) {
+        assert_eq!(charges.len(), forces.len(), "one force per charge");
+        assert_eq!(charges.len(), potential.len(), "one potential per charge");
+        if let Solver::Periodic(periodic) = &self.solver {
+            periodic.add_forces(charges, Some(potential), forces, virial);
+        } else {
+            self.add_potential(charges, potential);
+            self.add_forces(charges, forces, virial);
         }
     }
 }
@@ -206,15 +249,15 @@ fn resolve(method: Method, pbc: [bool; 3]) -> Result<Method> {
     match (method, periodic) {
         (Method::ShiftedForce, _) => Ok(Method::ShiftedForce),
         (Method::Auto | Method::Direct, 0) => Ok(Method::Direct),
-        (Method::Auto | Method::Ewald, 3) => Ok(Method::Ewald),
+        (Method::Auto | Method::Ewald | Method::Pme, 3) => Ok(method),
         (Method::Direct, _) => Err(Error::invalid(
             "electrostatics",
             format!("direct needs a system without periodic directions, got pbc {pbc:?}"),
         )),
-        (Method::Auto | Method::Ewald, _) => Err(Error::invalid(
+        (Method::Auto | Method::Ewald | Method::Pme, _) => Err(Error::invalid(
             "electrostatics",
             format!(
-                "ewald needs three periodic directions, got pbc {pbc:?}; \
+                "ewald and pme need three periodic directions, got pbc {pbc:?}; \
                  use shifted_force for partial pbc"
             ),
         )),

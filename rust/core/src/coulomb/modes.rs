@@ -133,7 +133,7 @@ impl Modes {
 /// A cell of the same lattice with short vectors, the longest last, and its inverse: each vector
 /// in turn is shortened by whole multiples of the others until none gets shorter. Skewed cells
 /// then need no more phase factors than compact ones.
-fn reduce(cell: &Mat3, inverse: &Mat3) -> (Mat3, Mat3) {
+pub(super) fn reduce(cell: &Mat3, inverse: &Mat3) -> (Mat3, Mat3) {
     let (mut cell, mut dual) = (*cell, transpose(inverse));
     while (0..3).any(|i| (0..3).any(|j| i != j && shorten(&mut cell, &mut dual, i, j))) {}
     let mut order = [0, 1, 2];

@@ -103,6 +103,11 @@ impl Grid {
         self.bins[self.order[sorted] as usize]
     }
 
+    /// First sorted atom of a bin.
+    pub(crate) fn start_of(&self, bin: u32) -> usize {
+        self.starts[bin as usize] as usize
+    }
+
     /// Number of sorted atoms up to and including a bin.
     pub(crate) fn end_of(&self, bin: u32) -> usize {
         self.starts[bin as usize + 1] as usize

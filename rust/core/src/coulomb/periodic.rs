@@ -1,0 +1,77 @@
+//! Ewald sums of fully periodic systems: plain, or on a mesh, whichever is cheaper.
+
+use super::ewald::Ewald;
+use super::pme::Pme;
+use super::{Method, Options};
+use crate::error::Result;
+use crate::structure::{Mat3, Structure, Vec3};
+
+/// Both ways to the reciprocal sum, with the same splitting.
+#[derive(Debug, Clone)]
+pub(super) struct Periodic {
+    method: Method,
+    ewald: Ewald,
+    pme: Pme,
+    on_mesh: bool,
+}
+
+impl Periodic {
+    pub(super) fn new(options: &Options, cutoff: f64) -> Self {
+        let ewald = Ewald::new(options.accuracy, cutoff);
+        let pme = Pme::new(options.accuracy, ewald.alpha());
+        Self { method: options.method, ewald, pme, on_mesh: false }
+    }
+
+    pub(super) fn alpha(&self) -> f64 {
+        self.ewald.alpha()
+    }
+
+    /// Estimated time of a potential on one core, ns.
+    pub(super) fn cost(&self, structure: &Structure) -> f64 {
+        if self.chooses_mesh(structure) {
+            self.pme.cost(structure)
+        } else {
+            self.ewald.cost(structure)
+        }
+    }
+
+    /// By the structure alone: results do not depend on what was calculated before.
+    fn chooses_mesh(&self, structure: &Structure) -> bool {
+        match self.method {
+            Method::Pme => true,
+            Method::Auto => self.pme.cost(structure) < self.ewald.cost(structure),
+            _ => false,
+        }
+    }
+
+    pub(super) fn prepare(&mut self, structure: &Structure) -> Result<()> {
+        self.on_mesh = self.chooses_mesh(structure);
+        if self.on_mesh { self.pme.prepare(structure) } else { self.ewald.prepare(structure) }
+    }
+
+    pub(super) fn add_potential(&self, charges: &[f64], potential: &mut [f64]) {
+        if self.on_mesh {
+            self.pme.add_potential(charges, potential);
+        } else {
+            self.ewald.add_potential(charges, potential);
+        }
+    }
+
+    /// Forces and virial; the potential too, if asked for.
+    pub(super) fn add_forces(
+        &self,
+        charges: &[f64],
+        mut potential: Option<&mut [f64]>,
+        forces: &mut [Vec3],
+        virial: &mut Mat3,
+    ) {
+        if self.on_mesh {
+            self.pme.add_forces(charges, potential, forces, virial);
+            return;
+        }
+        if let Some(potential) = &mut potential {
+            self.ewald.add_potential(charges, potential);
+        }
+        self.ewald.add_forces(charges, forces, virial);
+    }
+}

@@ -1,0 +1,468 @@
+//! Smooth particle-mesh Ewald: the reciprocal sum by B-splines and fast Fourier transforms.
+//!
+//! Essmann et al., J. Chem. Phys. 103, 8577 (1995). E = ½ Σ_k G(k) |S(k)|² with the structure factors
+//! S of the charges spread on the mesh; potentials and forces are exact derivatives of this energy,
+//! so the potential is symmetric and linear in the charges and the forces conserve the energy. They
+//! do not sum to zero, only to an error of the size of theirs: the mesh holds the atoms in a periodic
+//! potential of that depth. (Taking the mean force away would break −dE/dR instead.)
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::ewald::{Background, charge_terms};
+use super::mesh::{Mesh, with_values};
+use super::modes::reduce;
+use super::resolution::{ORDERS, resolution, smooth_even};
+use super::spline::Spline;
+use crate::error::{Error, Result};
+use crate::structure::{Mat3, Structure, Vec3, norm, times};
+
+/// Part of the accuracy that the mesh may use. The estimate holds for uncorrelated charges; in crystals,
+/// whose structure factors peak, errors were measured up to three times it.
+const MESH_SHARE: f64 = 0.3;
+/// Atoms of a task.
+const CHUNK: usize = 256;
+/// Most mesh points: about 7 GiB.
+const MAX_POINTS: f64 = 2.5e8;
+/// Cost of a mesh point and of the p³ points around an atom, ns (one core; benches/README.md).
+const ATOM_COST: f64 = 50.0;
+const POINT_COST: f64 = 12.0;
+const SPREAD_COST: f64 = 0.3;
+
+/// Smooth particle-mesh Ewald with a fixed splitting.
+#[derive(Debug, Clone)]
+pub(super) struct Pme {
+    accuracy: f64,
+    alpha: f64,
+    /// Cell and number of atoms of `mesh`.
+    made_for: Option<(Mat3, usize)>,
+    order: usize,
+    mesh: Option<Mesh>,
+    volume: f64,
+    /// Atoms sorted by the mesh plane they lie behind, and the first of each plane.
+    atoms: Vec<u32>,
+    starts: Vec<u32>,
+    /// First mesh point and position past it of every sorted atom.
+    places: Vec<Place>,
+    /// Spline weights along the three axes, 3·order for each sorted atom.
+    weights: Vec<f64>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    first: [u32; 3],
+    past: Vec3,
+}
+
+/// Call a generic method for the order in use.
+macro_rules! for_order {
+    ($this:expr, $method:ident ( $($argument:expr),* )) => {
+        match $this.order {
+            6 => $this.$method::<6>($($argument),*),
+            8 => $this.$method::<8>($($argument),*),
+            10 => $this.$method::<10>($($argument),*),
+            _ => $this.$method::<12>($($argument),*),
+        }
+    };
+}
+
+impl Pme {
+    /// Reciprocal part for a splitting α (Å⁻¹) with a force error of `accuracy` relative to q²/a².
+    pub(super) fn new(accuracy: f64, alpha: f64) -> Self {
+        Self {
+            accuracy,
+            alpha,
+            made_for: None,
+            order: ORDERS[0],
+            mesh: None,
+            volume: 1.0,
+            atoms: Vec::new(),
+            starts: Vec::new(),
+            places: Vec::new(),
+            weights: Vec::new(),
+        }
+    }
+
+    /// Estimated time of a potential on one core, ns.
+    pub(super) fn cost(&self, structure: &Structure) -> f64 {
+        let (cell, _) = longest_first(structure);
+        choose(&cell, structure, self.accuracy, self.alpha).cost
+    }
+
+    pub(super) fn prepare(&mut self, structure: &Structure) -> Result<()> {
+        let key = (*structure.cell(), structure.len());
+        if self.made_for != Some(key) {
+            self.set_cell(structure)?;
+            self.made_for = Some(key);
+        }
+        self.sort(structure.positions());
+        for_order!(self, fill_weights());
+        Ok(())
+    }
+
+    fn set_cell(&mut self, structure: &Structure) -> Result<()> {
+        let (cell, inverse) = longest_first(structure);
+        self.volume = structure.volume();
+        let choice = choose(&cell, structure, self.accuracy, self.alpha);
+        check_size(&choice, structure, self.accuracy)?;
+        let Choice { order, shape, .. } = choice;
+        match &mut self.mesh {
+            Some(mesh) if mesh.shape == shape && self.order == order => {
+                mesh.set_cell(order, inverse, self.volume);
+            }
+            mesh => *mesh = Some(Mesh::new(shape, order, self.alpha, inverse, self.volume)),
+        }
+        self.order = order;
+        Ok(())
+    }
+
+    /// Counting sort by plane, ties in the user's order.
+    fn sort(&mut self, positions: &[Vec3]) {
+        let Some(mesh) = &self.mesh else { return };
+        let mut found = vec![Place::default(); positions.len()];
+        found.par_iter_mut().zip(positions).with_min_len(1024).for_each(|(place, position)| {
+            *place = locate(mesh, position);
+        });
+        self.starts.clear();
+        self.starts.resize(mesh.shape[0] + 1, 0);
+        for place in &found {
+            self.starts[place.first[0] as usize + 1] += 1;
+        }
+        for plane in 0..mesh.shape[0] {
+            self.starts[plane + 1] += self.starts[plane];
+        }
+        let mut next = self.starts.clone();
+        self.atoms.resize(positions.len(), 0);
+        self.places.resize(positions.len(), Place::default());
+        for (i, place) in found.iter().enumerate() {
+            let cursor = &mut next[place.first[0] as usize];
+            self.atoms[*cursor as usize] = i as u32;
+            self.places[*cursor as usize] = *place;
+            *cursor += 1;
+        }
+    }
+
+    fn fill_weights<const P: usize>(&mut self) {
+        let mut weights = std::mem::take(&mut self.weights);
+        weights.resize(3 * P * self.places.len(), 0.0);
+        let tasks = weights.par_chunks_mut(3 * P * CHUNK).zip(self.places.par_chunks(CHUNK));
+        let spline = Spline::<P>::new();
+        tasks.for_each(|(weights, places)| {
+            Arch::new().dispatch(Weigh { spline: &spline, places, weights });
+        });
+        self.weights = weights;
+    }
+
+    /// V_i += Σ_m w_i(m) (G ∗ Σ_j q_j w_j)(m), and self energy and background.
+    pub(super) fn add_potential(&self, charges: &[f64], potential: &mut [f64]) {
+        assert_eq!(charges.len(), self.atoms.len(), "charges of the prepared atoms");
+        charge_terms(self.background(), charges, potential);
+        for_order!(self, add_mesh_potential(charges, potential));
+    }
+
+    /// F_i = −q_i ∇V(r_i), and the virial of the modes and the background; the potential too, if
+    /// asked for.
+    pub(super) fn add_forces(
+        &self,
+        charges: &[f64],
+        potential: Option<&mut [f64]>,
+        forces: &mut [Vec3],
+        virial: &mut Mat3,
+    ) {
+        assert_eq!(charges.len(), self.atoms.len(), "charges of the prepared atoms");
+        let total: f64 = charges.iter().sum();
+        self.background().add_virial(total, virial);
+        let mut none = Vec::new();
+        let potential = match potential {
+            Some(potential) => {
+                charge_terms(self.background(), charges, potential);
+                potential
+            }
+            None => &mut none[..],
+        };
+        for_order!(self, add_mesh_forces(charges, potential, forces, virial));
+    }
+
+    fn background(&self) -> Background {
+        Background { alpha: self.alpha, volume: self.volume }
+    }
+
+    fn add_mesh_potential<const P: usize>(&self, charges: &[f64], potential: &mut [f64]) {
+        let Some(mesh) = &self.mesh else { return };
+        let sorted: Vec<f64> = self.atoms.iter().map(|&i| charges[i as usize]).collect();
+        let mut found = vec![0.0; charges.len()];
+        with_values(mesh, |values| {
+            mesh.convolve(|x, plane| self.spread::<P>(mesh, x, &sorted, plane), values);
+            found.par_chunks_mut(CHUNK).enumerate().for_each(|(task, out)| {
+                Arch::new().dispatch(Gather::<P> { pme: self, mesh, values, task, out });
+            });
+        });
+        self.atoms.iter().zip(&found).for_each(|(&i, v)| potential[i as usize] += v);
+    }
+
+    fn add_mesh_forces<const P: usize>(
+        &self,
+        charges: &[f64],
+        potential: &mut [f64],
+        forces: &mut [Vec3],
+        virial: &mut Mat3,
+    ) {
+        let Some(mesh) = &self.mesh else { return };
+        let sorted: Vec<f64> = self.atoms.iter().map(|&i| charges[i as usize]).collect();
+        let mut found = vec![[0.0; 4]; charges.len()];
+        let spline = Spline::<P>::new();
+        let added = with_values(mesh, |values| {
+            let spread = |x: usize, plane: &mut [f64]| self.spread::<P>(mesh, x, &sorted, plane);
+            let added = mesh.convolve_with_virial(spread, values);
+            found.par_chunks_mut(CHUNK).enumerate().for_each(|(task, out)| {
+                let spline = &spline;
+                Arch::new().dispatch(Slopes { pme: self, mesh, spline, values, task, out });
+            });
+            added
+        });
+        for (row, added) in virial.iter_mut().zip(added) {
+            row.iter_mut().zip(added).for_each(|(x, y)| *x += y);
+        }
+        for ((&i, q), [v, gradient @ ..]) in self.atoms.iter().zip(&sorted).zip(&found) {
+            for (f, g) in forces[i as usize].iter_mut().zip(gradient) {
+                *f -= q * g;
+            }
+            if let Some(out) = potential.get_mut(i as usize) {
+                *out += v;
+            }
+        }
+    }
+
+    /// Add the charges whose splines reach plane `x`, always in the same order.
+    fn spread<const P: usize>(&self, mesh: &Mesh, x: usize, charges: &[f64], plane: &mut [f64]) {
+        let nx = mesh.shape[0];
+        for a in 0..P {
+            let behind = (x + nx - a) % nx;
+            let atoms = self.starts[behind] as usize..self.starts[behind + 1] as usize;
+            Arch::new().dispatch(Spread::<P> { pme: self, mesh, a, atoms, charges, plane });
+        }
+    }
+}
+
+/// A compact cell of the lattice and its inverse, the longest vector first: many small planes.
+fn longest_first(structure: &Structure) -> (Mat3, Mat3) {
+    let (cell, inverse) = reduce(structure.cell(), structure.inverse());
+    ([cell[2], cell[1], cell[0]], inverse.map(|row| [row[2], row[1], row[0]]))
+}
+
+/// A way to meet the accuracy.
+#[derive(Debug, Clone, Copy)]
+struct Choice {
+    order: usize,
+    shape: [usize; 3],
+    points: f64,
+    /// ns.
+    cost: f64,
+}
+
+/// Order and mesh of least estimated cost that meet the accuracy.
+fn choose(cell: &Mat3, structure: &Structure, accuracy: f64, alpha: f64) -> Choice {
+    let atoms = structure.len().max(1) as f64;
+    let scale = alpha * (structure.volume() / atoms).cbrt();
+    let candidate = |order: usize| {
+        let spacing = resolution(order, MESH_SHARE * accuracy, scale) / alpha;
+        let shape = [0, 1, 2].map(|d| {
+            let points = (norm(&cell[d]) / spacing).ceil().min(MAX_POINTS);
+            smooth_even((points as usize).max(order))
+        });
+        let points: f64 = shape.iter().map(|&n| n as f64).product();
+        let cost = POINT_COST * points + atoms * (ATOM_COST + SPREAD_COST * (order as f64).powi(3));
+        Choice { order, shape, points, cost }
+    };
+    let (first, rest) = (candidate(ORDERS[0]), ORDERS[1..].iter().map(|&order| candidate(order)));
+    rest.fold(first, |best, next| if next.cost < best.cost { next } else { best })
+}
+
+fn check_size(choice: &Choice, structure: &Structure, accuracy: f64) -> Result<()> {
+    if choice.points <= MAX_POINTS {
+        return Ok(());
+    }
+    let problem = format!(
+        "{:.3e} Å³ at an accuracy of {accuracy:.0e} need a mesh of {:.1e} points, the most are \
+         {MAX_POINTS:.1e}: use a smaller cell, a lower accuracy, no periodicity, or \
+         electrostatics shifted_force",
+        structure.volume(),
+        choice.points
+    );
+    Err(Error::invalid("cell", problem))
+}
+
+/// First mesh point of an atom's splines; they are the order's next ones along each axis.
+fn locate(mesh: &Mesh, position: &Vec3) -> Place {
+    let mut place = Place::default();
+    let s = times(position, &mesh.inverse);
+    for d in 0..3 {
+        let u = (s[d] - s[d].floor()) * mesh.shape[d] as f64;
+        // The product may round up to the number of points.
+        let whole = (u as usize).min(mesh.shape[d] - 1);
+        place.first[d] = whole as u32;
+        place.past[d] = u - whole as f64;
+    }
+    place
+}
+
+/// Spline weights of some atoms.
+struct Weigh<'a, const P: usize> {
+    spline: &'a Spline<P>,
+    places: &'a [Place],
+    weights: &'a mut [f64],
+}
+
+impl<const P: usize> WithSimd for Weigh<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (place, out) in
+            self.places.iter().zip(self.weights.as_chunks_mut::<P>().0.chunks_exact_mut(3))
+        {
+            for d in 0..3 {
+                out[d] = self.spline.weights(place.past[d]);
+            }
+        }
+    }
+}
+
+impl Pme {
+    /// Weights of a sorted atom along the three axes.
+    #[inline(always)]
+    fn weights_of<const P: usize>(&self, sorted: usize) -> &[[f64; P]] {
+        &self.weights.as_chunks::<P>().0[3 * sorted..3 * sorted + 3]
+    }
+}
+
+/// Charges of some atoms onto a plane, `a` planes after their first.
+struct Spread<'a, const P: usize> {
+    pme: &'a Pme,
+    mesh: &'a Mesh,
+    a: usize,
+    atoms: std::ops::Range<usize>,
+    charges: &'a [f64],
+    plane: &'a mut [f64],
+}
+
+impl<const P: usize> WithSimd for Spread<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (ny, row) = (self.mesh.shape[1], self.mesh.row());
+        for i in self.atoms {
+            let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
+            let strength = self.charges[i] * wx[self.a];
+            let [_, mut y, z] = self.pme.places[i].first.map(|m| m as usize);
+            for b in 0..P {
+                let factor = strength * wy[b];
+                let start = y * row + z;
+                let out = &mut self.plane[start..start + P];
+                for c in 0..P {
+                    out[c] += factor * wz[c];
+                }
+                y = if y + 1 == ny { 0 } else { y + 1 };
+            }
+        }
+    }
+}
+
+/// Potential at some atoms.
+struct Gather<'a, const P: usize> {
+    pme: &'a Pme,
+    mesh: &'a Mesh,
+    values: &'a [f64],
+    task: usize,
+    out: &'a mut [f64],
+}
+
+impl<const P: usize> WithSimd for Gather<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (i, out) in (self.task * CHUNK..).zip(self.out) {
+            let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
+            let mut sum = [0.0; P];
+            for_rows::<P>(self.mesh, &self.pme.places[i], |a, b, start| {
+                let factor = wx[a] * wy[b];
+                let row = &self.values[start..start + P];
+                for c in 0..P {
+                    sum[c] += factor * row[c];
+                }
+            });
+            *out = inner(&sum, wz);
+        }
+    }
+}
+
+/// Potential and its gradient at some atoms.
+struct Slopes<'a, const P: usize> {
+    pme: &'a Pme,
+    mesh: &'a Mesh,
+    spline: &'a Spline<P>,
+    values: &'a [f64],
+    task: usize,
+    out: &'a mut [[f64; 4]],
+}
+
+impl<const P: usize> WithSimd for Slopes<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (i, out) in (self.task * CHUNK..).zip(self.out) {
+            let place = &self.pme.places[i];
+            let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
+            let [dx, dy, dz] = place.past.map(|t| self.spline.slopes(t));
+            let [mut sum, mut along_x, mut along_y] = [[0.0; P]; 3];
+            for_rows::<P>(self.mesh, place, |a, b, start| {
+                let row = &self.values[start..start + P];
+                let factors = [wx[a] * wy[b], dx[a] * wy[b], wx[a] * dy[b]];
+                for c in 0..P {
+                    sum[c] += factors[0] * row[c];
+                    along_x[c] += factors[1] * row[c];
+                    along_y[c] += factors[2] * row[c];
+                }
+            });
+            let slopes = [inner(&along_x, wz), inner(&along_y, wz), inner(&sum, &dz)];
+            let n = self.mesh.shape;
+            let scaled = [0, 1, 2].map(|d| slopes[d] * n[d] as f64);
+            let gradient = self
+                .mesh
+                .inverse
+                .map(|row| row[0] * scaled[0] + row[1] * scaled[1] + row[2] * scaled[2]);
+            *out = [inner(&sum, wz), gradient[0], gradient[1], gradient[2]];
+        }
+    }
+}
+
+/// Call `visit(a, b, start)` with the start of each of the P × P rows around an atom.
+#[inline(always)]
+fn for_rows<const P: usize>(
+    mesh: &Mesh,
+    place: &Place,
+    mut visit: impl FnMut(usize, usize, usize),
+) {
+    let [nx, ny, _] = mesh.shape;
+    let [mut x, first, z] = place.first.map(|m| m as usize);
+    for a in 0..P {
+        let mut y = first;
+        for b in 0..P {
+            visit(a, b, x * mesh.plane() + y * mesh.row() + z);
+            y = if y + 1 == ny { 0 } else { y + 1 };
+        }
+        x = if x + 1 == nx { 0 } else { x + 1 };
+    }
+}
+
+#[inline(always)]
+fn inner<const P: usize>(a: &[f64; P], b: &[f64; P]) -> f64 {
+    let mut sum = 0.0;
+    for c in 0..P {
+        sum += a[c] * b[c];
+    }
+    sum
+}
