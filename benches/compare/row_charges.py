@@ -103,7 +103,9 @@ def ecteam(cells: int, accuracy: float, steps: int) -> Callable[[], float]:
 
 def write_data(path: Path, atoms: Any) -> None:
     """Write the atoms as a data file of LAMMPS."""
-    edges = "".join(f"0 {a:.15g} {d}lo {d}hi\n" for a, d in zip(atoms.cell.lengths(), "xyz"))
+    edges = "".join(
+        f"0 {a:.15g} {d}lo {d}hi\n" for a, d in zip(atoms.cell.lengths(), "xyz", strict=True)
+    )
     head = f"rock salt\n\n{len(atoms)} atoms\n2 atom types\n{edges}\nMasses\n\n1 22.99\n2 35.45\n"
     lines = (
         f"{i} {1 if q > 0 else 2} {q} {x:.15g} {y:.15g} {z:.15g}\n"

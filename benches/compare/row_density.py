@@ -11,7 +11,7 @@ from timing import Contender, Row, Target
 
 MARGIN = 4.0  # Å between the outermost nuclei and the faces of the grid
 CASES = {"H₂O": ("H2O", 100), "benzene": ("C6H6", 100), "64 waters": ("waters", 100)}
-#: AtomDB keeps an array of all points for each atom: a coarser grid where that would fill the memory.
+#: AtomDB keeps an array of all points for each atom: a coarser grid where it would fill memory.
 FEWER = {"waters": 46}
 
 
@@ -38,7 +38,7 @@ def rows(quick: bool) -> Iterator[Row]:
 
 
 def grid(atoms: Any, side: int) -> Any:
-    """A regular grid of side³ points around the atoms, (m, 3), Å."""
+    """Return a regular grid of side³ points around the atoms, (m, 3), Å."""
     import numpy as np
 
     ends = atoms.positions.min(axis=0) - MARGIN, atoms.positions.max(axis=0) + MARGIN

@@ -35,7 +35,7 @@ def water_like(molecules: int) -> Any:
 
 
 def molecules(name: str) -> Any:
-    """A molecule of ASE's collection, or ``waters``: 64 of them, at any angle, on a lattice."""
+    """Return a molecule of ASE's collection, or ``waters``: 64 at any angle on a lattice."""
     import numpy as np
     from ase import Atoms
     from ase.build import molecule

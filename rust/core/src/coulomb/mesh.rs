@@ -16,7 +16,7 @@ use rustfft::{Fft, FftPlanner};
 use super::scratch::{with_complex, with_scratch};
 use super::spline::moduli;
 use crate::COULOMB;
-use crate::structure::{Mat3, Vec3, dot};
+use crate::structure::{Mat3, Vec3, dot, times};
 
 /// Repeated values at the end of a row.
 pub(super) const PAD: usize = 12;
@@ -329,4 +329,25 @@ fn transpose(values: &[Complex64], columns: usize, out: &mut [Complex64]) {
 /// Lend the real values of a mesh to `work`.
 pub(super) fn with_values<R>(mesh: &Mesh, work: impl FnOnce(&mut [f64]) -> R) -> R {
     with_scratch(mesh.len(), work)
+}
+
+/// Where an atom's splines lie.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
+    pub(super) first: [u32; 3],
+    pub(super) past: Vec3,
+}
+
+/// First mesh point of an atom's splines; they are the order's next ones along each axis.
+pub(super) fn locate(mesh: &Mesh, position: &Vec3) -> Place {
+    let mut place = Place::default();
+    let s = times(position, &mesh.inverse);
+    for d in 0..3 {
+        let u = (s[d] - s[d].floor()) * mesh.shape[d] as f64;
+        // The product may round up to the number of points.
+        let whole = (u as usize).min(mesh.shape[d] - 1);
+        place.first[d] = whole as u32;
+        place.past[d] = u - whole as f64;
+    }
+    place
 }

@@ -31,6 +31,7 @@ mod mesh;
 mod modes;
 mod periodic;
 mod phases;
+mod plan;
 mod pme;
 mod real;
 mod resolution;

@@ -10,25 +10,15 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::ewald::{Background, charge_terms};
-use super::mesh::{Mesh, with_values};
-use super::modes::reduce;
-use super::resolution::{ORDERS, resolution, smooth_even};
+use super::mesh::{Mesh, Place, locate, with_values};
+use super::plan::{Plan, check_size, longest_first, plan};
+use super::resolution::ORDERS;
 use super::spline::Spline;
-use crate::error::{Error, Result};
-use crate::structure::{Mat3, Structure, Vec3, norm, times};
+use crate::error::Result;
+use crate::structure::{Mat3, Structure, Vec3};
 
-/// Part of the accuracy that the mesh may use. The estimate holds for uncorrelated charges; in crystals,
-/// whose structure factors peak, errors were measured up to three times it.
-const MESH_SHARE: f64 = 0.3;
 /// Atoms of a task.
 const CHUNK: usize = 256;
-/// Most mesh points: about 7 GiB.
-const MAX_POINTS: f64 = 2.5e8;
-/// Cost of a mesh point and of the p³ points around an atom, ns (one core; benches/README.md).
-const ATOM_COST: f64 = 50.0;
-const POINT_COST: f64 = 12.0;
-const SPREAD_COST: f64 = 0.3;
-
 /// Smooth particle-mesh Ewald with a fixed splitting.
 #[derive(Debug, Clone)]
 pub(super) struct Pme {
@@ -46,12 +36,6 @@ pub(super) struct Pme {
     places: Vec<Place>,
     /// Spline weights along the three axes, 3·order for each sorted atom.
     weights: Vec<f64>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Place {
-    first: [u32; 3],
-    past: Vec3,
 }
 
 /// Call a generic method for the order in use.
@@ -86,7 +70,7 @@ impl Pme {
     /// Estimated time of a potential on one core, ns.
     pub(super) fn cost(&self, structure: &Structure) -> f64 {
         let (cell, _) = longest_first(structure);
-        choose(&cell, structure, self.accuracy, self.alpha).cost
+        plan(&cell, structure, self.accuracy, self.alpha).cost
     }
 
     pub(super) fn prepare(&mut self, structure: &Structure) -> Result<()> {
@@ -103,9 +87,9 @@ impl Pme {
     fn set_cell(&mut self, structure: &Structure) -> Result<()> {
         let (cell, inverse) = longest_first(structure);
         self.volume = structure.volume();
-        let choice = choose(&cell, structure, self.accuracy, self.alpha);
-        check_size(&choice, structure, self.accuracy)?;
-        let Choice { order, shape, .. } = choice;
+        let chosen = plan(&cell, structure, self.accuracy, self.alpha);
+        check_size(&chosen, structure, self.accuracy)?;
+        let Plan { order, shape, .. } = chosen;
         match &mut self.mesh {
             Some(mesh) if mesh.shape == shape && self.order == order => {
                 mesh.set_cell(order, inverse, self.volume);
@@ -242,68 +226,6 @@ impl Pme {
             Arch::new().dispatch(Spread::<P> { pme: self, mesh, a, atoms, charges, plane });
         }
     }
-}
-
-/// A compact cell of the lattice and its inverse, the longest vector first: many small planes.
-fn longest_first(structure: &Structure) -> (Mat3, Mat3) {
-    let (cell, inverse) = reduce(structure.cell(), structure.inverse());
-    ([cell[2], cell[1], cell[0]], inverse.map(|row| [row[2], row[1], row[0]]))
-}
-
-/// A way to meet the accuracy.
-#[derive(Debug, Clone, Copy)]
-struct Choice {
-    order: usize,
-    shape: [usize; 3],
-    points: f64,
-    /// ns.
-    cost: f64,
-}
-
-/// Order and mesh of least estimated cost that meet the accuracy.
-fn choose(cell: &Mat3, structure: &Structure, accuracy: f64, alpha: f64) -> Choice {
-    let atoms = structure.len().max(1) as f64;
-    let scale = alpha * (structure.volume() / atoms).cbrt();
-    let candidate = |order: usize| {
-        let spacing = resolution(order, MESH_SHARE * accuracy, scale) / alpha;
-        let shape = [0, 1, 2].map(|d| {
-            let points = (norm(&cell[d]) / spacing).ceil().min(MAX_POINTS);
-            smooth_even((points as usize).max(order))
-        });
-        let points: f64 = shape.iter().map(|&n| n as f64).product();
-        let cost = POINT_COST * points + atoms * (ATOM_COST + SPREAD_COST * (order as f64).powi(3));
-        Choice { order, shape, points, cost }
-    };
-    let (first, rest) = (candidate(ORDERS[0]), ORDERS[1..].iter().map(|&order| candidate(order)));
-    rest.fold(first, |best, next| if next.cost < best.cost { next } else { best })
-}
-
-fn check_size(choice: &Choice, structure: &Structure, accuracy: f64) -> Result<()> {
-    if choice.points <= MAX_POINTS {
-        return Ok(());
-    }
-    let problem = format!(
-        "{:.3e} Å³ at an accuracy of {accuracy:.0e} need a mesh of {:.1e} points, the most are \
-         {MAX_POINTS:.1e}: use a smaller cell, a lower accuracy, no periodicity, or \
-         electrostatics shifted_force",
-        structure.volume(),
-        choice.points
-    );
-    Err(Error::invalid("cell", problem))
-}
-
-/// First mesh point of an atom's splines; they are the order's next ones along each axis.
-fn locate(mesh: &Mesh, position: &Vec3) -> Place {
-    let mut place = Place::default();
-    let s = times(position, &mesh.inverse);
-    for d in 0..3 {
-        let u = (s[d] - s[d].floor()) * mesh.shape[d] as f64;
-        // The product may round up to the number of points.
-        let whole = (u as usize).min(mesh.shape[d] - 1);
-        place.first[d] = whole as u32;
-        place.past[d] = u - whole as f64;
-    }
-    place
 }
 
 /// Spline weights of some atoms.
