@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use ecteam_core::ensemble::Charge;
 use ecteam_core::evaluator::{Evaluator, Options};
 use ecteam_core::{Model, PotentialFile, Structure, Vec3};
 
@@ -67,13 +68,19 @@ fn evaluate(c: &mut Criterion) {
     {
         let mut evaluator = Evaluator::new(model(name), Options::default()).unwrap();
         c.bench_function(&format!("{label}, cold"), |b| {
-            b.iter(|| black_box(evaluator.evaluate(&structure, 0.0, false).unwrap()));
+            b.iter(|| {
+                black_box(evaluator.evaluate(&structure, &Charge::Total(0.0), false).unwrap())
+            });
         });
         let mut step = 0;
         c.bench_function(&format!("{label}, next step"), |b| {
             b.iter(|| {
                 step += 1;
-                black_box(evaluator.evaluate(&moved(&structure, step), 0.0, true).unwrap())
+                black_box(
+                    evaluator
+                        .evaluate(&moved(&structure, step), &Charge::Total(0.0), true)
+                        .unwrap(),
+                )
             });
         });
         c.bench_function(&format!("load {name}"), |b| b.iter(|| black_box(model(name))));

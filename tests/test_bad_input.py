@@ -76,6 +76,33 @@ def test_charges_out_of_reach_give_the_range():
         ecteam.evaluate(Atoms(), "water", 1.0)
 
 
+BAD_FRAGMENTS = {
+    "too few": ([0, 1], 0.0, "^fragments: must be an integer for each of 3 atoms"),
+    "broken": ([0.0, 0.5, 1.0], 0.0, "^fragments: must be an integer"),
+    "negative": ([0, -1, 0], 0.0, r"^fragments\[1\]: must be from 0 to 2, got -1"),
+    "beyond": ([0, 3, 0], 0.0, r"^fragments\[1\]: must be from 0 to 2, got 3"),
+    "one charge for two": ([0, 1, 1], 1.0, "^total_charge: must give a charge for each of 2"),
+    "three charges for two": ([0, 1, 1], [0, 0, 1], "^total_charge: .* 2 fragments, got 3"),
+    "NaN": ([0, 1, 1], [0, np.nan], "^total_charge: must be a finite number of e, got"),
+    "out of reach": ([0, 1, 1], [1, 0], r"^total_charge\[0\]: .* range is -2 to 0 e"),
+    "charges of nothing": (None, [0, 1], "^total_charge: must be a finite number of e"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FRAGMENTS)
+def test_fragments(name):
+    fragments, charge, message = BAD_FRAGMENTS[name]
+    with rejected(message):
+        ecteam.evaluate(molecule("H2O"), "water", charge, fragments=fragments)
+
+
+def test_several_chemical_potentials_are_not_one():
+    result = ecteam.evaluate(molecule("H2O"), "water", fragments=[0, 1, 1])
+    assert result.chemical_potentials.shape == (2,)
+    with rejected("^chemical_potential: there are 2 fragments"):
+        _ = result.chemical_potential
+
+
 SINGULAR = {
     "flat": [[5, 0, 0], [0, 5, 0], [5, 5, 0]],
     "parallel": [[5, 0, 0], [10, 0, 0], [0, 0, 5]],

@@ -338,3 +338,22 @@ def test_results_are_copies():
     atoms.calc = ecteam.ECTEAM("water")
     atoms.get_forces()[:] = 0.0
     assert abs(atoms.get_forces()).max() > 0.01
+
+
+def test_fragments_of_the_atoms():
+    """They come with the atoms or as an argument, and a change of either is a change."""
+    atoms = molecule("H2O") + Atoms("OH", positions=[[0, 0, 3], [0, 0, 3.97]])
+    labels = [0, 0, 0, 1, 1]
+    atoms.info["charge"] = [0.0, -1.0]
+    atoms.set_array("fragments", np.array(labels))
+    atoms.calc = calc = ecteam.ECTEAM("water")
+    kept = atoms.get_charges()
+    assert kept[3:].sum() == pytest.approx(-1.0, abs=1e-12)
+    atoms.info["charge"] = [-1.0, 0.0]
+    assert calc.check_state(atoms) == ["total_charge"]
+    assert atoms.get_charges()[3:].sum() == pytest.approx(0.0, abs=1e-12)
+    atoms.info["charge"] = -1.0
+    del atoms.arrays["fragments"]
+    assert abs(atoms.get_charges()[3:].sum() + 1) > 1e-3
+    by_argument = ecteam.ECTEAM("water", [0.0, -1.0], fragments=labels)
+    np.testing.assert_allclose(by_argument.get_charges(atoms), kept, rtol=0, atol=1e-7)

@@ -41,6 +41,21 @@ def test_warm_and_cold_starts_agree(system, seed):
     np.testing.assert_allclose(warm.weights, cold.weights, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("distance", [2.0, 2.4, 3.0, 5.0, 9.0])
+@pytest.mark.parametrize(("giver", "taker"), [("Na", "Cl"), ("Li", "F"), ("H", "F"), ("Cl", "F")])
+def test_cold_starts_find_the_ionic_branch(giver, taker, distance):
+    """Where every element has cation and anion: as low as with the other's ions left out."""
+    potential = ecteam.Potential.from_library([giver, taker])
+    fields = potential.to_dict()
+    for symbol, left_out in ((giver, "anion"), (taker, "cation")):
+        states = fields["elements"][symbol]["states"]
+        fields["elements"][symbol]["states"] = [s for s in states if s["name"] != left_out]
+    atoms = Atoms([giver, taker], positions=[[0, 0, 0], [distance, 0, 0]])
+    found = ecteam.evaluate(atoms, potential)
+    bound = ecteam.evaluate(atoms, ecteam.Potential.from_dict(fields))
+    assert found.free_energy <= bound.free_energy + 1e-7
+
+
 @settings(max_examples=40)
 @given(system=systems)
 def test_dense_and_krylov_agree(system):

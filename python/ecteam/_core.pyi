@@ -33,6 +33,7 @@ _Floats = npt.NDArray[np.float64]
 _Integers = npt.NDArray[np.int32]
 _Numbers = npt.NDArray[np.uint8]
 _Flags = npt.NDArray[np.bool_]
+_Labels = npt.NDArray[np.uint32]
 _Electrostatics = Literal["auto", "direct", "ewald", "pme", "shifted_force"]
 _Metric = Literal["coulomb", "l2", "kullback-leibler"]
 _Solver = Literal["auto", "dense", "krylov"]
@@ -104,7 +105,8 @@ class Evaluator:
         numbers: _Numbers,
         cell: _Floats,
         pbc: _Flags,
-        total_charge: float,
+        total_charge: float | _Floats,
+        fragments: _Labels | None = None,
         warm: bool = True,
     ) -> Evaluation: ...
     def reset(self) -> None: ...
@@ -128,7 +130,7 @@ class Evaluation:
     @property
     def background(self) -> _Floats: ...
     @property
-    def chemical_potential(self) -> float: ...
+    def chemical_potentials(self) -> _Floats: ...
     @property
     def kkt_residual(self) -> float: ...
     @property
@@ -160,7 +162,8 @@ class Batch:
         numbers: _Numbers,
         cell: _Floats,
         pbc: _Flags,
-        total_charge: float,
+        total_charge: float | _Floats,
+        fragments: _Labels | None = None,
     ) -> None: ...
     def evaluate(
         self, potential: Potential, warm: bool = True

@@ -86,11 +86,10 @@ def predict(name: str) -> dict[str, Any]:
         neutral atoms above the minimum, eV), ``dipole`` (absolute, e·Å), ``charges`` (e).
     """
     molecule = MOLECULES[name]
-    branches = _branches(Potential.from_library(sorted(set(molecule.symbols))))
+    potential = Potential.from_library(sorted(set(molecule.symbols)))
 
     def result(coordinates: Array) -> Result:
-        atoms = molecule.atoms(coordinates)
-        return min((evaluate(atoms, branch) for branch in branches), key=lambda r: r.free_energy)
+        return evaluate(molecule.atoms(coordinates), potential)
 
     found = _minimum(lambda x: result(x).free_energy, molecule.search)
     last = result(found)
@@ -101,23 +100,6 @@ def predict(name: str) -> dict[str, Any]:
         "dipole": float(np.linalg.norm(last.dipole)),
         "charges": last.charges.tolist(),
     }
-
-
-def _branches(potential: Potential) -> list[Potential]:
-    """List the potential, and those in which one of two elements gives electrons to the other.
-
-    Without resonance neutral and ionic weights are separate minima, and the few starts of the
-    engine do not find both. A minimum over fewer states is one of the whole potential as long as
-    the states left out would not be used, and an upper bound to the lowest in any case.
-    """
-    found, elements = [potential], list(potential.elements)
-    for giver, taker in itertools.permutations(elements, 2):
-        fields = potential.to_dict()
-        for symbol, left_out in ((giver, "anion"), (taker, "cation")):
-            states = fields["elements"][symbol]["states"]
-            fields["elements"][symbol]["states"] = [s for s in states if s["name"] != left_out]
-        found.append(Potential.from_dict(fields))
-    return found
 
 
 def _minimum(energy: Callable[[Array], float], search: list[Array]) -> Array:

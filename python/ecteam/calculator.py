@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes, compare_atoms
 
 from ecteam import _core
 from ecteam.evaluate import Result, run
 from ecteam.potential import Potential, load
-from ecteam.structure import Arrays, arrays_of, total_charge_of
+from ecteam.structure import Arrays, Charge, arrays_of, charge_of
 
 _TOLERANCE = 1e-15  # ASE's: below the resolution of a coordinate
 
@@ -37,8 +38,11 @@ class ECTEAM(Calculator):
     ----------
     potential : str, Path or Potential
         See :func:`ecteam.load`.
-    total_charge : float, optional
-        e. Default: ``atoms.info["charge"]``, else 0.
+    total_charge : float or (f,) array_like, optional
+        Of all atoms, or of each fragment, e. Default: ``atoms.info["charge"]``, else 0.
+    fragments : (n,) array_like of int, optional
+        Fragment of each atom; see :func:`ecteam.evaluate`. Default: ``atoms.arrays["fragments"]``,
+        else one fragment.
     **options
         See :func:`ecteam.evaluate`.
 
@@ -71,16 +75,19 @@ class ECTEAM(Calculator):
     def __init__(
         self,
         potential: str | Path | Potential = "water",
-        total_charge: float | None = None,
+        total_charge: float | npt.ArrayLike | None = None,
+        *,
+        fragments: npt.ArrayLike | None = None,
         **options: Any,
     ) -> None:
         self._last = LastAtoms()
         super().__init__()  # type: ignore[no-untyped-call]
         self.potential = load(potential)
         self.total_charge = total_charge
+        self.fragments = fragments
         self.result: Result | None = None
         self._options = options
-        self._charge_used: float | None = None
+        self._charge_used: Charge | None = None
         self._arrays: Arrays | None = None
         self._evaluator = _core.Evaluator(self.potential.core, **options)
 
@@ -93,10 +100,13 @@ class ECTEAM(Calculator):
     def atoms(self, atoms: Atoms | None) -> None:
         self._last.replace(atoms)
 
+    def _charge(self, atoms: Atoms) -> Charge:
+        return charge_of(atoms, self.total_charge, self.fragments)
+
     def check_state(self, atoms: Atoms, tol: float = _TOLERANCE) -> list[str]:
         """List what changed since the last calculation, the total charge included."""
         changes = self._last.changes(atoms, tol, self.ignored_changes)
-        if total_charge_of(atoms, self.total_charge) != self._charge_used:
+        if not self._charge(atoms).same(self._charge_used):
             changes.append("total_charge")
         return changes
 
@@ -118,7 +128,7 @@ class ECTEAM(Calculator):
         self._last.remember(atoms)
         if {"numbers", "pbc", "total_charge"} & set(system_changes):
             self._evaluator.reset()
-        self._charge_used = total_charge_of(atoms, self.total_charge)
+        self._charge_used = self._charge(atoms)
         self.result = run(self._evaluator, self._arrays, self.potential, self._charge_used)
         self.results = {
             name: value

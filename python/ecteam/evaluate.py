@@ -15,7 +15,7 @@ from ase.data import chemical_symbols
 
 from ecteam import _core
 from ecteam.potential import Potential, load
-from ecteam.structure import Arrays, FloatArray, arrays_of, total_charge_of
+from ecteam.structure import Arrays, Charge, FloatArray, arrays_of, charge_of
 
 _log = logging.getLogger("ecteam")
 _LOWER_BRANCH = (
@@ -46,8 +46,10 @@ class Result:
         e.
     background : (n,) float64
         Density of all other atoms at each nucleus, e/Å³.
+    chemical_potentials : (f,) float64
+        Lagrange multiplier of the charge of each fragment, eV/e; one if none were given.
     chemical_potential : float
-        Lagrange multiplier of the total charge, eV/e.
+        The only one of them.
     kkt_residual : float
         Largest violation of the optimality conditions of the weights, eV.
     hessian_products, iterations : int
@@ -78,7 +80,7 @@ class Result:
     weights: FloatArray
     charges: FloatArray
     background: FloatArray
-    chemical_potential: float
+    chemical_potentials: FloatArray
     kkt_residual: float
     hessian_products: int
     iterations: int
@@ -87,6 +89,22 @@ class Result:
     lower_branch: float | None
     potential: Potential
     numbers: npt.NDArray[np.uint8]
+
+    @property
+    def chemical_potential(self) -> float:
+        """Lagrange multiplier of the total charge, dA/dQ, eV/e.
+
+        Raises
+        ------
+        InvalidInputError
+            If charges of several fragments were given.
+        """
+        if len(self.chemical_potentials) != 1:
+            raise _core.InvalidInputError(
+                f"chemical_potential: there are {len(self.chemical_potentials)} fragments, each "
+                "with its own; see chemical_potentials"
+            )
+        return float(self.chemical_potentials[0])
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
@@ -112,7 +130,7 @@ class Result:
 
 
 _ENGINE_FIELDS = (
-    "energy free_energy energies forces stress weights charges background chemical_potential "
+    "energy free_energy energies forces stress weights charges background chemical_potentials "
     "kkt_residual hessian_products iterations positive_definite dipole lower_branch"
 ).split()
 
@@ -120,7 +138,9 @@ _ENGINE_FIELDS = (
 def evaluate(
     atoms: Atoms,
     potential: str | Path | Potential,
-    total_charge: float | None = None,
+    total_charge: float | npt.ArrayLike | None = None,
+    *,
+    fragments: npt.ArrayLike | None = None,
     **options: Any,
 ) -> Result:
     """Minimise over the state weights and return energy, forces, charges, weights.
@@ -131,8 +151,13 @@ def evaluate(
         Any cell, any mix of periodic directions.
     potential : str, Path or Potential
         See :func:`ecteam.load`.
-    total_charge : float, optional
-        Charge of the whole system, e. Default: ``atoms.info["charge"]``, else 0.
+    total_charge : float or (f,) array_like, optional
+        Charge of the whole system, or of each fragment, e. Default: ``atoms.info["charge"]``,
+        else 0.
+    fragments : (n,) array_like of int, optional
+        Fragment of each atom, from 0 to f − 1: no charge flows between fragments, at any distance.
+        Default: ``atoms.arrays["fragments"]``, else one fragment. For molecules that are far apart
+        or separated by more than the electrons tunnel; see the README on charge between molecules.
     **options
         ``tolerance=1e-8`` (KKT residual, eV), ``electrostatics="auto"``, ``accuracy=1e-6``
         (relative, of the long-range sum), ``solver="auto"`` (or ``"dense"``, ``"krylov"``),
@@ -147,18 +172,16 @@ def evaluate(
         If the weights do not reach `tolerance`.
     """
     potential = load(potential)
-    system, charge = arrays_of(atoms), total_charge_of(atoms, total_charge)
+    system, charge = arrays_of(atoms), charge_of(atoms, total_charge, fragments)
     return run(_core.Evaluator(potential.core, **options), system, potential, charge)
 
 
-def run(
-    evaluator: _core.Evaluator, system: Arrays, potential: Potential, total_charge: float
-) -> Result:
+def run(evaluator: _core.Evaluator, system: Arrays, potential: Potential, charge: Charge) -> Result:
     """Evaluate with an evaluator that may be warm; `potential` must be the evaluator's own.
 
     Logs a warning to the logger ``ecteam`` if another branch of weights has become lower.
     """
-    evaluation = evaluator.evaluate(*system, total_charge)
+    evaluation = evaluator.evaluate(*system, *charge)
     if evaluation.lower_branch is not None:
         _log.warning(_LOWER_BRANCH, evaluation.lower_branch)
     return Result(

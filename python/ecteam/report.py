@@ -21,7 +21,7 @@ def result_data(result: Result) -> dict[str, Any]:
         "sha256": result.potential.sha256,
         "energy": result.energy,
         "free_energy": result.free_energy,
-        "chemical_potential": result.chemical_potential,
+        "chemical_potentials": result.chemical_potentials.tolist(),
         "dipole": result.dipole.tolist(),
         "stress": None if stress is None else stress.tolist(),
         "symbols": list(result.symbols),
@@ -49,7 +49,7 @@ def _system_table(result: Result) -> Table:
         "energy": f"{result.energy:.6f} eV",
         "free energy": f"{result.free_energy:.6f} eV",
         "total charge": f"{result.charges.sum():+.4f} e",
-        "chemical potential": f"{result.chemical_potential:.4f} eV/e",
+        "chemical potential": " ".join(f"{mu:.4f}" for mu in result.chemical_potentials) + " eV/e",
         "dipole": f"{dipole} e·Å",
         "weights": f"{minimum}, residual {result.kkt_residual:.1e} eV",
     }

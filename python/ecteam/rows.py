@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ase import Atoms
 
 from ecteam import _core
-from ecteam.structure import arrays_of, total_charge_of
+from ecteam.structure import arrays_of, charge_of
 
 if TYPE_CHECKING:
     from ecteam.potential import Potential
@@ -49,7 +49,7 @@ def jacobian(
     """
     batch = _core.Batch(tolerance=TOLERANCE)
     for atoms in structures:
-        batch.add(*arrays_of(atoms), total_charge_of(atoms, None))
+        batch.add(*arrays_of(atoms), *charge_of(atoms))
     try:
         tables = batch.jacobian(potential.core, 0, len(batch), list(chosen), warm=False)
     except _core.EcteamError:
@@ -71,7 +71,7 @@ def _raise_again(potential: Potential, structures: Sequence[Atoms]) -> None:
     evaluator = _core.Evaluator(potential.core, tolerance=TOLERANCE)
     for k, atoms in enumerate(structures):
         try:
-            evaluator.evaluate(*arrays_of(atoms), total_charge_of(atoms, None), warm=False)
+            evaluator.evaluate(*arrays_of(atoms), *charge_of(atoms), warm=False)
         except _core.EcteamError as error:
             error.args = (f"structures[{k}]: {error}",)
             raise

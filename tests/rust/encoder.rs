@@ -7,7 +7,7 @@ use ecteam_core::density::density_at_points;
 use ecteam_core::encoder::{
     Divergence, Encoding, Metric, Options, Quadratic, Sample, Stop, encode, gram, minimise,
 };
-use ecteam_core::ensemble::Constraints;
+use ecteam_core::ensemble::{Charge, Constraints};
 use ecteam_core::library::{StateDensity, StateLibrary};
 use ecteam_core::structure::{Vec3, times};
 use ecteam_core::superposition::Superposition;
@@ -55,7 +55,7 @@ fn chain(shifts: &[f64]) -> Structure {
 fn feasible(numbers: &[f64], charge: f64) -> (Vec<f64>, Constraints) {
     let groups = numbers.len() / COLUMNS;
     let offsets = (0..=groups).map(|g| COLUMNS * g).collect();
-    let set = Constraints::new(offsets, CHARGES.repeat(groups), charge).unwrap();
+    let set = Constraints::new(offsets, CHARGES.repeat(groups), &Charge::Total(charge)).unwrap();
     let mut weights = numbers.to_vec();
     set.project(&mut weights);
     (weights, set)

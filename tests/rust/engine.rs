@@ -4,7 +4,7 @@
 mod toy;
 
 use ecteam_core::coulomb;
-use ecteam_core::ensemble::Solver;
+use ecteam_core::ensemble::{Charge, Solver};
 use ecteam_core::evaluator::{Evaluator, Options};
 use ecteam_core::{Evaluation, Structure};
 
@@ -16,7 +16,10 @@ fn precise() -> Options {
 }
 
 fn evaluate(options: Options, structure: &Structure, charge: f64) -> Evaluation {
-    Evaluator::new(toy::model(), options).unwrap().evaluate(structure, charge, false).unwrap()
+    Evaluator::new(toy::model(), options)
+        .unwrap()
+        .evaluate(structure, &Charge::Total(charge), false)
+        .unwrap()
 }
 
 fn constraints_hold(e: &Evaluation, charge: f64) {
@@ -113,7 +116,7 @@ fn warm_and_cold_starts_agree() {
     let mut warm = Evaluator::new(toy::model(), precise()).unwrap();
     for step in 0..6 {
         let s = moved(&toy::cluster(4, 0.3, 9), 1, 0, 0.02 * f64::from(step));
-        let w = warm.evaluate(&s, 0.0, true).unwrap();
+        let w = warm.evaluate(&s, &Charge::Total(0.0), true).unwrap();
         let c = evaluate(precise(), &s, 0.0);
         assert!((w.free_energy - c.free_energy).abs() < 1e-8);
     }

@@ -4,6 +4,7 @@
 mod toy;
 
 use ecteam_core::coulomb;
+use ecteam_core::ensemble::Charge;
 use ecteam_core::evaluator::{Evaluator, Options};
 use ecteam_core::{Error, Evaluation, Structure, Vec3};
 use proptest::prelude::*;
@@ -16,7 +17,10 @@ fn precise() -> Options {
 }
 
 fn evaluate(structure: &Structure, charge: f64) -> Evaluation {
-    Evaluator::new(toy::model(), precise()).unwrap().evaluate(structure, charge, false).unwrap()
+    Evaluator::new(toy::model(), precise())
+        .unwrap()
+        .evaluate(structure, &Charge::Total(charge), false)
+        .unwrap()
 }
 
 /// One to a few waters, finite or periodic, with a charge.
@@ -79,11 +83,11 @@ proptest! {
     #[test]
     fn a_warm_evaluator_answers_like_a_cold_one((s, charge) in systems(), step in 0.0..0.05_f64) {
         let mut warm = Evaluator::new(toy::model(), precise()).unwrap();
-        warm.evaluate(&s, charge, true).unwrap();
+        warm.evaluate(&s, &Charge::Total(charge), true).unwrap();
         let mut positions = s.positions().to_vec();
         positions[0][0] += step;
         let moved = rebuilt(&s, positions, s.numbers().to_vec());
-        let found = warm.evaluate(&moved, charge, true).unwrap();
+        let found = warm.evaluate(&moved, &Charge::Total(charge), true).unwrap();
         prop_assert!((found.free_energy - evaluate(&moved, charge).free_energy).abs() < 1e-8);
     }
 
@@ -110,6 +114,10 @@ fn no_atoms_have_no_energy() {
 fn cells_beyond_an_ewald_sum_are_refused() {
     let cell = [[2e4, 0.0, 0.0], [0.0, 2e4, 0.0], [0.0, 0.0, 2e4]];
     let s = Structure::new(vec![[0.0; 3]], vec![8], cell, [true; 3]).unwrap();
-    let found = Evaluator::new(toy::model(), Options::default()).unwrap().evaluate(&s, 0.0, false);
+    let found = Evaluator::new(toy::model(), Options::default()).unwrap().evaluate(
+        &s,
+        &Charge::Total(0.0),
+        false,
+    );
     assert!(matches!(found, Err(Error::InvalidInput { argument, .. }) if argument == "cell"));
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use ecteam_core::ensemble::Charge;
 use ecteam_core::evaluator::{Evaluator, Options};
 use ecteam_core::structure::{dot, norm};
 use ecteam_core::{Error, Evaluation, Mat3, Model, PotentialFile, Structure, Vec3};
@@ -77,7 +78,11 @@ fn alloy(structure: &Structure) -> Structure {
 }
 
 fn evaluate(structure: &Structure) -> Result<Evaluation, Error> {
-    Evaluator::new(model(), Options::default()).unwrap().evaluate(structure, 0.0, false)
+    Evaluator::new(model(), Options::default()).unwrap().evaluate(
+        structure,
+        &Charge::Total(0.0),
+        false,
+    )
 }
 
 /// φ, its slope, and density and slope at the first atom, from the model's own tables.
@@ -239,8 +244,10 @@ fn a_warm_evaluator_follows_moving_atoms() {
         let swap = |k: usize| if k == step as usize { 29 } else { start.numbers()[k] };
         let numbers = (0..start.len()).map(swap).collect();
         let structure = Structure::new(positions, numbers, *start.cell(), [true; 3]).unwrap();
-        let (found, fresh) =
-            (warm.evaluate(&structure, 0.0, true).unwrap(), evaluate(&structure).unwrap());
+        let (found, fresh) = (
+            warm.evaluate(&structure, &Charge::Total(0.0), true).unwrap(),
+            evaluate(&structure).unwrap(),
+        );
         assert!((found.energy - fresh.energy).abs() < 1e-9, "step {step}");
         for (a, b) in found.forces.iter().zip(&fresh.forces) {
             assert!((0..3).all(|d| (a[d] - b[d]).abs() < 1e-11), "step {step}: {a:?} {b:?}");
@@ -252,7 +259,7 @@ fn a_warm_evaluator_follows_moving_atoms() {
 fn a_charge_is_refused() {
     let mut evaluator = Evaluator::new(model(), Options::default()).unwrap();
     assert!(matches!(
-        evaluator.evaluate(&fcc(2, 3.6), 1.0, false),
+        evaluator.evaluate(&fcc(2, 3.6), &Charge::Total(1.0), false),
         Err(Error::InvalidInput { .. })
     ));
 }

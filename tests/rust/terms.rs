@@ -1,6 +1,7 @@
 //! Learned terms: laws over random expressions, and determinism.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use ecteam_core::ensemble::Charge;
 use ecteam_core::evaluator::{Evaluator, Options};
 use ecteam_core::neighbors::{NeighborList, Neighborhoods};
 use ecteam_core::potential::{Family, Radial, Term};
@@ -68,7 +69,7 @@ proptest! {
         let (file, s) = (file(seed), structure(3, shift, periodic));
         let model = Arc::new(Model::new(file.clone()).unwrap());
         let elements = model.elements_of(s.numbers()).unwrap();
-        let found = Evaluator::new(model, Options::default()).unwrap().evaluate(&s, 0.0, false).unwrap();
+        let found = Evaluator::new(model, Options::default()).unwrap().evaluate(&s, &Charge::Total(0.0), false).unwrap();
         let differentiator = Differentiator::new(&file).unwrap();
         let mut list = NeighborList::new(differentiator.cutoff(), 0.0).unwrap();
         list.update(&s).unwrap();
@@ -90,7 +91,7 @@ proptest! {
     fn shares_add_up_and_forces_cancel(seed in 0_u64..1000, shift in 0.0..0.4) {
         let model = Arc::new(Model::new(file(seed)).unwrap());
         let s = structure(4, shift, true);
-        let e = Evaluator::new(model, Options::default()).unwrap().evaluate(&s, 0.0, false).unwrap();
+        let e = Evaluator::new(model, Options::default()).unwrap().evaluate(&s, &Charge::Total(0.0), false).unwrap();
         prop_assert!((e.energies.iter().sum::<f64>() - e.energy).abs() < 1e-10 * (1.0 + e.energy.abs()));
         for d in 0..3 {
             let sum: f64 = e.forces.iter().map(|f| f[d]).sum();
@@ -104,7 +105,10 @@ fn the_same_threads_give_the_same_bits() {
     let model = Arc::new(Model::new(file(3)).unwrap());
     let s = structure(6, 0.3, true);
     let evaluate = || {
-        Evaluator::new(model.clone(), Options::default()).unwrap().evaluate(&s, 0.0, false).unwrap()
+        Evaluator::new(model.clone(), Options::default())
+            .unwrap()
+            .evaluate(&s, &Charge::Total(0.0), false)
+            .unwrap()
     };
     let (a, b) = (evaluate(), evaluate());
     assert_eq!(a.forces, b.forces);
@@ -117,9 +121,12 @@ fn a_neighbour_list_kept_with_a_skin_gives_the_same() {
     let mut warm = Evaluator::new(model.clone(), Options::default()).unwrap();
     for k in 0..6 {
         let s = structure(4, 0.03 * f64::from(k), true);
-        let cold =
-            Evaluator::new(model.clone(), Options::default()).unwrap().evaluate(&s, 0.0, false);
-        let (warm, cold) = (warm.evaluate(&s, 0.0, true).unwrap(), cold.unwrap());
+        let cold = Evaluator::new(model.clone(), Options::default()).unwrap().evaluate(
+            &s,
+            &Charge::Total(0.0),
+            false,
+        );
+        let (warm, cold) = (warm.evaluate(&s, &Charge::Total(0.0), true).unwrap(), cold.unwrap());
         assert!((warm.energy - cold.energy).abs() < 1e-10 * cold.energy.abs());
     }
 }
@@ -131,7 +138,7 @@ fn constants_need_no_neighbours() {
     let model = Arc::new(Model::new(file).unwrap());
     let e = Evaluator::new(model, Options::default()).unwrap().evaluate(
         &structure(2, 0.0, true),
-        0.0,
+        &Charge::Total(0.0),
         false,
     );
     assert!((e.unwrap().energy - (3.0 + 2.0 * 5.0)).abs() < 1e-12);

@@ -1,6 +1,7 @@
 //! NumPy arrays to the engine's types: dtype, shape and contiguity are checked, nothing is
 //! converted silently; the message names the argument.
 
+use ecteam_core::ensemble::Charge;
 use ecteam_core::{Mat3, Structure, Vec3};
 use numpy::{
     Element, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn,
@@ -93,6 +94,16 @@ pub(crate) fn structure(
     let pbc = pbc.as_slice()?;
     Structure::new(vectors(positions, "positions")?, numbers, cell, [pbc[0], pbc[1], pbc[2]])
         .map_err(|e| to_python(py, e))
+}
+
+/// A number for all atoms, or float64 (f,) for the fragments that uint32 (n,) names.
+pub(crate) fn charge(
+    total_charge: &Bound<'_, PyAny>,
+    fragments: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Charge> {
+    let Some(fragments) = fragments else { return Ok(Charge::Total(total_charge.extract()?)) };
+    let of_group = borrow::<u32>(fragments, "fragments", "uint32", &[None])?.as_slice()?.to_vec();
+    Ok(Charge::Fragments { of_group, charges: numbers(total_charge, "total_charge")? })
 }
 
 /// (n,) array.

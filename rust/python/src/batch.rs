@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ecteam_core::ensemble::Charge;
 use ecteam_core::evaluator::{Evaluator, Jacobian, Options};
 use ecteam_core::model::ParameterSet;
 use ecteam_core::potential::Parameter;
@@ -11,7 +12,7 @@ use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 use rayon::prelude::*;
 
-use crate::arrays::{structure, table, vector};
+use crate::arrays::{charge, structure, table, vector};
 use crate::errors::to_python;
 use crate::evaluator::{options, voigt};
 use crate::potential::Potential;
@@ -25,7 +26,7 @@ pub(crate) struct Batch {
 
 struct System {
     structure: Structure,
-    charge: f64,
+    charge: Charge,
     evaluator: Option<Evaluator>,
 }
 
@@ -60,16 +61,19 @@ impl Batch {
     }
 
     /// Append a structure.
+    #[pyo3(signature = (positions, numbers, cell, pbc, total_charge, fragments=None))]
     fn add(
         &mut self,
         positions: &Bound<'_, PyAny>,
         numbers: &Bound<'_, PyAny>,
         cell: &Bound<'_, PyAny>,
         pbc: &Bound<'_, PyAny>,
-        total_charge: f64,
+        total_charge: &Bound<'_, PyAny>,
+        fragments: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let structure = structure(positions, numbers, cell, pbc)?;
-        self.systems.push(System { structure, charge: total_charge, evaluator: None });
+        let charge = charge(total_charge, fragments)?;
+        self.systems.push(System { structure, charge, evaluator: None });
         Ok(())
     }
 
@@ -216,13 +220,13 @@ impl System {
         warm: bool,
     ) -> Result<Evaluation, Error> {
         let evaluator = Self::evaluator(&mut self.evaluator, model, options)?;
-        evaluator.evaluate(&self.structure, self.charge, warm)
+        evaluator.evaluate(&self.structure, &self.charge, warm)
     }
 
     fn jacobian(&mut self, by: &Columns, options: Options, warm: bool) -> Result<Jacobian, Error> {
         let evaluator = Self::evaluator(&mut self.evaluator, &by.model, options)?;
         let found =
-            evaluator.jacobian(&self.structure, self.charge, warm, &by.set, by.terms.as_ref())?;
+            evaluator.jacobian(&self.structure, &self.charge, warm, &by.set, by.terms.as_ref())?;
         Ok(by.select(found))
     }
 }

@@ -7,7 +7,7 @@ use ecteam_core::{Error, Mat3, Structure};
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 
-use crate::arrays::{structure, table, vector};
+use crate::arrays::{charge, structure, table, vector};
 use crate::errors::to_python;
 use crate::potential::Potential;
 
@@ -28,7 +28,7 @@ pub(crate) struct Evaluation {
     weights: Py<PyArray2<f64>>,
     charges: Py<PyArray1<f64>>,
     background: Py<PyArray1<f64>>,
-    chemical_potential: f64,
+    chemical_potentials: Py<PyArray1<f64>>,
     kkt_residual: f64,
     hessian_products: usize,
     iterations: usize,
@@ -120,7 +120,7 @@ impl Evaluator {
     }
 
     /// Evaluate a structure.
-    #[pyo3(signature = (positions, numbers, cell, pbc, total_charge, warm=true))]
+    #[pyo3(signature = (positions, numbers, cell, pbc, total_charge, fragments=None, warm=true))]
     #[allow(clippy::too_many_arguments)]
     fn evaluate(
         &mut self,
@@ -129,12 +129,14 @@ impl Evaluator {
         numbers: &Bound<'_, PyAny>,
         cell: &Bound<'_, PyAny>,
         pbc: &Bound<'_, PyAny>,
-        total_charge: f64,
+        total_charge: &Bound<'_, PyAny>,
+        fragments: Option<&Bound<'_, PyAny>>,
         warm: bool,
     ) -> PyResult<Evaluation> {
         let system = structure(positions, numbers, cell, pbc)?;
+        let charge = charge(total_charge, fragments)?;
         let found = py
-            .detach(|| self.inner.evaluate(&system, total_charge, warm))
+            .detach(|| self.inner.evaluate(&system, &charge, warm))
             .map_err(|e| to_python(py, e))?;
         Evaluation::new(py, &self.inner, &system, found)
     }
@@ -167,7 +169,7 @@ impl Evaluation {
             weights: table(py, weights, columns)?,
             charges: vector(py, found.charges),
             background: vector(py, found.background),
-            chemical_potential: found.outcome.chemical_potential,
+            chemical_potentials: vector(py, found.outcome.chemical_potentials),
             kkt_residual: found.outcome.kkt_residual,
             hessian_products: found.outcome.hessian_products,
             iterations: found.outcome.iterations,

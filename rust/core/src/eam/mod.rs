@@ -244,7 +244,7 @@ impl OneState {
             background,
             outcome: Outcome {
                 value: energy,
-                chemical_potential: 0.0,
+                chemical_potentials: vec![0.0],
                 kkt_residual: 0.0,
                 hessian_products: 0,
                 iterations: 0,

@@ -48,7 +48,7 @@ pub fn lower_bound(constraints: &Constraints, c: &[f64]) -> f64 {
 
 /// Dual function and one of its slopes at μ.
 fn dual(constraints: &Constraints, c: &[f64], mu: f64) -> (f64, f64) {
-    let (mut value, mut slope) = (mu * constraints.total_charge, constraints.total_charge);
+    let (mut value, mut slope) = (mu * constraints.total_charge(), constraints.total_charge());
     for g in 0..constraints.groups() {
         let allowed = constraints.group(g).filter(|&a| constraints.allowed(a));
         let costs = allowed.map(|a| (c[a] - mu * constraints.charges[a], a));
@@ -64,6 +64,7 @@ fn dual(constraints: &Constraints, c: &[f64], mu: f64) -> (f64, f64) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::ensemble::Charge;
     use proptest::prelude::*;
 
     proptest! {
@@ -75,7 +76,7 @@ mod tests {
             q in -2.0..2.0_f64,
         ) {
             let charges = vec![1.0, 0.0, -1.0, 1.0, 0.0, -1.0];
-            let set = Constraints::new(vec![0, 3, 6], charges.clone(), q).unwrap();
+            let set = Constraints::new(vec![0, 3, 6], charges.clone(), &Charge::Total(q)).unwrap();
             let bound = lower_bound(&set, &c);
             let mut w = x;
             set.project(&mut w);

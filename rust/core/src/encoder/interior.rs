@@ -120,7 +120,7 @@ impl Rows {
             }
         }
         if height > groups {
-            target[groups] = constraints.total_charge;
+            target[groups] = constraints.total_charge();
         }
         Self { free, all, groups, matrix, target }
     }

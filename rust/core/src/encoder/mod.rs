@@ -19,7 +19,7 @@ mod sample;
 
 use crate::decoder::{check_finite, distance};
 use crate::density::density_at_points;
-use crate::ensemble::Constraints;
+use crate::ensemble::{Charge, Constraints};
 use crate::error::{Error, Result};
 use crate::library::StateLibrary;
 use crate::structure::{Structure, Vec3};
@@ -170,7 +170,7 @@ impl<'a> Problem<'a> {
             reference.extend((0..states.len()).map(|k| f64::from(Some(k) == neutral)));
             offsets.push(charges.len());
         }
-        let constraints = Constraints::new(offsets, charges, charge)?;
+        let constraints = Constraints::new(offsets, charges, &Charge::Total(charge))?;
         Ok(Self { structure, library, constraints, reference, columns })
     }
 

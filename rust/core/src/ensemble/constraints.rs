@@ -1,4 +1,4 @@
-//! The constraint set: groups that sum to one, a total charge, weights not negative.
+//! The constraint set: groups that sum to one, given charges, weights not negative.
 
 use super::FLOOR;
 use crate::error::{Error, Result};
@@ -6,46 +6,126 @@ use crate::error::{Error, Result};
 /// Charges closer to the extreme than this leave only the extreme states.
 const EXTREME: f64 = 1e-11;
 
-/// Groups of weights with the charge of each weight and the total charge.
+/// The lower or the higher of two charges.
+type Extreme = fn(f64, f64) -> f64;
+
+/// Which charges are given.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Charge {
+    /// Of all groups together, e.
+    Total(f64),
+    /// Of fragments, between which no charge flows.
+    Fragments {
+        /// Fragment of every group.
+        of_group: Vec<u32>,
+        /// Of every fragment, e.
+        charges: Vec<f64>,
+    },
+}
+
+impl Charge {
+    /// Sum over all fragments, e.
+    pub fn total(&self) -> f64 {
+        match self {
+            Self::Total(total) => *total,
+            Self::Fragments { charges, .. } => charges.iter().sum(),
+        }
+    }
+
+    /// Argument that gives the charge of a fragment.
+    fn argument(&self, fragment: usize) -> String {
+        match self {
+            Self::Total(_) => "total_charge".to_owned(),
+            Self::Fragments { .. } => format!("total_charge[{fragment}]"),
+        }
+    }
+
+    /// Fragment of every group, and the charges of the fragments.
+    fn resolve(&self, groups: usize) -> Result<(Vec<u32>, Vec<f64>)> {
+        let (of_group, charges) = match self {
+            Self::Total(total) => return Ok((vec![0; groups], vec![*total])),
+            Self::Fragments { of_group, charges } => (of_group, charges),
+        };
+        if of_group.len() != groups {
+            let problem =
+                format!("must name a fragment for each of {groups} atoms, got {}", of_group.len());
+            return Err(Error::invalid("fragments", problem));
+        }
+        if let Some(g) = of_group.iter().position(|&f| f as usize >= charges.len()) {
+            let problem = format!(
+                "must be below {}, the number of charges in total_charge, got {}",
+                charges.len(),
+                of_group[g]
+            );
+            return Err(Error::invalid(format!("fragments[{g}]"), problem));
+        }
+        Ok((of_group.clone(), charges.clone()))
+    }
+}
+
+/// Groups of weights with the charge of each weight and the charges of the fragments.
 #[derive(Debug, Clone, Default)]
 pub struct Constraints {
     /// Group g holds weights `offsets[g]..offsets[g + 1]`.
     pub offsets: Vec<usize>,
     /// Charge of every weight, e.
     pub charges: Vec<f64>,
-    /// Required Σ ω q, e.
-    pub total_charge: f64,
+    /// Required Σ ω q of every fragment, e.
+    pub totals: Vec<f64>,
+    /// Fragment of every group.
+    fragments: Vec<u32>,
     allowed: Vec<bool>,
 }
 
 impl Constraints {
-    /// Check that the total charge can be reached.
+    /// Check that the charges can be reached.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] on `total_charge` outside the range of the states' charges.
-    pub fn new(offsets: Vec<usize>, charges: Vec<f64>, total_charge: f64) -> Result<Self> {
-        let mut this = Self { offsets, allowed: vec![true; charges.len()], charges, total_charge };
-        let [low, high] = this.charge_range();
-        let margin = EXTREME * (1.0 + high.abs().max(low.abs()));
-        if !(total_charge >= low - margin && total_charge <= high + margin) {
-            return Err(Error::invalid(
-                "total_charge",
-                format!(
-                    "no combination of states reaches {total_charge} e; the allowed range is {low} to {high} e"
-                ),
-            ));
+    /// [`Error::InvalidInput`] on `total_charge` outside the range of the states' charges, and on
+    /// `fragments` that do not fit the groups.
+    pub fn new(offsets: Vec<usize>, charges: Vec<f64>, charge: &Charge) -> Result<Self> {
+        let (fragments, totals) = charge.resolve(offsets.len() - 1)?;
+        let mut this =
+            Self { offsets, allowed: vec![true; charges.len()], charges, totals, fragments };
+        let ranges = this.charge_ranges();
+        let mut kept: Vec<Option<Extreme>> = vec![None; ranges.len()];
+        for (fragment, [low, high]) in ranges.into_iter().enumerate() {
+            let total = this.totals[fragment];
+            let margin = EXTREME * (1.0 + high.abs().max(low.abs()));
+            if !(total >= low - margin && total <= high + margin) {
+                let problem = format!(
+                    "no combination of states reaches {total} e; the allowed range is {low} to {high} e"
+                );
+                return Err(Error::invalid(charge.argument(fragment), problem));
+            }
+            if high - low <= margin {
+                continue;
+            }
+            if total >= high - margin {
+                this.totals[fragment] = high;
+                kept[fragment] = Some(f64::max);
+            } else if total <= low + margin {
+                this.totals[fragment] = low;
+                kept[fragment] = Some(f64::min);
+            }
         }
-        if high - low <= margin {
-            return Ok(this);
-        }
-        if total_charge >= high - margin {
-            this.total_charge = high;
-            this.keep_extreme(f64::max);
-        } else if total_charge <= low + margin {
-            this.total_charge = low;
-            this.keep_extreme(f64::min);
-        }
+        this.keep_extremes(&kept);
         Ok(this)
+    }
+
+    /// Charge of all fragments together, e.
+    pub fn total_charge(&self) -> f64 {
+        self.totals.iter().sum()
+    }
+
+    /// Number of fragments.
+    pub fn fragments(&self) -> usize {
+        self.totals.len()
+    }
+
+    /// Fragment of group `g`.
+    pub fn fragment(&self, g: usize) -> usize {
+        self.fragments[g] as usize
     }
 
     /// Number of groups.
@@ -63,20 +143,36 @@ impl Constraints {
         self.allowed[weight]
     }
 
-    fn charge_range(&self) -> [f64; 2] {
-        let total = |pick: fn(f64, f64) -> f64| -> f64 {
-            // Not `sum`, which gives −0 without atoms.
-            (0..self.groups()).filter_map(|g| self.extreme(g, pick)).fold(0.0, |sum, q| sum + q)
-        };
-        [total(f64::min), total(f64::max)]
+    /// a · b over the weights of every fragment.
+    pub(super) fn dots(&self, a: &[f64], b: &[f64]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.fragments()];
+        for g in 0..self.groups() {
+            let sum = &mut sums[self.fragment(g)];
+            self.group(g).for_each(|k| *sum += a[k] * b[k]);
+        }
+        sums
     }
 
-    fn extreme(&self, g: usize, pick: fn(f64, f64) -> f64) -> Option<f64> {
+    /// Lowest and highest charge of every fragment.
+    fn charge_ranges(&self) -> Vec<[f64; 2]> {
+        let mut ranges = vec![[0.0; 2]; self.fragments()];
+        for g in 0..self.groups() {
+            let range = &mut ranges[self.fragment(g)];
+            for (end, pick) in range.iter_mut().zip([f64::min, f64::max] as [Extreme; 2]) {
+                *end += self.extreme(g, pick).unwrap_or(0.0);
+            }
+        }
+        ranges
+    }
+
+    fn extreme(&self, g: usize, pick: Extreme) -> Option<f64> {
         self.charges[self.group(g)].iter().copied().reduce(pick)
     }
 
-    fn keep_extreme(&mut self, pick: fn(f64, f64) -> f64) {
+    /// Only the extreme states of the fragments whose charge is an extreme one.
+    fn keep_extremes(&mut self, kept: &[Option<Extreme>]) {
         for g in 0..self.groups() {
+            let Some(pick) = kept[self.fragment(g)] else { continue };
             let best = self.extreme(g, pick);
             for a in self.group(g) {
                 self.allowed[a] = Some(self.charges[a]) == best;
@@ -85,42 +181,35 @@ impl Constraints {
     }
 
     /// Replace positive numbers by the feasible weights nearest to them in the Kullback–Leibler
-    /// sense: ω_a = x_a exp(ν q_a)/Σ_group, with ν fixed by the total charge.
+    /// sense: ω_a = x_a exp(ν q_a)/Σ_group, with ν fixed by the charge of the fragment.
     pub fn project(&self, weights: &mut [f64]) {
-        self.normalise(weights, 0.0);
+        let mut multipliers = vec![Multiplier::default(); self.fragments()];
+        self.normalise(weights, &multipliers);
         let start = weights.to_vec();
-        let (mut nu, mut low, mut high) = (0.0_f64, f64::NEG_INFINITY, f64::INFINITY);
-        let mut best = (f64::INFINITY, 0.0);
         for _ in 0..200 {
-            let (excess, slope) = self.excess(weights);
-            if excess.abs() < best.0 {
-                best = (excess.abs(), nu);
-            } else if best.0 < 1e-9 {
-                break;
+            let found = self.excess(weights);
+            let mut moved = false;
+            for (multiplier, [excess, slope]) in multipliers.iter_mut().zip(found) {
+                moved |= multiplier.advance(excess, slope);
             }
-            if excess.abs() <= 1e-15 {
-                break;
-            }
-            if excess > 0.0 {
-                high = nu;
-            } else {
-                low = nu;
-            }
-            nu = next_multiplier(nu, excess, slope, [low, high]);
-            if nu == low || nu == high {
+            if !moved {
                 break;
             }
             weights.copy_from_slice(&start);
-            self.normalise(weights, nu);
+            self.normalise(weights, &multipliers);
+        }
+        for multiplier in &mut multipliers {
+            multiplier.nu = multiplier.best.1;
         }
         weights.copy_from_slice(&start);
-        self.normalise(weights, best.1);
+        self.normalise(weights, &multipliers);
     }
 
     /// Multiply by exp(ν q), floor, and normalise each group.
-    fn normalise(&self, weights: &mut [f64], nu: f64) {
+    fn normalise(&self, weights: &mut [f64], multipliers: &[Multiplier]) {
         for g in 0..self.groups() {
             let group = self.group(g);
+            let nu = multipliers[self.fragment(g)].nu;
             let peak =
                 self.charges[group.clone()].iter().fold(f64::NEG_INFINITY, |m, q| m.max(nu * q));
             let mut total = 0.0;
@@ -135,19 +224,59 @@ impl Constraints {
         }
     }
 
-    /// Σ ω q − Q and its derivative with respect to ν.
-    fn excess(&self, weights: &[f64]) -> (f64, f64) {
-        let (mut excess, mut slope) = (-self.total_charge, 0.0);
+    /// Σ ω q − Q of every fragment and its derivative with respect to ν.
+    fn excess(&self, weights: &[f64]) -> Vec<[f64; 2]> {
+        let mut found: Vec<[f64; 2]> = self.totals.iter().map(|total| [-total, 0.0]).collect();
         for g in 0..self.groups() {
             let (mut mean, mut square) = (0.0, 0.0);
             for a in self.group(g) {
                 mean += weights[a] * self.charges[a];
                 square += weights[a] * self.charges[a] * self.charges[a];
             }
-            excess += mean;
-            slope += (square - mean * mean).max(0.0);
+            let [excess, slope] = &mut found[self.fragment(g)];
+            *excess += mean;
+            *slope += (square - mean * mean).max(0.0);
         }
-        (excess, slope)
+        found
+    }
+}
+
+/// The multiplier ν of one fragment on its way to the root of a monotone function.
+#[derive(Debug, Clone)]
+struct Multiplier {
+    nu: f64,
+    bracket: [f64; 2],
+    /// Smallest excess so far, and where.
+    best: (f64, f64),
+    done: bool,
+}
+
+impl Default for Multiplier {
+    fn default() -> Self {
+        let bracket = [f64::NEG_INFINITY, f64::INFINITY];
+        Self { nu: 0.0, bracket, best: (f64::INFINITY, 0.0), done: false }
+    }
+}
+
+impl Multiplier {
+    /// Next ν after an excess with a slope; false if there is nothing left to gain.
+    fn advance(&mut self, excess: f64, slope: f64) -> bool {
+        if self.done {
+            return false;
+        }
+        let better = excess.abs() < self.best.0;
+        let stuck = !better && self.best.0 < 1e-9;
+        if better {
+            self.best = (excess.abs(), self.nu);
+        }
+        if stuck || excess.abs() <= 1e-15 {
+            self.done = true;
+            return false;
+        }
+        self.bracket[usize::from(excess > 0.0)] = self.nu;
+        self.nu = next_multiplier(self.nu, excess, slope, self.bracket);
+        self.done = self.bracket.contains(&self.nu);
+        !self.done
     }
 }
 
@@ -172,7 +301,7 @@ mod tests {
         ) {
             let offsets = (0..=5).map(|g| 3 * g).collect();
             let charges = [1.0, 0.0, -1.0].repeat(5);
-            let set = Constraints::new(offsets, charges.clone(), q).unwrap();
+            let set = Constraints::new(offsets, charges.clone(), &Charge::Total(q)).unwrap();
             let mut w = x;
             set.project(&mut w);
             let charge: f64 = w.iter().zip(&charges).map(|(w, q)| w * q).sum();
@@ -184,9 +313,44 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn fragments_keep_their_charges(
+            x in prop::collection::vec(1e-12_f64..1.0, 18),
+            q in prop::collection::vec(-1.0_f64..1.0, 3),
+        ) {
+            let offsets = (0..=6).map(|g| 3 * g).collect();
+            let charges = [1.0, 0.0, -1.0].repeat(6);
+            let of_group = vec![2, 0, 1, 1, 0, 2];
+            let charge = Charge::Fragments { of_group: of_group.clone(), charges: q.clone() };
+            let set = Constraints::new(offsets, charges.clone(), &charge).unwrap();
+            let mut w = x;
+            set.project(&mut w);
+            for (fragment, total) in q.iter().enumerate() {
+                let own = (0..6).filter(|&g| of_group[g] as usize == fragment);
+                let found: f64 = own.flat_map(|g| set.group(g)).map(|a| w[a] * charges[a]).sum();
+                prop_assert!((found - total).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn impossible_fragments() {
+        let set = |of_group: &[u32], charges: &[f64]| {
+            let charge =
+                Charge::Fragments { of_group: of_group.to_vec(), charges: charges.to_vec() };
+            let states = vec![0.0, 1.0, 0.0, -1.0];
+            Constraints::new(vec![0, 2, 4], states, &charge).map_err(|e| e.to_string())
+        };
+        assert!(set(&[0, 1], &[1.0, -0.5]).is_ok());
+        assert!(set(&[0, 1], &[1.0, 0.5]).unwrap_err().contains("total_charge[1]"));
+        assert!(set(&[0, 2], &[1.0, 0.0]).unwrap_err().contains("fragments[1]"));
+        assert!(set(&[0], &[1.0]).unwrap_err().contains("each of 2 atoms"));
+    }
+
     #[test]
     fn extreme_and_impossible_charges() {
-        let set = |q| Constraints::new(vec![0, 2, 4], vec![0.0, 1.0, 0.0, -1.0], q);
+        let set = |q| Constraints::new(vec![0, 2, 4], vec![0.0, 1.0, 0.0, -1.0], &Charge::Total(q));
         let mut w = vec![0.5; 4];
         set(1.0).unwrap().project(&mut w);
         assert_eq!(w, [0.0, 1.0, 1.0, 0.0]);

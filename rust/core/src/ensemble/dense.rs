@@ -153,6 +153,9 @@ impl Reduced {
 }
 
 fn normals(constraints: &Constraints, point: &Point, free: &[usize]) -> Vec<DVector<f64>> {
+    let of_weight: Vec<usize> = (0..constraints.groups())
+        .flat_map(|g| constraints.group(g).map(move |_| constraints.fragment(g)))
+        .collect();
     let restricted = |full: &dyn Fn(usize) -> f64| {
         let v = DVector::from_iterator(free.len(), free.iter().map(|&a| full(a)));
         v.try_normalize(1e-300)
@@ -162,5 +165,7 @@ fn normals(constraints: &Constraints, point: &Point, free: &[usize]) -> Vec<DVec
         restricted(&|a| if group.contains(&a) { point.root[a] } else { 0.0 })
     });
     let centred = centred_charges(constraints, &point.root);
-    groups.chain(restricted(&|a| centred[a])).collect()
+    let fragments = (0..constraints.fragments())
+        .filter_map(|f| restricted(&|a| if of_weight[a] == f { centred[a] } else { 0.0 }));
+    groups.chain(fragments).collect()
 }

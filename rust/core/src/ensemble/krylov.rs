@@ -157,9 +157,9 @@ struct Preconditioner<'a> {
     starts: Vec<usize>,
     /// √ω (q − q̄).
     charge: Vec<f64>,
-    /// M⁺ charge, and charge · M⁺ charge.
+    /// M⁺ charge, and charge · M⁺ charge of every fragment.
     response: Vec<f64>,
-    stiffness: f64,
+    stiffness: Vec<f64>,
 }
 
 impl<'a> Preconditioner<'a> {
@@ -177,10 +177,11 @@ impl<'a> Preconditioner<'a> {
         }
         let charge = centred_charges(constraints, &point.root);
         let response = vec![0.0; charge.len()];
-        let mut this = Self { constraints, inverses, starts, charge, response, stiffness: 0.0 };
+        let mut this =
+            Self { constraints, inverses, starts, charge, response, stiffness: Vec::new() };
         let mut response = std::mem::take(&mut this.response);
         this.apply_blocks(&this.charge, &mut response);
-        this.stiffness = dot(&response, &this.charge);
+        this.stiffness = constraints.dots(&response, &this.charge);
         this.response = response;
         this
     }
@@ -196,12 +197,16 @@ impl<'a> Preconditioner<'a> {
         }
     }
 
-    /// z = M⁺ (r − ν·charge), ν such that z carries no charge.
+    /// z = M⁺ (r − ν·charge), ν of every fragment such that z carries no charge.
     fn apply(&self, r: &[f64], z: &mut [f64]) {
         self.apply_blocks(r, z);
-        if self.stiffness > 1e-250 {
-            let nu = dot(&self.charge, z) / self.stiffness;
-            z.iter_mut().zip(&self.response).for_each(|(z, u)| *z -= nu * u);
+        let carried = self.constraints.dots(&self.charge, z);
+        for g in 0..self.constraints.groups() {
+            let f = self.constraints.fragment(g);
+            if self.stiffness[f] > 1e-250 {
+                let nu = carried[f] / self.stiffness[f];
+                self.constraints.group(g).for_each(|a| z[a] -= nu * self.response[a]);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Minimise a function of ensemble weights under their constraints; knows no atoms' physics.
 //!
-//! Weights ω come in groups (the states of an atom): every group sums to 1, Σ ω q = Q, ω ≥ 0.
+//! Weights ω come in groups (the states of an atom): every group sums to 1, Σ ω q = Q over all
+//! groups or over each fragment, ω ≥ 0.
 //! The iterates move along exponential geodesics, ω ← ω·exp(d), followed by the exact
 //! Kullback–Leibler projection onto the constraints (a one-dimensional monotone equation), so the
 //! constraints hold to rounding at every step and no weight changes sign. Steps come from Newton's
@@ -14,7 +15,7 @@ mod krylov;
 mod newton;
 mod response;
 
-pub use constraints::Constraints;
+pub use constraints::{Charge, Constraints};
 pub use newton::minimise;
 pub use response::respond;
 
@@ -77,12 +78,12 @@ impl Options {
 }
 
 /// What [`minimise`] found; the weights are returned in place.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Outcome {
     /// Minimised value, eV.
     pub value: f64,
-    /// Multiplier of the total charge, dE/dQ, eV/e.
-    pub chemical_potential: f64,
+    /// Multiplier of the charge of every fragment, dE/dQ, eV/e.
+    pub chemical_potentials: Vec<f64>,
     /// Largest of −s and √ω·s over all weights, s = ∂E/∂ω − λ_i − μ q (see `newton`), eV.
     pub kkt_residual: f64,
     /// Hessian products used.

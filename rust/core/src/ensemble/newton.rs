@@ -22,7 +22,8 @@ pub(super) struct Point {
     /// √ω on free weights, 0 on fixed ones.
     pub(super) root: Vec<f64>,
     pub(super) value: f64,
-    mu: f64,
+    /// μ of every fragment.
+    mu: Vec<f64>,
     residual: f64,
 }
 
@@ -119,10 +120,13 @@ pub(super) fn tangent(constraints: &Constraints, root: &[f64], y: &mut [f64]) {
             group.for_each(|a| y[a] -= along * root[a]);
         }
     }
-    let norm: f64 = centred.iter().map(|c| c * c).sum();
-    if norm > 0.0 {
-        let along = centred.iter().zip(y.iter()).map(|(c, y)| c * y).sum::<f64>() / norm;
-        y.iter_mut().zip(&centred).for_each(|(y, c)| *y -= along * c);
+    let norm = constraints.dots(&centred, &centred);
+    let along = constraints.dots(&centred, y);
+    for g in 0..constraints.groups() {
+        let f = constraints.fragment(g);
+        if norm[f] > 0.0 {
+            constraints.group(g).for_each(|a| y[a] -= along[f] / norm[f] * centred[a]);
+        }
     }
 }
 
@@ -165,11 +169,12 @@ impl Point {
 
     /// Multipliers, slacks and residual from the gradient.
     fn update(&mut self, constraints: &Constraints) {
-        self.mu = chemical_potential(constraints, &self.weights, &self.gradient);
+        self.mu = chemical_potentials(constraints, &self.weights, &self.gradient);
         self.residual = 0.0;
         for g in 0..constraints.groups() {
             let group = constraints.group(g);
-            let shifted = |a: usize| self.gradient[a] - self.mu * constraints.charges[a];
+            let mu = self.mu[constraints.fragment(g)];
+            let shifted = |a: usize| self.gradient[a] - mu * constraints.charges[a];
             let lambda: f64 = group
                 .clone()
                 .filter(|&a| constraints.allowed(a))
@@ -252,7 +257,7 @@ impl Point {
         }
         Outcome {
             value: self.value,
-            chemical_potential: self.mu,
+            chemical_potentials: self.mu.clone(),
             kkt_residual: self.residual,
             hessian_products: products,
             iterations,
@@ -286,10 +291,10 @@ fn retract(weights: &[f64], root: &[f64], y: &[f64], scale: f64, out: &mut [f64]
     }
 }
 
-/// μ by weighted least squares of the stationarity conditions; where every group is at a vertex,
-/// the middle of the interval that keeps all empty states empty.
-fn chemical_potential(constraints: &Constraints, weights: &[f64], gradient: &[f64]) -> f64 {
-    let (mut covariance, mut variance) = (0.0, 0.0);
+/// μ of every fragment by weighted least squares of the stationarity conditions; where every group
+/// is at a vertex, the middle of the interval that keeps all empty states empty.
+fn chemical_potentials(constraints: &Constraints, weights: &[f64], gradient: &[f64]) -> Vec<f64> {
+    let mut sums = vec![[0.0; 2]; constraints.fragments()];
     for g in 0..constraints.groups() {
         let group = constraints.group(g).filter(|&a| constraints.allowed(a));
         let (mut mean_q, mut mean_g) = (0.0, 0.0);
@@ -297,40 +302,46 @@ fn chemical_potential(constraints: &Constraints, weights: &[f64], gradient: &[f6
             mean_q += weights[a] * constraints.charges[a];
             mean_g += weights[a] * gradient[a];
         }
+        let [covariance, variance] = &mut sums[constraints.fragment(g)];
         for a in group {
             let dq = constraints.charges[a] - mean_q;
-            covariance += weights[a] * dq * (gradient[a] - mean_g);
-            variance += weights[a] * dq * dq;
+            *covariance += weights[a] * dq * (gradient[a] - mean_g);
+            *variance += weights[a] * dq * dq;
         }
     }
-    if variance > 1e-20 {
-        covariance / variance
-    } else {
-        vertex_potential(constraints, weights, gradient)
+    if sums.iter().all(|[_, variance]| *variance > 1e-20) {
+        return sums.iter().map(|[covariance, variance]| covariance / variance).collect();
     }
+    let at_vertex = vertex_potentials(constraints, weights, gradient);
+    let smooth = |(&[covariance, variance], vertex): (&[f64; 2], f64)| {
+        if variance > 1e-20 { covariance / variance } else { vertex }
+    };
+    sums.iter().zip(at_vertex).map(smooth).collect()
 }
 
-fn vertex_potential(constraints: &Constraints, weights: &[f64], gradient: &[f64]) -> f64 {
-    let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
+fn vertex_potentials(constraints: &Constraints, weights: &[f64], gradient: &[f64]) -> Vec<f64> {
+    let mut intervals = vec![[f64::NEG_INFINITY, f64::INFINITY]; constraints.fragments()];
     for g in 0..constraints.groups() {
         let group = constraints.group(g);
         let Some(v) = group.clone().max_by(|&a, &b| weights[a].total_cmp(&weights[b])) else {
             continue;
         };
+        let [low, high] = &mut intervals[constraints.fragment(g)];
         for a in group {
             let dq = constraints.charges[a] - constraints.charges[v];
             let ratio = (gradient[a] - gradient[v]) / dq;
             if dq > 0.0 {
-                high = high.min(ratio);
+                *high = high.min(ratio);
             } else if dq < 0.0 {
-                low = low.max(ratio);
+                *low = low.max(ratio);
             }
         }
     }
-    match (low.is_finite(), high.is_finite()) {
+    let middle = |[low, high]: [f64; 2]| match (low.is_finite(), high.is_finite()) {
         (true, true) => 0.5 * (low + high),
         (true, false) => low,
         (false, true) => high,
         (false, false) => 0.0,
-    }
+    };
+    intervals.into_iter().map(middle).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::{Evaluation, Evaluator};
 use crate::energy::Energy;
-use crate::ensemble::{self, Constraints};
+use crate::ensemble::{self, Charge, Constraints};
 use crate::error::Result;
 use crate::model::ParameterSet;
 use crate::structure::{Mat3, Structure, Vec3};
@@ -61,15 +61,15 @@ impl Evaluator {
     pub fn jacobian(
         &mut self,
         structure: &Structure,
-        total_charge: f64,
+        charge: &Charge,
         warm: bool,
         set: &ParameterSet,
         terms: Option<&Differentiator>,
     ) -> Result<Jacobian> {
-        let found = self.seek_weights(structure, total_charge, warm)?;
+        let found = self.seek_weights(structure, charge, warm)?;
         let mut jacobian = Jacobian::new(structure.len());
         if !set.is_empty() {
-            self.push_parameters(structure, total_charge, set, &found, &mut jacobian)?;
+            self.push_parameters(structure, charge, set, &found, &mut jacobian)?;
         }
         if let Some(terms) = terms {
             let by = terms.jacobian(structure, &self.elements, &self.neighborhoods)?;
@@ -86,13 +86,13 @@ impl Evaluator {
     fn push_parameters(
         &mut self,
         structure: &Structure,
-        total_charge: f64,
+        charge: &Charge,
         set: &ParameterSet,
         found: &Evaluation,
         jacobian: &mut Jacobian,
     ) -> Result<()> {
         let (offsets, charges) = self.assign(structure)?;
-        let constraints = Constraints::new(offsets, charges, total_charge)?;
+        let constraints = Constraints::new(offsets, charges, charge)?;
         let Self { model, pairs, coulomb, elements, work, .. } = self;
         let geometry = super::geometry(model, pairs, coulomb.as_ref(), elements, &constraints);
         let mut energy = Energy::new(geometry, work);

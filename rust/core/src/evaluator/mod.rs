@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::coulomb::{Coulomb, Method, Options as CoulombOptions};
 use crate::eam::{self, OneState};
 use crate::energy::{Energy, Geometry, Workspace};
-use crate::ensemble::{self, Constraints, DENSE_LIMIT, Objective, Outcome, Solver};
+use crate::ensemble::{self, Charge, Constraints, DENSE_LIMIT, Objective, Outcome, Solver};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::neighbors::{NeighborList, Neighborhoods};
@@ -215,11 +215,11 @@ impl Evaluator {
     pub fn evaluate(
         &mut self,
         structure: &Structure,
-        total_charge: f64,
+        charge: &Charge,
         warm: bool,
     ) -> Result<Evaluation> {
         if let Some(one_state) = &mut self.one_state
-            && total_charge == 0.0
+            && *charge == Charge::Total(0.0)
             && !structure.is_empty()
         {
             self.elements = self.model.elements_of(structure.numbers())?;
@@ -227,18 +227,18 @@ impl Evaluator {
             evaluation.check_finite()?;
             return Ok(evaluation);
         }
-        self.seek_weights(structure, total_charge, warm)
+        self.seek_weights(structure, charge, warm)
     }
 
     /// [`Evaluator::evaluate`] for any potential; leaves pairs and weights behind for derivatives.
     fn seek_weights(
         &mut self,
         structure: &Structure,
-        total_charge: f64,
+        charge: &Charge,
         warm: bool,
     ) -> Result<Evaluation> {
         let (offsets, charges) = self.assign(structure)?;
-        let constraints = Constraints::new(offsets, charges, total_charge)?;
+        let constraints = Constraints::new(offsets, charges, charge)?;
         self.prepare(structure)?;
         let start = if warm { self.history.predict(structure) } else { None };
         let coulomb = self.coulomb.as_ref();

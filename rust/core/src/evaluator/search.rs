@@ -4,15 +4,31 @@ use crate::energy::{Energy, Geometry, Workspace};
 use crate::ensemble::{self, Constraints, DENSE_LIMIT, Objective, Outcome};
 use crate::error::{Error, Result};
 
-/// A cold start compares these weights on small systems and takes the lowest minimum.
-const STARTS: [Start; 3] = [Start::Uniform, Start::Neutral, Start::Ionic];
-/// Weight of the favoured states in a neutral or ionic start.
+/// Weight of the favoured states in any start but the uniform one.
 const FAVOURED: f64 = 0.98;
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+
+/// A cold start compares these weights on small systems and takes the lowest minimum.
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Start {
     Uniform,
     Neutral,
+    /// All ions of every atom alike.
     Ionic,
+    /// Anions of the elements with an electronegativity above this, cations of the others, eV.
+    Transfer(f64),
+}
+
+impl Start {
+    /// Does it favour a state of an atom?
+    fn favours(self, charge: f64, electronegativity: f64) -> bool {
+        match self {
+            Self::Uniform => true,
+            Self::Neutral => charge == 0.0,
+            Self::Ionic => charge != 0.0,
+            Self::Transfer(above) if electronegativity > above => charge < 0.0,
+            Self::Transfer(_) => charge > 0.0,
+        }
+    }
 }
 
 /// One minimisation problem and the ways into it.
@@ -38,7 +54,7 @@ impl Search<'_> {
     /// energy, the others only if it fails.
     pub(super) fn cold(&mut self, work: &mut Workspace) -> Result<(Vec<f64>, Outcome)> {
         let mut starts: Vec<(f64, Vec<f64>)> =
-            STARTS.iter().map(|&s| self.start(work, s)).collect();
+            self.starts().into_iter().map(|s| self.start(work, s)).collect();
         if self.constraints.charges.len() > DENSE_LIMIT {
             starts.sort_by(|a, b| a.0.total_cmp(&b.0));
             let mut last = None;
@@ -67,15 +83,44 @@ impl Search<'_> {
         best.map(|(weights, outcome)| (weights, Outcome { hessian_products: products, ..outcome }))
     }
 
+    /// Where elements have cations and anions, every way to let the more electronegative ones take
+    /// what the others give; else their ions are all there is.
+    fn starts(&self) -> Vec<Start> {
+        let mut present: Vec<u8> = self.geometry.elements.to_vec();
+        present.sort_unstable();
+        present.dedup();
+        let mut levels: Vec<f64> = present.iter().map(|&e| self.electronegativity(e)).collect();
+        levels.sort_unstable_by(f64::total_cmp);
+        levels.dedup();
+        let mut starts = vec![Start::Uniform, Start::Neutral];
+        if levels.len() > 1 && levels.iter().any(|x| x.is_finite()) {
+            starts.extend(levels[..levels.len() - 1].iter().map(|&x| Start::Transfer(x)));
+        } else {
+            starts.push(Start::Ionic);
+        }
+        starts
+    }
+
+    /// Mulliken's, (E₊ − E₋)/2 of the lowest ions, eV; −∞ without anions, +∞ without cations.
+    fn electronegativity(&self, element: u8) -> f64 {
+        let states = &self.geometry.model.elements()[usize::from(element)].states;
+        let lowest = |sign: f64| {
+            let ions = states.iter().filter(|s| s.charge == sign);
+            ions.map(|s| s.energy).reduce(f64::min)
+        };
+        match (lowest(1.0), lowest(-1.0)) {
+            (Some(cation), Some(anion)) => 0.5 * (cation - anion),
+            (None, Some(_)) => f64::INFINITY,
+            _ => f64::NEG_INFINITY,
+        }
+    }
+
     fn start(&self, work: &mut Workspace, start: Start) -> (f64, Vec<f64>) {
         let mut weights = self.constraints.charges.clone();
         for g in 0..self.constraints.groups() {
             let group = self.constraints.group(g);
-            let favoured = |q: f64| match start {
-                Start::Uniform => true,
-                Start::Neutral => q == 0.0,
-                Start::Ionic => q != 0.0,
-            };
+            let electronegativity = self.electronegativity(self.geometry.elements[g]);
+            let favoured = |q: f64| start.favours(q, electronegativity);
             let charges = &self.constraints.charges[group.clone()];
             let n = charges.iter().filter(|q| favoured(**q)).count();
             let (high, low) = if n == 0 || n == charges.len() {
