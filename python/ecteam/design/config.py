@@ -13,7 +13,7 @@ from ecteam._core import InvalidInputError
 from ecteam.design.crystals import CRYSTAL_PROPERTIES
 from ecteam.design.moves import MOVES, Palette
 from ecteam.fit.labels import Scales
-from ecteam.fit.training import Settings
+from ecteam.fit.settings import Settings
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -13,8 +13,9 @@ from ecteam.fit.labels import (
     split,
 )
 from ecteam.fit.model import Model, NotFiniteError
+from ecteam.fit.settings import Prior, Settings
 from ecteam.fit.sweep import Errors, errors_of
-from ecteam.fit.training import Prior, Settings, Trained, train
+from ecteam.fit.training import State, Step, Trained, train
 
 __all__ = [
     "Errors",
@@ -24,6 +25,8 @@ __all__ = [
     "Prior",
     "Scales",
     "Settings",
+    "State",
+    "Step",
     "Trained",
     "check_separate",
     "duplicates",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecteam.fit.training import Prior
+from ecteam.fit.settings import Prior
 from ecteam.library import read_library
 from ecteam.potential import Potential
 from ecteam.terms import Expression

@@ -19,8 +19,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ecteam.fit.form import Channel, Fields, Form
 from ecteam.fit.labels import Labels, Scales, folds_of, read_labels
+from ecteam.fit.settings import Settings
 from ecteam.fit.sweep import Errors, errors_of
-from ecteam.fit.training import Settings, train
+from ecteam.fit.training import Step, train
 from ecteam.potential import Potential, load
 
 DATA = files("ecteam") / "data"
@@ -175,10 +176,11 @@ def fit_shipped(
     cost = np.inf
     task = progress.add_task(f"{name}, start {seed}", total=iterations)
 
-    def report(model: Potential, done: int, value: float) -> None:
+    def report(step: Step[Potential]) -> None:
         nonlocal best, cost
-        best, cost = model, value
-        progress.update(task, completed=done, description=f"{name}, start {seed}: {value:.0f}")
+        best, cost = step.model, step.cost
+        words = f"{name}, start {seed}: {cost:.0f}"
+        progress.update(task, completed=step.state.iterations, description=words)
 
     try:
         settings = Settings(iterations=iterations, ridge=1e-8)

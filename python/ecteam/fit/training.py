@@ -18,10 +18,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from ecteam._core import InvalidInputError
 from ecteam.fit.factor import Factor, relevance, solve
 from ecteam.fit.labels import Labels, Scales, check_elements
 from ecteam.fit.model import BoolArray, FloatArray, Model, NotFiniteError
+from ecteam.fit.settings import Prior, Settings
 from ecteam.fit.sweep import Errors, Sweep, sweep
 
 logger = logging.getLogger(__name__)
@@ -36,73 +36,6 @@ RELEVANCE_ROUNDS = 3
 """Fits with automatic relevance determination: priors and nonlinear parameters take turns."""
 STALE = 1.05
 """Ratio of costs before and after the linear solve from which on the Jacobian is taken anew."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train.
-
-    Attributes
-    ----------
-    ridge : float
-        Penalty of linear parameters, relative to the information of each (parameters scaled to
-        unit columns). The default keeps rounding out and changes no determined direction.
-    relevance : bool
-        Automatic relevance determination in place of the ridge: each linear parameter its own
-        penalty, found from the data.
-    iterations : int
-        Most Levenberg–Marquardt steps.
-    tolerance : float
-        Stop when a step lowers the cost by less than this part of it.
-    """
-
-    ridge: float = 1e-10
-    relevance: bool = False
-    iterations: int = 50
-    tolerance: float = 1e-5
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if not (np.isfinite(self.ridge) and self.ridge >= 0.0):
-            raise InvalidInputError(f"ridge: must be a number from 0 up, got {self.ridge!r}")
-        if self.iterations < 0:
-            raise InvalidInputError(f"iterations: must be 0 or more, got {self.iterations}")
-        if not self.tolerance > 0.0:
-            raise InvalidInputError(f"tolerance: must be positive, got {self.tolerance!r}")
-
-
-@dataclass(frozen=True)
-class Prior:
-    """Gaussian prior of the parameters: where data are silent, a fit stays near the centre.
-
-    Attributes
-    ----------
-    centre : (P,) float64
-        In the units of the parameters.
-    width : (P,) float64
-        Standard deviations; infinity for none, then the ridge holds the linear ones.
-    """
-
-    centre: FloatArray
-    width: FloatArray
-
-    def check(self, size: int) -> None:
-        """Check shapes and ranges.
-
-        Raises
-        ------
-        InvalidInputError
-            Unless there are P finite centres and P positive widths.
-        """
-        for name, values in (("centre", self.centre), ("width", self.width)):
-            if np.shape(values) != (size,):
-                raise InvalidInputError(
-                    f"prior.{name}: must have shape ({size},), got {np.shape(values)}"
-                )
-        if not np.isfinite(self.centre).all():
-            raise InvalidInputError("prior.centre: must be finite")
-        if not (self.width > 0.0).all():
-            raise InvalidInputError("prior.width: must be positive")
 
 
 @dataclass(frozen=True)
@@ -145,6 +78,61 @@ class Trained(Generic[M]):
     seconds: float
 
 
+@dataclass(frozen=True)
+class State:
+    """Where a fit stands, all of it: :func:`train` continues from here with the same bits.
+
+    Attributes
+    ----------
+    parameters : (P,) float64
+        Where the Jacobian was taken; the best linear parameters are a solve away.
+    precision : (P,) float64
+        Penalty of each parameter.
+    damping : float
+        Of the next step.
+    iterations, round : int
+        Steps tried in this round, and the round of relevance determination.
+    converged : bool
+        Whether the cost has stopped falling.
+    """
+
+    parameters: FloatArray
+    precision: FloatArray
+    damping: float
+    iterations: int = 0
+    round: int = 0
+    converged: bool = False
+
+
+@dataclass(frozen=True)
+class Step(Generic[M]):
+    """What a fit reports after every step it tries.
+
+    Attributes
+    ----------
+    model : Model
+        The best so far.
+    cost : float
+        Weighted sum of squares of the best, with the penalty.
+    gain : float
+        Fall of the cost over the fall that the linear model promised, for the step just tried; NaN
+        if the model overflowed there.
+    accepted : bool
+        Whether the step was taken.
+    rejected : tuple of str
+        Structures whose weights did not converge at the best parameters.
+    state : State
+        To go on from.
+    """
+
+    model: M
+    cost: float
+    gain: float
+    accepted: bool
+    rejected: tuple[str, ...]
+    state: State
+
+
 @dataclass
 class _Point(Generic[M]):
     """A model, the data about it, and the best linear parameters for its nonlinear ones."""
@@ -178,8 +166,23 @@ class _Fit(Generic[M]):
         self.count = int(self.linear.sum())
         self.bounds = bounds[~self.linear]
         self.precision: FloatArray | None = None
+        self.damping = START_DAMPING
         self.iterations = 0
+        self.round = 0
         self.converged = False
+
+    def begin(self, model: M, state: State | None) -> _Point[M]:
+        """Give the first point: the start, or where another fit was left."""
+        if state is not None:
+            self.precision, self.damping = state.precision, state.damping
+            self.iterations, self.round = state.iterations, state.round
+            self.converged = state.converged
+            return self.point(model.with_parameters(state.parameters))
+        return self.settled(self.point(model))
+
+    def settled(self, point: _Point[M]) -> _Point[M]:
+        """Take the best linear parameters: a factor of zero hides what it multiplies."""
+        return point if self.count == len(self.order) else self.point(point.best)
 
     def point(self, model: M) -> _Point[M]:
         """Sweep the data and solve for the linear parameters."""
@@ -220,34 +223,49 @@ class _Fit(Generic[M]):
         step[self.linear] = solve(triangle[:count, :count], rest).step
         return step
 
-    def run(self, point: _Point[M], report: Callable[[M, int, float], None]) -> _Point[M]:
+    def run(self, point: _Point[M], report: Callable[[Step[M]], None]) -> _Point[M]:
         """Lower the cost until it stops falling."""
-        damping = START_DAMPING
         if self.count == len(self.order):
             self.converged = True
-            return point
-        # A factor that starts as zero hides what it multiplies until it is solved for.
-        point = self.point(point.best)
-        while self.iterations < self.settings.iterations and damping < MOST_DAMPING:
+        while not self.converged and self.iterations < self.settings.iterations:
             self.iterations += 1
-            trial = self.attempt(point, damping)
-            if trial is None or not trial.cost < point.cost:
-                report(point.best, self.iterations, point.cost)
-                damping *= 8.0
-                continue
-            gain = 1.0 - trial.cost / point.cost
-            point, damping = trial, max(damping / 5.0, 1e-12)
-            report(point.best, self.iterations, point.cost)
-            if gain < self.settings.tolerance:
-                self.converged = True
-                return point
-        self.converged = damping >= MOST_DAMPING
+            point = self.step(point, report)
         return point
 
-    def attempt(self, point: _Point[M], damping: float) -> _Point[M] | None:
-        """Try a step; None if the model overflows there."""
-        parameters = point.model.parameters + self.move(point, damping)
-        parameters = np.clip(parameters, *point.model.parameter_bounds.T)
+    def step(self, point: _Point[M], report: Callable[[Step[M]], None]) -> _Point[M]:
+        """Try one step; give the better of the two points."""
+        trial, promised = self.attempt(point)
+        fall = np.nan if trial is None else point.cost - trial.cost
+        if trial is None or not trial.cost < point.cost:
+            self.damping *= 8.0
+            self.converged = self.damping >= MOST_DAMPING
+        else:
+            self.damping = max(self.damping / 5.0, 1e-12)
+            self.converged = fall < self.settings.tolerance * point.cost
+            point = trial
+        gain = fall / promised if promised > 0.0 else np.nan
+        rejected = tuple(point.sweep.errors.rejected)
+        better = trial is point
+        report(Step(point.best, point.cost, gain, better, rejected, self.state(point)))
+        return point
+
+    def state(self, point: _Point[M]) -> State:
+        """Give what :meth:`begin` needs to be here again."""
+        assert self.precision is not None
+        return State(
+            point.model.parameters,
+            self.precision,
+            self.damping,
+            self.iterations,
+            self.round,
+            self.converged,
+        )
+
+    def attempt(self, point: _Point[M]) -> tuple[_Point[M] | None, float]:
+        """Try a step; None if the model overflows there. Also the promised fall of the cost."""
+        move = self.move(point, self.damping)
+        promised = point.cost - point.factor.chi_squared(move[self.order])
+        parameters = np.clip(point.model.parameters + move, *point.model.parameter_bounds.T)
         try:
             trial = self.point(point.model.with_parameters(parameters))
             before = trial.factor.chi_squared()
@@ -255,8 +273,14 @@ class _Fit(Generic[M]):
                 trial = self.point(trial.best)
         except NotFiniteError as error:
             logger.info("step rejected: %s", error)
-            return None
-        return trial
+            return None, promised
+        return trial, promised
+
+    def relevant(self, point: _Point[M]) -> _Point[M]:
+        """Begin a round with the penalties that the data ask for."""
+        self.determine_relevance(point)
+        self.iterations, self.damping, self.converged = 0, START_DAMPING, False
+        return self.settled(self.point(point.best))
 
     def determine_relevance(self, point: _Point[M]) -> None:
         """Find the penalty of each linear parameter where the fit stands."""
@@ -273,7 +297,8 @@ def train(
     settings: Settings | None = None,
     *,
     prior: Prior | None = None,
-    report: Callable[[M, int, float], None] | None = None,
+    report: Callable[[Step[M]], None] | None = None,
+    resume: State | None = None,
 ) -> Trained[M]:
     """Fit the parameters of a model to labelled structures.
 
@@ -294,8 +319,10 @@ def train(
     prior : Prior, optional
         Of the parameters; default: none, only the ridge.
     report : callable, optional
-        Called after every step with the best model so far, the number of steps and the cost; an
-        exception it raises ends the training.
+        Called after every step that is tried; an exception it raises ends the training.
+    resume : State, optional
+        State of an earlier call with the same arguments: the fit ends with the same bits as one
+        that was never interrupted. Only the largest number of iterations may differ.
 
     Raises
     ------
@@ -308,11 +335,11 @@ def train(
     settings = settings or Settings()
     check_elements(labels, set(model.elements))
     fit = _Fit(model, labels, scales or Scales(), settings, prior)
-    point = fit.run(fit.point(model), report or (lambda *_: None))
-    for _ in range(RELEVANCE_ROUNDS if settings.relevance else 0):
-        fit.determine_relevance(point)
-        fit.iterations = 0
-        point = fit.run(fit.point(point.best), report or (lambda *_: None))
+    told = report or (lambda _: None)
+    point = fit.run(fit.begin(model, resume), told)
+    while settings.relevance and fit.round < RELEVANCE_ROUNDS:
+        fit.round += 1
+        point = fit.run(fit.relevant(point), told)
     return _finished(fit, point, time.perf_counter() - begin)
 
 
