@@ -9,7 +9,7 @@ from ecteam import InvalidInputError, Potential, load
 from ecteam.cli import app
 from ecteam.design import config_of, design, read_config, write_report
 from ecteam.design.candidate import potential_of
-from ecteam.design.expressions import (
+from ecteam.expressions import (
     parse,
 )
 from ecteam.design.moves import MOVES

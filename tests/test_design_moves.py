@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ecteam import InvalidInputError
-from ecteam.design.expressions import (
+from ecteam.expressions import (
     factors,
     key_of,
     leaf_labels,

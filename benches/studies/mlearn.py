@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from ecteam.design.expressions import parse
+from ecteam.expressions import parse
 from ecteam.fit import Errors, Labels, Scales, Settings, errors_of, read_labels, train
 from ecteam.neighbors import neighbor_list
 from rich.console import Console

@@ -19,7 +19,7 @@ from pathlib import Path
 import ecteam
 import numpy as np
 from ase.io import read
-from ecteam.design.expressions import parse
+from ecteam.expressions import parse
 from ecteam.fisher import Fisher
 from ecteam.fit import Errors, Labels, Scales, Settings, errors_of, read_labels, train
 from ecteam.fit.sweep import sweep

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ecteam
-from ecteam.design.expressions import parse
+from ecteam.expressions import parse
 from ecteam.fit import Errors, Labels, Scales, Settings, errors_of, read_labels, train
 
 FORMULA = (

@@ -13,7 +13,7 @@ import argparse
 import ecteam
 import numpy as np
 import scipy.linalg
-from ecteam.design.expressions import parse
+from ecteam.expressions import parse
 from ecteam.fit import Labels, Model, Scales, errors_of, train
 from ecteam.fit.shipped import shipped_labels
 from rich.console import Console

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -49,10 +49,13 @@ class Selection:
         With the present values.
     chosen : tuple of int
         Indices of the parameters among the coefficients of the potential, increasing.
+    limits : tuple of (float, float), optional
+        Smallest and largest value of each parameter, within what the potential allows.
     """
 
     potential: Potential
     chosen: tuple[int, ...]
+    limits: tuple[tuple[float, float], ...] | None = None
 
     @property
     def _coefficients(self) -> list[Coefficient]:
@@ -72,8 +75,12 @@ class Selection:
     @property
     def parameter_bounds(self) -> FloatArray:
         """Their smallest and largest values, (P, 2)."""
-        bounds = [(c.lowest, c.highest) for c in self._coefficients]
-        return np.array(bounds, dtype=float).reshape(-1, 2)
+        own = [(c.lowest, c.highest) for c in self._coefficients]
+        bounds = np.array(own, dtype=float).reshape(-1, 2)
+        if self.limits is None:
+            return bounds
+        low, high = np.array(self.limits, dtype=float).reshape(-1, 2).T
+        return np.column_stack([np.maximum(bounds[:, 0], low), np.minimum(bounds[:, 1], high)])
 
     @property
     def linear_parameters(self) -> npt.NDArray[np.bool_]:
@@ -102,7 +109,12 @@ class Selection:
             )
         every = np.array([c.value for c in self.potential.coefficients], dtype=np.float64)
         every[list(self.chosen)] = values
-        return Selection(self.potential.with_coefficients(every), self.chosen)
+        return replace(self, potential=self.potential.with_coefficients(every))
+
+    def within(self, low: npt.ArrayLike, high: npt.ArrayLike) -> Selection:
+        """Return the same selection with narrower bounds, (P,) each; they say nothing of values."""
+        limits = zip(np.asarray(low, dtype=float), np.asarray(high, dtype=float), strict=True)
+        return replace(self, limits=tuple((float(a), float(b)) for a, b in limits))
 
     def predictions(self, structures: Sequence[Atoms]) -> FloatArray:
         """Rows of all structures, see :mod:`ecteam.rows`."""
@@ -122,16 +134,27 @@ def default_selection(potential: Potential) -> Selection:
 def select(potential: Potential, patterns: Sequence[str]) -> Selection:
     """Select by name; see `Potential.select`."""
     names = [(k, c.name) for k, c in enumerate(potential.coefficients) if not c.held]
+    found = matching([name for _, name in names], patterns, "parameters")
+    return Selection(potential, tuple(names[k][0] for k in found))
+
+
+def matching(names: Sequence[str], patterns: Sequence[str], where: str) -> list[int]:
+    """Give the indices of the names that patterns choose, increasing; see `Potential.select`.
+
+    Raises
+    ------
+    InvalidInputError
+        If a pattern matches nothing; the message begins with `where`.
+    """
     chosen: set[int] = set()
     for pattern in patterns:
-        found = {k for k, name in names if _matches(name, pattern.removeprefix("!"))}
+        found = {k for k, name in enumerate(names) if _matches(name, pattern.removeprefix("!"))}
         if not found:
             raise InvalidInputError(
-                f"parameters: nothing matches {pattern!r}; the names are "
-                + _shortened([name for _, name in names])
+                f"{where}: nothing matches {pattern!r}; the names are {_shortened(names)}"
             )
         chosen = chosen - found if pattern.startswith("!") else chosen | found
-    return Selection(potential, tuple(sorted(chosen)))
+    return sorted(chosen)
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -16,7 +16,7 @@ from ecteam import _core
 from ecteam._core import InvalidInputError
 from ecteam.design.config import Config, config_of
 from ecteam.design.crystals import crystal_deviations
-from ecteam.design.expressions import key_of, leaf_labels, leaves, parse
+from ecteam.expressions import key_of, leaf_labels, leaves, parse
 from ecteam.fisher import Fisher
 from ecteam.fit.factor import Factor, solve
 from ecteam.fit.labels import (

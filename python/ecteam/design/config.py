@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from ecteam._core import InvalidInputError
+from ecteam.configuration import read_fields
 from ecteam.design.crystals import CRYSTAL_PROPERTIES
 from ecteam.design.moves import MOVES, Palette
 from ecteam.fit.labels import Scales
 from ecteam.fit.settings import Settings
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)
@@ -126,16 +121,8 @@ def read_config(path: str | Path) -> Config:
         If the file cannot be read, or a field is missing, unknown, of the wrong type or out of
         range; the message names it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InvalidInputError(f"{path}: no such file")
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except ValueError as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error}") from None
-    config = config_of(content)
-    return _with_absolute_paths(config, path.resolve().parent)
+    config = config_of(read_fields(path))
+    return _with_absolute_paths(config, Path(path).resolve().parent)
 
 
 def _with_absolute_paths(config: Config, folder: Path) -> Config:

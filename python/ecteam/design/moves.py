@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ecteam import terms
-from ecteam.design.expressions import (
+from ecteam.expressions import (
     factors,
     leaf_labels,
     leaves,

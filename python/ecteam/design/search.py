@@ -25,10 +25,10 @@ from ecteam.design.candidate import (
     potential_of,
 )
 from ecteam.design.config import Config
-from ecteam.design.expressions import key_of, leaf_labels, leaves, parse
 from ecteam.design.moves import Parent, draw
 from ecteam.design.pareto import PARENTS, SELECTION, front, knee
 from ecteam.design.table import Table
+from ecteam.expressions import key_of, leaf_labels, leaves, parse
 from ecteam.potential import Potential
 from ecteam.reference.runs import collect_runs, run_tasks, write_atomic
 from ecteam.terms import Expression

@@ -94,10 +94,11 @@ class Form:
     def prior(self, potential: Potential) -> Prior:
         """Gaussian prior of the parameters of :meth:`start`, around its values."""
         origin = Potential.from_dict(self._fields()).parameters
-        widths = [self._width(c.name) for c in potential.coefficients if not (c.held or c.fixed)]
+        widths = [self.width(c.name) for c in potential.coefficients if not (c.held or c.fixed)]
         return Prior(origin, np.array(widths))
 
-    def _width(self, name: str) -> float:
+    def width(self, name: str) -> float:
+        """Give the width of the prior of a parameter by its name, in its units."""
         kind, _, rest = name.partition("[")
         if kind == "embedding":
             return EMBEDDING_WIDTH / 2.0 ** (int(rest.rstrip("]").split()[-1]) - 1)

@@ -34,11 +34,14 @@ class Labels:
         Rows of each structure as in :mod:`ecteam.rows`; NaN where there is no label.
     groups : sequence of str
         Group of each structure, ``""`` for none.
+    above : (n,) float64, optional
+        Excess of each structure among more of them than these.
     """
 
     structures: Sequence[Atoms]
     targets: Sequence[FloatArray]
     groups: Sequence[str]
+    above: FloatArray | None = None
 
     def __len__(self) -> int:
         """Count the structures."""
@@ -50,6 +53,7 @@ class Labels:
             [self.structures[k] for k in chosen],
             [self.targets[k] for k in chosen],
             [self.groups[k] for k in chosen],
+            None if self.above is None else self.above[list(chosen)],
         )
 
     @property
@@ -61,8 +65,11 @@ class Labels:
     def excess(self) -> FloatArray:
         """Energy of each structure above the lowest of its composition, charge and periodicity.
 
-        In eV/atom, (n,); 0 without an energy.
+        In eV/atom, (n,); 0 without an energy. The lowest of these structures, unless `above` says
+        how they stand among more.
         """
+        if self.above is not None:
+            return self.above
         energies = np.array([target[0] for target in self.targets])
         kinds = np.array([_kind(atoms) for atoms in self.structures])
         per_atom = energies / np.array([len(atoms) for atoms in self.structures])

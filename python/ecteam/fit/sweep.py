@@ -219,6 +219,29 @@ def _tolerant(
     return np.full(rows, np.nan), np.full((rows, columns), np.nan)
 
 
+def predicted(model: Model, labels: Labels, errors: Errors | None = None) -> list[FloatArray]:
+    """Rows of each structure; NaN throughout where the weights did not converge.
+
+    Raises
+    ------
+    NotFiniteError
+        If a prediction is not finite.
+    """
+
+    def rows_of(structures: Sequence[Atoms]) -> tuple[FloatArray, FloatArray]:
+        values = model.predictions(structures)
+        return values, np.zeros((len(values), 0))
+
+    found: list[FloatArray] = []
+    for chunk in chunks(labels.structures, 1):
+        part = labels[chunk]
+        values, _ = _tolerant(rows_of, part, 0, errors or Errors())
+        _check_finite(part, values)
+        ends = np.cumsum([row_count(atoms) for atoms in part.structures])
+        found += np.split(values, ends[:-1])
+    return found
+
+
 def errors_of(model: Model, labels: Labels) -> Errors:
     """Errors of a model on labelled structures.
 
@@ -228,21 +251,28 @@ def errors_of(model: Model, labels: Labels) -> Errors:
         If a prediction is not finite.
     """
     errors = Errors()
-
-    def rows_of(structures: Sequence[Atoms]) -> tuple[FloatArray, FloatArray]:
-        values = model.predictions(structures)
-        return values, np.zeros((len(values), 0))
-
-    for chunk in chunks(labels.structures, 1):
-        part = labels[chunk]
-        values, _ = _tolerant(rows_of, part, 0, errors)
-        _check_finite(part, values)
-        start = 0
-        for atoms, target, group in zip(part.structures, part.targets, part.groups, strict=True):
-            stop = start + row_count(atoms)
-            errors.add(group, atoms, target - values[start:stop])
-            start = stop
+    rows = predicted(model, labels, errors)
+    for atoms, target, group, own in zip(
+        labels.structures, labels.targets, labels.groups, rows, strict=True
+    ):
+        errors.add(group, atoms, target - own)
     return errors
+
+
+def loss_of(rows: Sequence[FloatArray], labels: Labels, scales: Scales) -> float:
+    """Mean square of (prediction − label)/scale over all labels; NaN without labels.
+
+    Structures without a prediction count as in a fit.
+    """
+    parts = [np.zeros(0)]
+    for atoms, target, group, excess, own in zip(
+        labels.structures, labels.targets, labels.groups, labels.excess, rows, strict=True
+    ):
+        weights = scales.row_weights(atoms, group, excess)
+        residual = np.where(np.isnan(own).all(), FAILED, (target - own) * weights)
+        parts.append(residual[np.isfinite(target) & (weights > 0.0)])
+    every = np.concatenate(parts)
+    return float(every @ every / every.size) if every.size else float("nan")
 
 
 def _check_finite(part: Labels, values: FloatArray, jacobian: FloatArray | None = None) -> None:

@@ -1,0 +1,312 @@
+"""From a configuration to what a fit needs: labels on three sides, a model, its prior."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from itertools import combinations_with_replacement
+
+import numpy as np
+
+from ecteam._core import InvalidInputError
+from ecteam.expressions import parse
+from ecteam.fit.config import (
+    AtomReferences,
+    FitConfig,
+    FormStart,
+    Shape,
+    Side,
+    Source,
+    Start,
+)
+from ecteam.fit.form import Channel, Form
+from ecteam.fit.labels import Labels, check_elements, read_labels
+from ecteam.fit.model import FloatArray
+from ecteam.fit.settings import Prior
+from ecteam.fit.sides import divided, side_of
+from ecteam.parameters import Selection, matching
+from ecteam.potential import Potential, load
+
+REFERENCE = files("ecteam") / "data" / "reference"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is fitted to what.
+
+    Attributes
+    ----------
+    model : Selection
+        Start: a potential, its parameters and their bounds.
+    prior : Prior
+        Of the parameters.
+    sides : dict of str to Labels
+        ``train``, ``validation`` and ``test``; energies are relative to isolated atoms.
+    dropped : list of str
+        Origins of structures left out because a copy is on another side.
+    config : FitConfig
+        Where all this comes from.
+    """
+
+    model: Selection
+    prior: Prior
+    sides: dict[Side, Labels]
+    dropped: list[str]
+    config: FitConfig
+
+    def digest(self) -> str:
+        """SHA-256 of labels, sides, start and prior: another one is another fit."""
+        found = hashlib.sha256(self.model.potential.sha256.encode())
+        found.update(repr(self.model.chosen).encode())
+        for values in (self.model.parameter_bounds, self.prior.centre, self.prior.width):
+            found.update(values.tobytes())
+        for side, labels in self.sides.items():
+            found.update(side.encode())
+            for atoms, target, group in zip(
+                labels.structures, labels.targets, labels.groups, strict=True
+            ):
+                found.update(f"{group} {atoms.info.get('charge', 0)}".encode())
+                found.update(atoms.positions.tobytes() + atoms.numbers.tobytes())
+                found.update(atoms.cell.array.tobytes() + target.tobytes())
+        return found.hexdigest()
+
+
+def problem_of(config: FitConfig) -> Problem:
+    """Read the data, make the start, and check that they fit together.
+
+    Raises
+    ------
+    InvalidInputError
+        If a file cannot be read, a pattern matches nothing, a side that is needed is empty, an
+        element is unknown, or an isolated atom is missing; the message names the field.
+    PotentialFormatError
+        If the start is not a potential.
+    """
+    labels, sides = labels_of_sources(config)
+    parts, dropped = divided(labels, sides)
+    if not len(parts["train"]):
+        raise InvalidInputError("data: no structure is left to train on")
+    potential = start_of(config)
+    check_elements(labels, set(potential.elements))
+    model = _bounded(_renamed(potential, config).select(*config.free), config)
+    return Problem(model, prior_of(config, model), parts, dropped, config)
+
+
+def labels_of_sources(config: FitConfig) -> tuple[Labels, list[Side]]:
+    """Labels of all sources, relative to isolated atoms, and the side of each."""
+    read = [_labels_of(source, f"data[{k}]") for k, source in enumerate(config.data)]
+    every = _relative(_joined(read), config.atoms)
+    every = replace(every, above=every.excess)
+    limits = np.repeat([s.highest_energy for s in config.data], [len(part) for part in read])
+    fixed = [s.side for s, part in zip(config.data, read, strict=True) for _ in range(len(part))]
+    kept = np.flatnonzero(every.excess <= limits).tolist()
+    split = config.split
+    sides: list[Side] = []
+    for k in kept:
+        own = fixed[k]
+        if own == "hash":
+            own = side_of(every.structures[k], split.validation, split.test, split.seed)
+        sides.append(own)
+    return every[kept], sides
+
+
+def data_file(name: str) -> str:
+    """Path of a data file: shipped data by name, else the path itself."""
+    shipped = REFERENCE / f"{name}.extxyz.gz"
+    return str(shipped) if shipped.is_file() else name
+
+
+def _labels_of(source: Source, where: str) -> Labels:
+    try:
+        labels = read_labels(data_file(source.file))
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{where}.file: {error}") from None
+    if source.groups:
+        known = sorted(set(labels.groups))
+        for pattern in source.groups:
+            if not any(fnmatchcase(group, pattern) for group in known):
+                raise InvalidInputError(
+                    f"{where}.groups: must match a group of {source.file}, "
+                    f"{', '.join(known)}, got {pattern!r}"
+                )
+        matches = [any(fnmatchcase(g, p) for p in source.groups) for g in labels.groups]
+        labels = labels[np.flatnonzero(matches).tolist()]
+    if source.group is None:
+        return labels
+    return replace(labels, groups=[source.group] * len(labels))
+
+
+def _joined(parts: Sequence[Labels]) -> Labels:
+    return Labels(
+        [atoms for part in parts for atoms in part.structures],
+        [target for part in parts for target in part.targets],
+        [group for part in parts for group in part.groups],
+    )
+
+
+def _relative(labels: Labels, atoms: AtomReferences) -> Labels:
+    """Energies relative to neutral isolated atoms."""
+    if not atoms.from_data and not atoms.energies:
+        return labels
+    energies = (_lone_atoms(labels) if atoms.from_data else {}) | atoms.energies
+    missing = sorted(labels.elements - set(energies))
+    if missing:
+        raise InvalidInputError(f"atoms: there is no energy of an isolated atom of {missing[0]}")
+    targets = []
+    for frame, target in zip(labels.structures, labels.targets, strict=True):
+        shifted = target.copy()
+        shifted[0] -= sum(energies[symbol] for symbol in frame.get_chemical_symbols())
+        targets.append(shifted)
+    return replace(labels, targets=targets)
+
+
+def _lone_atoms(labels: Labels) -> dict[str, float]:
+    """Lowest energy of the neutral lone atoms of each element."""
+    found: dict[str, float] = {}
+    for frame, target in zip(labels.structures, labels.targets, strict=True):
+        neutral = float(frame.info.get("charge", 0.0)) == 0.0
+        if len(frame) == 1 and neutral and not frame.pbc.any() and np.isfinite(target[0]):
+            symbol = frame.get_chemical_symbols()[0]
+            found[symbol] = min(found.get(symbol, np.inf), float(target[0]))
+    return found
+
+
+def start_of(config: FitConfig) -> Potential:
+    """Make the starting potential: given, constructed or a form, and the learned terms."""
+    potential = _bare_start(config.start)
+    return _with_terms(potential, config.terms) if config.terms else potential
+
+
+def _bare_start(start: Start) -> Potential:
+    if start.potential is not None:
+        return load(start.potential)
+    if start.library is not None:
+        own = start.library
+        return Potential.from_library(
+            own.elements,
+            states=own.states,
+            embedding="dimers" if own.embedding == "dimers" else None,
+            electronic_temperature=own.electronic_temperature,
+            radius=own.radius,
+            switch_width=own.switch_width,
+        )
+    assert start.form is not None
+    return form_of(start.form).start(start.form.seed)
+
+
+def form_of(start: FormStart) -> Form:
+    """Form of a configuration.
+
+    Raises
+    ------
+    InvalidInputError
+        If a pair of elements is unknown.
+    """
+    pairs = list(combinations_with_replacement(sorted(start.states), 2))
+    named = {f"{a}-{b}": (a, b) for a, b in pairs}
+    for name in start.decays:
+        if name != "*" and name not in named:
+            raise InvalidInputError(
+                f"start.form.decays.{name}: must be '*' or one of {', '.join(named)}"
+            )
+    default = start.decays.get("*", ())
+    return Form(
+        name="fit",
+        description="",
+        citation="",
+        states=start.states,
+        decays={pair: start.decays.get(name, default) for name, pair in named.items()},
+        channels=[Channel(c.pair, c.first, c.second) for c in start.channels],
+        electronic_temperature=start.electronic_temperature,
+        radius=start.radius,
+        switch_width=start.switch_width,
+        coefficients=start.coefficients,
+    )
+
+
+def _with_terms(potential: Potential, formula: str) -> Potential:
+    """Add learned terms; those that are there already keep their values."""
+    fields = potential.to_dict()
+    added = parse(formula).potential(sorted(potential.elements)).to_dict()["terms"]
+    old = fields.get("terms")
+    fields["terms"] = added if old is None else {"kind": "sum", "terms": [old, added]}
+    return Potential.from_dict(fields)
+
+
+def _renamed(potential: Potential, config: FitConfig) -> Potential:
+    fields = potential.to_dict()
+    fields["name"] = config.name
+    for name in ("description", "citation"):
+        fields[name] = getattr(config, name) or fields[name]
+    fields.pop("fit", None)
+    return Potential.from_dict(fields)
+
+
+def _bounded(model: Selection, config: FitConfig) -> Selection:
+    """Narrow the bounds; a start outside is moved onto them."""
+    names = model.parameter_names
+    low, high = np.full((2, len(names)), np.inf) * [[-1.0], [1.0]]
+    for k, bound in enumerate(config.bounds):
+        chosen = matching(names, bound.parameters, f"bounds[{k}].parameters")
+        low[chosen], high[chosen] = bound.lowest, bound.highest
+    for k, shape in enumerate(config.shapes):
+        for j, (lowest, highest) in _signs(names, shape, f"shapes[{k}]").items():
+            low[j], high[j] = max(low[j], lowest), min(high[j], highest)
+    narrowed = model.within(low, high)
+    bounds = narrowed.parameter_bounds
+    empty = np.flatnonzero(bounds[:, 0] > bounds[:, 1])
+    if empty.size:
+        raise InvalidInputError(
+            f"bounds: nothing is left for {names[empty[0]]}, from {bounds[empty[0], 0]:g} to "
+            f"{bounds[empty[0], 1]:g}"
+        )
+    return narrowed.with_parameters(np.clip(narrowed.parameters, *bounds.T))
+
+
+def _signs(names: Sequence[str], shape: Shape, where: str) -> dict[int, tuple[float, float]]:
+    """Bounds of the embedding coefficients that make a shape certain, by parameter."""
+    embeddings = [n for n in names if n.startswith("embedding[")]
+    owners = [n.removeprefix("embedding[").rpartition(" ")[0] for n in embeddings]
+    found: dict[int, tuple[float, float]] = {}
+    for j in matching(owners, shape.states, f"{where}.states"):
+        number = int(embeddings[j].rstrip("]").split()[-1])
+        negative = {"convex": number == 1, "concave": number > 1}.get(
+            shape.shape, shape.shape == "falling"
+        )
+        found[names.index(embeddings[j])] = (-np.inf, 0.0) if negative else (0.0, np.inf)
+    return found
+
+
+def prior_of(config: FitConfig, model: Selection) -> Prior:
+    """Prior of the parameters: around the start, or around another potential's values.
+
+    Raises
+    ------
+    InvalidInputError
+        If a pattern matches nothing, or a relative width is asked for around zero.
+    """
+    names, centre = model.parameter_names, model.parameters
+    if config.prior.centre is not None:
+        values = {c.name: c.value for c in load(config.prior.centre).coefficients}
+        centre = np.array([values.get(n, v) for n, v in zip(names, centre, strict=True)])
+    width = _own_widths(config, names)
+    for k, item in enumerate(config.prior.widths):
+        where = f"prior.widths[{k}]"
+        for j in matching(names, item.parameters, f"{where}.parameters"):
+            width[j] = item.width or (item.relative or 0.0) * abs(centre[j])
+            if not width[j] > 0.0:
+                raise InvalidInputError(
+                    f"{where}.relative: must be a width for {names[j]}, whose centre is 0"
+                )
+    return Prior(centre, width)
+
+
+def _own_widths(config: FitConfig, names: Sequence[str]) -> FloatArray:
+    """Widths that a form brings along; none otherwise."""
+    if config.start.form is None:
+        return np.full(len(names), np.inf)
+    form = form_of(config.start.form)
+    return np.array([form.width(name) for name in names])
