@@ -9,12 +9,12 @@ from ecteam import InvalidInputError, Potential, load
 from ecteam.cli import app
 from ecteam.design import config_of, design, read_config, write_report
 from ecteam.design.candidate import potential_of
-from ecteam.expressions import (
-    parse,
-)
 from ecteam.design.moves import MOVES
 from ecteam.design.pareto import SELECTION, front, knee
 from ecteam.design.search import inherited
+from ecteam.expressions import (
+    parse,
+)
 from ecteam.fisher import fisher
 from ecteam.fit import errors_of, labels_of, read_labels, train
 from ecteam.terms import Pair, ThreeBody

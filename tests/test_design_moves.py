@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ecteam import InvalidInputError
+from ecteam.design.moves import MOVES, Palette, Parent, draw
 from ecteam.expressions import (
     factors,
     key_of,
@@ -13,7 +14,6 @@ from ecteam.expressions import (
     summands,
     with_leaf,
 )
-from ecteam.design.moves import MOVES, Palette, Parent, draw
 from ecteam.terms import Constant, NeighbourExponential, Pair, ThreeBody
 from test_design import CURVED, LINEAR
 

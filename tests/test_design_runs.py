@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 from ecteam import InvalidInputError, load
+from ecteam.cli_common import STOPPED
 from ecteam.design import config_of, design
-from ecteam.design.command import STOPPED
 from ecteam.design.crystals import crystal_deviations
 from test_design import LINEAR, files, plain
 

@@ -23,6 +23,7 @@ from ecteam.demo.report import demo_report
 from ecteam.design.command import app as design_app
 from ecteam.dynamics import molecular_dynamics, relax
 from ecteam.evaluate import Result
+from ecteam.fit.command import fit
 from ecteam.frames import frame_of, write_frames
 from ecteam.library import read_library
 from ecteam.potential import load
@@ -33,6 +34,7 @@ from ecteam.states_report import library_card, library_data
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.command()(properties)
+app.command()(fit)
 app.add_typer(design_app, name="design")
 app.add_typer(reference_app, name="reference")
 app.add_typer(states_cli.app, name="states")

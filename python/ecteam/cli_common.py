@@ -1,6 +1,7 @@
 """What all commands share: errors on one line, reading structures, common options.
 
-Exit codes: 0 fine, 1 failed calculations, 2 bad input, 3 not converged.
+Exit codes: 0 fine, 1 failed calculations, 2 bad input, 3 not converged, 130 stopped by
+Ctrl-C.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from ecteam._core import EcteamError, InvalidInputError, NotConvergedError
 FAILED = 1
 BAD_INPUT = 2
 NOT_CONVERGED = 3
+STOPPED = 130
+"""Exit code after Ctrl-C."""
 
 PotentialName = Annotated[str, typer.Option("--potential", "-p", help="Shipped name or file.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

@@ -10,14 +10,11 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from ecteam.cli_common import JsonFlag, one_line_errors
+from ecteam.cli_common import STOPPED, JsonFlag, one_line_errors
 from ecteam.design.config import read_config
 from ecteam.design.report import error_words, write_report
 from ecteam.design.search import POTENTIAL, Outcome, design, workers
 from ecteam.design.table import front_table
-
-STOPPED = 130
-"""Exit code after Ctrl-C."""
 
 
 class _RunByDefault(TyperGroup):

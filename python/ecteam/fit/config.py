@@ -32,6 +32,8 @@ class Source(Section):
         Group of all its structures; default: what ``group`` in each comment line says.
     groups : tuple of str
         Only these groups, ``*`` stands for anything.
+    elements : tuple of str
+        Only structures made of these.
     highest_energy : float
         Structures further above the lowest one of their composition are left out, eV/atom.
     side : str
@@ -41,6 +43,7 @@ class Source(Section):
     file: str
     group: str | None = None
     groups: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
     highest_energy: PositiveFloat = np.inf
     side: Literal["hash", "train", "validation", "test"] = "hash"
 

@@ -24,7 +24,7 @@ from ecteam.fit.config import (
 )
 from ecteam.fit.form import Channel, Form
 from ecteam.fit.labels import Labels, check_elements, read_labels
-from ecteam.fit.model import FloatArray
+from ecteam.fit.model import BoolArray, FloatArray
 from ecteam.fit.settings import Prior
 from ecteam.fit.sides import divided, side_of
 from ecteam.parameters import Selection, matching
@@ -61,6 +61,8 @@ class Problem:
         """SHA-256 of labels, sides, start and prior: another one is another fit."""
         found = hashlib.sha256(self.model.potential.sha256.encode())
         found.update(repr(self.model.chosen).encode())
+        own = self.config.optimiser
+        found.update(repr((self.config.scales, own.ridge, own.relevance)).encode())
         for values in (self.model.parameter_bounds, self.prior.centre, self.prior.width):
             found.update(values.tobytes())
         for side, labels in self.sides.items():
@@ -124,19 +126,28 @@ def _labels_of(source: Source, where: str) -> Labels:
         labels = read_labels(data_file(source.file))
     except InvalidInputError as error:
         raise InvalidInputError(f"{where}.file: {error}") from None
-    if source.groups:
-        known = sorted(set(labels.groups))
-        for pattern in source.groups:
-            if not any(fnmatchcase(group, pattern) for group in known):
-                raise InvalidInputError(
-                    f"{where}.groups: must match a group of {source.file}, "
-                    f"{', '.join(known)}, got {pattern!r}"
-                )
-        matches = [any(fnmatchcase(g, p) for p in source.groups) for g in labels.groups]
-        labels = labels[np.flatnonzero(matches).tolist()]
+    kept = _passing(labels.groups, source.groups, f"{where}.groups", source.file)
+    if source.elements:
+        wanted = set(source.elements)
+        kept &= [wanted.issuperset(a.get_chemical_symbols()) for a in labels.structures]
+    if not kept.any():
+        raise InvalidInputError(f"{where}: nothing is left of {source.file}")
+    labels = labels[np.flatnonzero(kept).tolist()]
     if source.group is None:
         return labels
     return replace(labels, groups=[source.group] * len(labels))
+
+
+def _passing(names: Sequence[str], patterns: Sequence[str], where: str, file: str) -> BoolArray:
+    """Mark the structures whose name matches one of the patterns; all without patterns."""
+    known = sorted(set(names))
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            raise InvalidInputError(
+                f"{where}: must match one of {', '.join(known)} of {file}, got {pattern!r}"
+            )
+    matches = [not patterns or any(fnmatchcase(name, p) for p in patterns) for name in names]
+    return np.array(matches, dtype=bool)
 
 
 def _joined(parts: Sequence[Labels]) -> Labels:
