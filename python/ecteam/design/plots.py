@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ecteam.design.pareto import SELECTION, front
-from ecteam.files import whole_file
+from ecteam.figures import BLUE, GREY, VERMILLION, save_figure
 
 Record = dict[str, Any]
 
-BLUE, VERMILLION, GREY = "#0072B2", "#D55E00", "#6B6B6B"
 NO_CONDITION = 1e30
 """Drawn for a singular Fisher information."""
 
@@ -28,15 +28,9 @@ def write_figures(
     ImportError
         If Matplotlib is missing.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ImportError("the report needs Matplotlib: pip install 'ecteam[plot]'") from None
     for name, draw in (("pareto", _pareto), ("spectra", _spectra), ("moves", _moves)):
-        figure = Figure(figsize=(8.0, 5.0), layout="constrained")
-        draw(figure, records, finalists, best)
-        with whole_file(folder / f"{name}.png") as part:
-            figure.savefig(part, format="png", dpi=150)
+        drawn = partial(draw, records=records, finalists=finalists, best=best)
+        save_figure(folder / f"{name}.png", drawn)
 
 
 def _pareto(

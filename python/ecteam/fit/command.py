@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,13 @@ import typer
 from rich.console import Console
 
 from ecteam.cli_common import STOPPED, JsonFlag, one_line_errors
+
+
+def _print_example(wanted: bool) -> None:
+    if wanted:
+        source = files("ecteam") / "data" / "fits" / "lithium-fluoride.toml"
+        typer.echo(source.read_text(encoding="utf-8"), nl=False)
+        raise typer.Exit
 
 
 def fit(
@@ -21,6 +29,10 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard a fit that is in the folder.")
+    ] = False,
+    example: Annotated[
+        bool,
+        typer.Option("--example", callback=_print_example, is_eager=True, help="Print a CONFIG."),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:

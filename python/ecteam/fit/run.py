@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecteam._core import InvalidInputError
+from ecteam.fisher import Fisher
 from ecteam.fit.config import SIDES, FitConfig, Side
 from ecteam.fit.labels import Labels
 from ecteam.fit.model import FloatArray
@@ -75,6 +76,31 @@ class Outcome:
     after: dict[Side, Part]
     potential: Potential
 
+    @property
+    def information(self) -> Fisher:
+        """Fisher information of the parameters on the training data, with the prior."""
+        trained = self.trained
+        names = tuple(trained.model.parameter_names)
+        return Fisher(names, trained.model.parameters, trained.factor, trained.precision)
+
+    def data(self) -> Record:
+        """Everything as plain numbers, for JSON."""
+        errors = {
+            when: {side: part.errors.rmse() for side, part in parts.items()}
+            for when, parts in (("before", self.before), ("after", self.after))
+        }
+        model = self.trained.model
+        return {
+            "converged": self.trained.converged,
+            "steps": len(self.history),
+            "structures": {side: len(part.labels) for side, part in self.after.items()},
+            "rmse": errors,
+            "rejected": {side: part.errors.rejected for side, part in self.after.items()},
+            "parameters": dict(zip(model.parameter_names, model.parameters.tolist(), strict=True)),
+            "fisher": self.information.data(),
+            "sha256": self.potential.sha256,
+        }
+
 
 def fit(
     config: FitConfig, folder: str | Path, *, resume: bool = False, progress: bool = True
@@ -107,7 +133,9 @@ def fit(
     path = Path(folder)
     problem = problem_of(config)
     run = _Run(problem, path, progress)
-    state = run.state() if resume else run.claim()
+    state = run.state() if resume else None
+    if state is None:
+        run.claim()
     with run.monitor(state) as run.watch:
         trained = train(
             problem.model,
@@ -156,9 +184,8 @@ class _Run:
             raise InvalidInputError(f"{self.path}: holds no fit to resume (no {CHECKPOINT})")
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
-            kept, digest, self.history = found["state"], found["digest"], found["history"]
-            arrays = {name: np.array(kept.pop(name)) for name in ("parameters", "precision")}
-            state = State(**arrays, **kept)
+            digest, self.history = found["digest"], found["history"]
+            state = _state_of(found["state"])
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidInputError(f"{file}: is no checkpoint: {error}") from None
         if digest != self.digest:
@@ -190,14 +217,10 @@ class _Run:
             "rejected": list(step.rejected),
         }
         self.history.append(record)
-        state = {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in asdict(step.state).items()
-        }
         content = {
             "format": FORMAT,
             "digest": self.digest,
-            "state": state,
+            "state": _fields_of(step.state),
             "history": self.history,
         }
         step.model.potential.save(self.path / POTENTIAL)
@@ -224,6 +247,17 @@ class _Run:
             loss = loss_of(rows, labels, self.problem.config.scales)
             found[side] = Part(labels, rows, errors, loss)
         return found
+
+
+def _fields_of(state: State) -> Record:
+    """Plain numbers; the text of a float has all its bits."""
+    arrays = {"parameters": state.parameters.tolist(), "precision": state.precision.tolist()}
+    return asdict(state) | arrays
+
+
+def _state_of(fields: Record) -> State:
+    parameters, precision = (np.array(fields[k], dtype=float) for k in ("parameters", "precision"))
+    return replace(State(**fields), parameters=parameters, precision=precision)
 
 
 def with_card(

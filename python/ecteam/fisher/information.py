@@ -32,6 +32,7 @@ from ase import Atoms
 from scipy.stats import t as student
 
 from ecteam._core import InvalidInputError
+from ecteam.fisher import words
 from ecteam.fit.factor import Factor
 from ecteam.fit.labels import Labels, Scales, check_elements
 from ecteam.fit.model import FloatArray, Model
@@ -148,6 +149,21 @@ class Fisher:
         order = np.argsort(-shares, kind="stable")[:count]
         return [(self.names[k], float(shares[k])) for k in order]
 
+    def to_freeze(self) -> list[str]:
+        """Names of parameters without which every direction is stiff, the first the most so.
+
+        Greedy: the parameter with the largest share in the sloppiest direction goes, until none
+        is left that is sloppy.
+        """
+        left, gone = list(range(len(self.names))), []
+        scaled = self.factor.triangle * self.scale
+        while left:
+            _, values, right = np.linalg.svd(scaled[:, left], full_matrices=False)
+            if values[-1] ** 2 >= STIFF * (values**2).mean() and values[-1] > 0.0:
+                break
+            gone.append(left.pop(int(np.argmax(right[-1] ** 2))))
+        return [self.names[k] for k in gone]
+
     @property
     def noise(self) -> float:
         """Root mean square of the residuals over their scales, for the degrees of freedom left.
@@ -208,6 +224,19 @@ class Fisher:
         spread = np.atleast_2d(derivatives) @ self._covariance_root()
         return np.asarray(np.sqrt((spread**2).sum(axis=1)))
 
+    def reach(self, level: float) -> float:
+        """Half width of an interval in standard deviations: Student's t of the freedom left.
+
+        Raises
+        ------
+        InvalidInputError
+            Unless the level is between 0 and 1.
+        """
+        if not 0.0 < level < 1.0:
+            raise InvalidInputError(f"level: must be between 0 and 1, got {level!r}")
+        free = self.factor.rows - len(self.parameters)
+        return float(student.ppf(0.5 + level / 2.0, free))
+
     def interval(
         self, model: Model, structures: Sequence[Atoms], level: float = 0.95
     ) -> tuple[FloatArray, FloatArray]:
@@ -225,23 +254,23 @@ class Fisher:
         Returns
         -------
         low, high : (R,) float64
-            Of every row: energy (eV), forces (eV/Å), stress (eV/Å³) of each structure.
+            Of every row of :mod:`ecteam.rows`: energy (eV), forces (eV/Å), stress (eV/Å³), dipole
+            (e·Å) and charges (e) of each structure; :func:`ecteam.fisher.credible` sorts them.
         """
-        if not 0.0 < level < 1.0:
-            raise InvalidInputError(f"level: must be between 0 and 1, got {level!r}")
         values, jacobian = model.jacobian(structures)
-        free = self.factor.rows - len(self.parameters)
-        reach = float(student.ppf(0.5 + level / 2.0, free)) * self.standard_deviations(jacobian)
-        return values - reach, values + reach
+        half = self.reach(level) * self.standard_deviations(jacobian)
+        return values - half, values + half
 
     def summary(self) -> str:
         """Say in plain words what the spectrum means."""
-        return _words(self)
+        return words.summary(self)
 
     def data(self) -> dict[str, Any]:
         """Everything about the spectrum as plain numbers, for JSON."""
         return {
             "scaling": self.scaling,
+            "labels": self.factor.rows,
+            "parameters": list(self.names),
             "eigenvalues": self.eigenvalues.tolist(),
             "condition": self.condition if np.isfinite(self.condition) else None,
             "stiff_directions": self.stiff_directions,
@@ -286,34 +315,3 @@ def fisher(
     prior = np.zeros(len(model.parameters)) if precision is None else np.asarray(precision)
     names = tuple(model.parameter_names)
     return Fisher(names, np.array(model.parameters), found.factor, prior, scaling)
-
-
-SCALING_WORDS = {
-    "unit": "parameters scaled to information 1 each",
-    "relative": "relative changes of the parameters",
-    "none": "parameters unscaled",
-}
-
-
-def _words(found: Fisher) -> str:
-    size = len(found.names)
-    if size == 0:
-        return "The model has no parameters."
-    lines = [
-        f"{found.factor.rows} labels, {size} parameters ({SCALING_WORDS[found.scaling]}).",
-        f"{found.stiff_directions} directions are stiff, {size - found.stiff_directions} sloppy; "
-        f"effective dimension {found.effective_dimension:.1f}.",
-    ]
-    if np.isfinite(found.condition):
-        lines.append(f"Condition number {found.condition:.2g}.")
-    else:
-        empty = int((found.eigenvalues == 0.0).sum())
-        lines.append(f"The data say nothing at all about {empty} of the directions.")
-    lines.append(f"Determined best: {_mixture(found, 0)}.")
-    lines.append(f"Determined worst: {_mixture(found, -1)}.")
-    return "\n".join(lines)
-
-
-def _mixture(found: Fisher, direction: int) -> str:
-    parts = [f"{name} ({share:.0%})" for name, share in found.participation(direction, 3)]
-    return ", ".join(parts)
