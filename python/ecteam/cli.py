@@ -14,15 +14,21 @@ from ase import Atoms
 from rich.console import Console
 
 from ecteam import __version__, states_cli
-from ecteam._core import InvalidInputError
 from ecteam.calculator import ECTEAM
-from ecteam.cli_common import JsonFlag, PotentialName, one_line_errors, read_structure
+from ecteam.cli_common import (
+    JsonFlag,
+    PotentialName,
+    check_directory,
+    one_line_errors,
+    read_structure,
+)
 from ecteam.cli_properties import properties
 from ecteam.demo import run_demo
 from ecteam.demo.report import demo_report
 from ecteam.design.command import app as design_app
 from ecteam.dynamics import molecular_dynamics, relax
 from ecteam.evaluate import Result
+from ecteam.fisher.command import fisher
 from ecteam.fit.command import fit
 from ecteam.frames import frame_of, write_frames
 from ecteam.library import read_library
@@ -34,6 +40,7 @@ from ecteam.states_report import library_card, library_data
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.command()(properties)
+app.command()(fisher)
 app.command()(fit)
 app.add_typer(design_app, name="design")
 app.add_typer(reference_app, name="reference")
@@ -109,7 +116,7 @@ def run(
     """Evaluate a structure; relax it or run molecular dynamics first if asked."""
     frames: list[Atoms] = []
     with one_line_errors():
-        _check_directory(output)
+        check_directory(output)
         atoms = read_structure(structure)
         calculator = atoms.calc = ECTEAM(potential, charge, electrostatics=electrostatics)
         try:
@@ -144,12 +151,6 @@ def demo(
             typer.echo(json.dumps(found.data()))
         else:
             Console().print(demo_report(found))
-
-
-def _check_directory(output: Path | None) -> None:
-    """Fail before a long run, not after it."""
-    if output is not None and not output.parent.is_dir():
-        raise InvalidInputError(f"{output}: there is no directory {output.parent}")
 
 
 def _frame(atoms: Atoms) -> Atoms:

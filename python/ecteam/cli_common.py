@@ -38,15 +38,26 @@ def one_line_errors() -> Iterator[None]:
         raise typer.Exit(code) from None
 
 
+def check_directory(output: Path | None) -> None:
+    """Fail before a long run, not after it."""
+    if output is not None and not output.parent.is_dir():
+        raise InvalidInputError(f"{output}: there is no directory {output.parent}")
+
+
 def read_structure(path: Path) -> Atoms:
-    """Read the last frame; ASE's readers raise anything at all on files they cannot read."""
+    """Read the last frame."""
+    return read_structures(path, "-1:")[-1]
+
+
+def read_structures(path: Path, index: str = ":") -> list[Atoms]:
+    """Read frames; ASE's readers raise anything at all on files they cannot read."""
     if not path.is_file():
         raise InvalidInputError(f"{path}: no such file")
     try:
-        frames = read(path, index="-1:")
+        frames = read(path, index=index)
     except Exception as error:
         problem = str(error) or type(error).__name__
         raise InvalidInputError(f"{path}: cannot be read as a structure: {problem}") from error
     if not isinstance(frames, list) or not frames:
         raise InvalidInputError(f"{path}: cannot be read as a structure: it holds none")
-    return frames[-1]
+    return frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,13 @@ import numpy as np
 from ecteam._core import InvalidInputError
 from ecteam.figures import BLUE, GREY, VERMILLION, embedded
 from ecteam.fisher.information import STIFF, Fisher
+from ecteam.fisher.intervals import Credible, Interval
 from ecteam.fisher.words import SCALING_WORDS, advice, mixture
+from ecteam.fit.labels import Labels
+from ecteam.fit.model import PROPERTIES, UNITS, Model, row_properties
 
+MOST_CHARGES = 6
+"""Charges that are listed of a structure."""
 MOST_ROWS = 60
 """Directions that get a row in the table."""
 
@@ -97,8 +103,84 @@ def draw_spectrum(figure: Any, found: Fisher) -> None:
     bottom.set_yticks(np.arange(size), found.names, fontsize=max(3.0, min(7.0, 180.0 / size)))
     bottom.invert_yaxis()
     bottom.set(xlabel="direction, stiffest first")
+    bottom.xaxis.get_major_locator().set_params(integer=True)
 
 
 def spectrum_size(found: Fisher) -> tuple[float, float]:
     """Give every parameter name a line."""
     return 9.0, max(6.0, 3.0 + 0.16 * len(found.names))
+
+
+def interval_table(found: Fisher, model: Model, labels: Labels, level: float) -> list[str]:
+    """Width of the intervals of the labelled structures beside their errors, by group."""
+    if found.factor.rows <= len(found.parameters):
+        return []
+    heads = [f"{name} ({UNITS[name]})" for name in PROPERTIES]
+    lines = [
+        "## How sure the predictions are",
+        "",
+        f"Root mean square of the half widths of the {level:.0%} intervals, and of the errors. The "
+        "interval says where the potential of this form lies that the data ask for; what the form "
+        "cannot express is in the errors only.",
+        "",
+        f"| group | structures | {' | '.join(heads)} |",
+        "|---" * (len(heads) + 2) + "|",
+    ]
+    groups = np.array(labels.groups)
+    for group in sorted(set(labels.groups)):
+        own = labels[np.flatnonzero(groups == group).tolist()]
+        cells = _widths(found, model, own, level)
+        lines.append(f"| {group or '–'} | {len(own)} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _widths(found: Fisher, model: Model, labels: Labels, level: float) -> list[str]:
+    """Half width and error of each property in the units of errors."""
+    low, high = found.interval(model, labels.structures, level)
+    per = np.concatenate(
+        [np.where(row_properties(atoms) == 0, 1.0 / len(atoms), 1.0) for atoms in labels.structures]
+    )
+    kinds = np.concatenate([row_properties(atoms) for atoms in labels.structures])
+    error = (np.concatenate(labels.targets) - 0.5 * (low + high)) * per
+    half = 0.5 * (high - low) * per
+    cells = []
+    for k in range(len(PROPERTIES)):
+        known = (kinds == k) & np.isfinite(error)
+        if not known.any():
+            cells.append("–")
+            continue
+        width, rmse = (np.sqrt(np.mean(values[known] ** 2)) for values in (half, error))
+        cells.append(f"± {width:.2g}, error {rmse:.2g}")
+    return cells
+
+
+def prediction_table(titles: Sequence[str], found: Sequence[Credible], level: float) -> list[str]:
+    """Intervals of structures that were asked for."""
+    if not found:
+        return []
+    lines = [
+        f"## Predictions, {level:.0%} intervals",
+        "",
+        "| structure | energy (eV) | largest half width of a force (eV/Å) | dipole (e·Å) | "
+        "charges (e) |",
+        "|---|---|---|---|---|",
+    ]
+    for title, own in zip(titles, found, strict=True):
+        dipole = "–" if own.dipole is None else ", ".join(_pairs(own.dipole))
+        charges = ", ".join(_pairs(own.charges)[:MOST_CHARGES])
+        charges += " …" * (own.charges.value.size > MOST_CHARGES)
+        force = 0.5 * (own.forces.high - own.forces.low).max()
+        lines.append(f"| {title} | {_pairs(own.energy)[0]} | {force:.2g} | {dipole} | {charges} |")
+    return [*lines, ""]
+
+
+def _pairs(interval: Interval) -> list[str]:
+    """Each number as value ± half width, with the digits that mean something."""
+    values = np.atleast_1d(interval.value)
+    halves = np.atleast_1d(0.5 * (interval.high - interval.low))
+    both = zip(values, halves, strict=True)
+    return [f"{value:.{_digits(half)}f} ± {half:.2g}" for value, half in both]
+
+
+def _digits(half: float) -> int:
+    return int(np.clip(1 - np.floor(np.log10(half)), 0, 8)) if half > 0.0 else 6

@@ -38,7 +38,8 @@ _PATTERNS = (
 def plain_name(name: str) -> str:
     """Say the name of a parameter in words; names of learned terms stay as they are.
 
-    ``embedding[O anion 1]`` is "the first embedding coefficient of the anion of O".
+    ``embedding[O anion 1]`` is "the embedding slope of the anion of O": F′(0) is the first
+    coefficient over 2 √shift.
     """
     found = re.fullmatch(r"embedding\[(\w+) (\w+) (\d+)\]", name)
     if found is not None:
@@ -46,7 +47,8 @@ def plain_name(name: str) -> str:
         owner = f"neutral {symbol}" if state == "ground" else f"the {state} of {symbol}"
         k = int(number) - 1
         which = ORDINALS[k] if k < len(ORDINALS) else f"{number}th"
-        return f"the {which} embedding coefficient of {owner}"
+        part = "embedding slope" if k == 0 else f"{which} embedding coefficient"
+        return f"the {part} of {owner}"
     for pattern, words in _PATTERNS:
         found = re.fullmatch(pattern, name)
         if found is not None:

@@ -149,8 +149,30 @@ def draw_curves(figure: Any, outcome: Outcome, series: Sequence[Series]) -> None
     )
 
 
+def lowest_points(outcome: Outcome, own: Series) -> list[tuple[float, float]]:
+    """Distance (Å) and energy (eV) at the lowest point: reference, potential.
+
+    A parabola through three points, unless the lowest lies at an end.
+    """
+    path, distances = curve_path(own)
+    energies = _energies(outcome.trained.model, path)
+    return [_lowest(own.distances, own.energies), _lowest(distances, energies)]
+
+
+def _lowest(distances: FloatArray, energies: FloatArray) -> tuple[float, float]:
+    k = int(np.nanargmin(energies))
+    three = slice(k - 1, k + 2)
+    if not 0 < k < len(energies) - 1 or not np.isfinite(energies[three]).all():
+        return float(distances[k]), float(energies[k])
+    a, b, c = np.polyfit(distances[three] - distances[k], energies[three], 2)
+    shift = float(
+        np.clip(-b / (2.0 * a), distances[k - 1] - distances[k], distances[k + 1] - distances[k])
+    )
+    return float(distances[k]) + shift, float(np.polyval([a, b, c], shift))
+
+
 def _curve(panel: Any, outcome: Outcome, own: Series) -> None:
-    path, distances = _path(own)
+    path, distances = curve_path(own)
     for model, style, label in (
         (outcome.problem.model, {"color": GREY, "linewidth": 0.8, "linestyle": ":"}, "start"),
         (outcome.trained.model, {"color": "black", "linewidth": 1.2}, "potential"),
@@ -174,7 +196,7 @@ def _curve(panel: Any, outcome: Outcome, own: Series) -> None:
     panel.set_title(f"{own.curve.group}: {own.title}", fontsize=9)
 
 
-def _path(own: Series) -> tuple[list[Atoms], FloatArray]:
+def curve_path(own: Series) -> tuple[list[Atoms], FloatArray]:
     """Structures to draw a curve through: many for two atoms, those of the data for more."""
     frames = list(own.labels.structures)
     if len(frames[0]) != 2 or frames[0].pbc.any():
@@ -203,4 +225,5 @@ def draw_progress(figure: Any, outcome: Outcome) -> None:
         label = "training, with the prior" if name == "loss" else name
         panel.semilogy(steps, np.array(values, dtype=float), ".-", color=color, label=label)
     panel.set(xlabel="step", ylabel="mean square of residual over scale")
+    panel.xaxis.get_major_locator().set_params(integer=True)
     panel.legend(frameon=False)

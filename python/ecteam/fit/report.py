@@ -20,6 +20,7 @@ from ecteam.fit.plots import (
     draw_parity,
     draw_progress,
     labelled_properties,
+    lowest_points,
     series_of,
 )
 from ecteam.fit.run import Outcome, Part
@@ -151,12 +152,17 @@ def _curves(outcome: Outcome, path: Path) -> list[str]:
 
 
 def _curve_table(outcome: Outcome, series: list[Series]) -> list[str]:
-    lines = ["| curve | points | from (Å) | to (Å) | lowest (eV) |", "|---|---|---|---|---|"]
+    lines = [
+        "Lowest points, of a parabola through three points unless at an end.",
+        "",
+        "| curve | points | reference (Å) | potential (Å) | reference (eV) | potential (eV) |",
+        "|---|---|---|---|---|---|",
+    ]
     for own in series:
-        low, high = own.distances[[0, -1]]
+        (r, energy), (r_found, found) = lowest_points(outcome, own)
         lines.append(
-            f"| {own.curve.group}: {own.title} | {len(own.distances)} | {low:.3f} | {high:.3f} | "
-            f"{own.energies.min():.4f} |"
+            f"| {own.curve.group}: {own.title} | {len(own.distances)} | {r:.3f} | {r_found:.3f} | "
+            f"{energy:.3f} | {found:.3f} |"
         )
     return lines
 
