@@ -21,8 +21,8 @@ SCALING_WORDS = {
 MOST = 0.8
 """Share of a direction that one or a few parameters must have to be called that direction."""
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-MOST_SENTENCES = 12
-"""Sloppy directions that are spelled out."""
+MOST_NAMED = 4
+"""Parameters of a mixture that is spelled out."""
 
 _PATTERNS = (
     (r"electronic_temperature", "the electronic temperature"),
@@ -88,19 +88,21 @@ def advice(found: Fisher) -> list[str]:
     if first == size:
         return ["Every direction is stiff: nothing needs to be frozen."]
     vectors = found.eigenvectors
-    shown = range(size - 1, max(first, size - MOST_SENTENCES) - 1, -1)
-    lines = [_sentence(found.names, vectors[:, k]) for k in shown]
+    said = [_sentence(found.names, vectors[:, k]) for k in range(size - 1, first - 1, -1)]
+    lines = [sentence for sentence in said if sentence is not None]
+    if None in said:
+        lines.append(
+            f"{said.count(None)} sloppy directions are mixtures of more than {MOST_NAMED} "
+            "parameters each."
+        )
     frozen = found.to_freeze()
     names = ", ".join(f"`{name}`" for name in frozen)
-    more = size - first - len(lines)
-    if more > 0:
-        lines.append(f"And {more} more sloppy directions.")
     lines.append(f"Freezing {len(frozen)} of {size} leaves only stiff directions: {names}.")
     return lines
 
 
-def _sentence(names: Sequence[str], vector: FloatArray) -> str:
-    """Say what a sloppy direction is made of."""
+def _sentence(names: Sequence[str], vector: FloatArray) -> str | None:
+    """Say what a sloppy direction is made of; None if it is too much to say."""
     order = np.argsort(-(vector**2), kind="stable")
     shares = np.cumsum(vector[order] ** 2)
     count = int(np.searchsorted(shares, MOST)) + 1
@@ -113,11 +115,10 @@ def _sentence(names: Sequence[str], vector: FloatArray) -> str:
             f"{_upper(named[0])} and {named[1]} are one direction (they change {opposite}): "
             "freeze one."
         )
-    if count <= 4:
-        text = ", ".join(named[:-1]) + f" and {named[-1]}"
-        return f"A mixture of {text} is not determined: freeze one of them."
-    text = ", ".join(named[:3])
-    return f"A mixture of {count} parameters, {text} above all, is not determined: freeze one."
+    if count > MOST_NAMED:
+        return None
+    text = ", ".join(named[:-1]) + f" and {named[-1]}"
+    return f"A mixture of {text} is not determined: freeze one of them."
 
 
 def _upper(text: str) -> str:

@@ -22,7 +22,7 @@ from ecteam.fit.factor import Factor, relevance, solve
 from ecteam.fit.labels import Labels, Scales, check_elements
 from ecteam.fit.model import BoolArray, FloatArray, Model, NotFiniteError
 from ecteam.fit.settings import Prior, Settings
-from ecteam.fit.sweep import Errors, Sweep, sweep
+from ecteam.fit.sweep import Errors, Sweep, predicted, sweep
 
 logger = logging.getLogger(__name__)
 
@@ -174,6 +174,8 @@ class _Fit(Generic[M]):
     def begin(self, model: M, state: State | None) -> _Point[M]:
         """Give the first point: the start, or where another fit was left."""
         if state is not None:
+            # A potential makes its tables where it is first used: there, as the first fit did.
+            predicted(model, self.labels)
             self.precision, self.damping = state.precision, state.damping
             self.iterations, self.round = state.iterations, state.round
             self.converged = state.converged
