@@ -350,17 +350,18 @@ def test_ctrl_c_leaves_the_best_potential(config_file, monkeypatch):
 
 def test_only_the_same_fit_is_resumed(config_file, tmp_path):
     assert "holds no fit to resume" in command(config_file, "--resume").stderr
-    assert command(config_file).exit_code == 0
+    folder = tmp_path / "small"
+    fit(small(), folder, progress=False)
     for changes in ({"scales": {"energy": 0.01}}, {"split": {"seed": 3}}, {"free": ["embed*"]}):
         config_file.write_text(json.dumps(SMALL | changes))
         outcome = command(config_file, "--resume")
         assert outcome.exit_code == 2
         assert "is of another fit" in outcome.stderr
-    assert command(config_file, "--restart").exit_code == 0
-    (tmp_path / "small" / "checkpoint.json").write_text("{")
+    (folder / "checkpoint.json").write_text("{")
     outcome = command(config_file, "--resume")
     assert outcome.exit_code == 2
     assert "is no checkpoint" in outcome.stderr
+    assert command(config_file, "--restart").exit_code == 0
 
 
 def test_failed_minimisations_are_recorded(config_file, monkeypatch):
