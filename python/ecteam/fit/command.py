@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ecteam.cli_common import STOPPED, JsonFlag, one_line_errors
+from ecteam.cli_common import NOT_CONVERGED, STOPPED, JsonFlag, one_line_errors
 
 
 def _print_example(wanted: bool) -> None:
@@ -59,3 +59,7 @@ def fit(
     else:
         Console().print(summary_table(outcome))
         typer.echo(f"potential: {folder / POTENTIAL}; the story: {report}")
+    if not outcome.trained.converged:
+        said = f"not converged after {len(outcome.history)} steps; more iterations and --resume"
+        typer.echo(f"{said} go on", err=True)
+        raise typer.Exit(NOT_CONVERGED)

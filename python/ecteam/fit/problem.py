@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
 
-from ecteam._core import InvalidInputError
+from ecteam._core import InvalidInputError, PotentialFormatError
 from ecteam.expressions import parse
 from ecteam.fit.config import (
     FitConfig,
@@ -83,19 +84,45 @@ def problem_of(config: FitConfig) -> Problem:
         If the start is not a potential.
     """
     labels, sides = labels_of_sources(config)
+    _check_groups(config, set(labels.groups))
     parts, dropped = divided(labels, sides)
     if not len(parts["train"]):
         raise InvalidInputError("data: no structure is left to train on")
     potential = start_of(config)
     check_elements(labels, set(potential.elements))
-    model = _bounded(_renamed(potential, config).select(*config.free), config)
+    with _field("free"):
+        model = _renamed(potential, config).select(*config.free)
+    model = _bounded(model, config)
     return Problem(model, prior_of(config, model), parts, dropped, config)
+
+
+@contextmanager
+def _field(name: str) -> Iterator[None]:
+    """Name the field of the configuration that an error comes from."""
+    try:
+        yield
+    except (InvalidInputError, PotentialFormatError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def _check_groups(config: FitConfig, known: set[str]) -> None:
+    """Refuse groups that no structure belongs to: a misspelt one would count for nothing."""
+    named = [(f"scales.emphasis.{group}", group) for group in config.scales.emphasis]
+    named += [(f"curves[{k}].group", curve.group) for k, curve in enumerate(config.curves)]
+    for where, group in named:
+        if group not in known:
+            groups = ", ".join(sorted(known))
+            raise InvalidInputError(
+                f"{where}: must be a group of the data, {groups}, got {group!r}"
+            )
 
 
 def start_of(config: FitConfig) -> Potential:
     """Make the starting potential: given, constructed or a form, and the learned terms."""
-    potential = _bare_start(config.start)
-    return _with_terms(potential, config.terms) if config.terms else potential
+    with _field("start"):
+        potential = _bare_start(config.start)
+    with _field("terms"):
+        return _with_terms(potential, config.terms) if config.terms else potential
 
 
 def _bare_start(start: Start) -> Potential:
@@ -208,7 +235,8 @@ def prior_of(config: FitConfig, model: Selection) -> Prior:
     """
     names, centre = model.parameter_names, model.parameters
     if config.prior.centre is not None:
-        values = {c.name: c.value for c in load(config.prior.centre).coefficients}
+        with _field("prior.centre"):
+            values = {c.name: c.value for c in load(config.prior.centre).coefficients}
         centre = np.array([values.get(n, v) for n, v in zip(names, centre, strict=True)])
     width = _own_widths(config, names)
     for k, item in enumerate(config.prior.widths):
