@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import ecteam
 import numpy as np
@@ -13,10 +14,13 @@ from ecteam.cli import app
 from ecteam.fisher import STIFF, Fisher, credible, fisher
 from ecteam.fisher.words import plain_name
 from ecteam.fit import Labels, Scales, Settings, train
+from ecteam.fit.config import read_fit
 from ecteam.fit.model import row_properties
+from ecteam.fit.run import fit
 from ecteam.fit.shipped import shipped_labels
 from ecteam.terms import Pair
 from test_fisher import of_matrix
+from test_fit_command import SMALL
 from typer.testing import CliRunner
 
 GROUPS = ("h2o-bend", "h2o-random", "oh-minus", "h3o-plus")
@@ -236,6 +240,26 @@ def test_the_command_says_it_in_words():
     assert outcome.exit_code == 0
     assert "4 parameters" in outcome.stdout
     assert "stiff" in outcome.stdout
+
+
+def test_a_fit_and_the_command_say_the_same(tmp_path):
+    """The configuration in place of data: the training data, parameters, scales and the prior."""
+    config = tmp_path / "small.json"
+    prior = {"widths": [{"parameters": ["embedding*"], "width": 3.0}]}
+    config.write_text(json.dumps(SMALL | {"prior": prior}))
+    fitted = fit(read_fit(config), tmp_path / "run", progress=False)
+    outcome = command(tmp_path / "run" / "potential.json", config, "--json")
+    assert outcome.exit_code == 0, outcome.output
+    found = json.loads(outcome.stdout)
+    own = fitted.information
+    assert found["parameters"] == list(own.names)
+    assert found["eigenvalues"] == pytest.approx(own.eigenvalues.tolist(), rel=1e-6)
+    errors = np.sqrt(np.diag(found["covariance"]))
+    assert errors == pytest.approx(own.standard_errors, rel=1e-5)
+    without = replace(own, precision=np.zeros(len(own.names)))
+    assert (errors < without.standard_errors).any()
+    refused = command(tmp_path / "run" / "potential.json", config, "--free", "embedding*")
+    assert "--free and further files do not go with it" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ SMALL = {
     "scales": {"energy": 0.02, "force": 0.3, "dipole": 0.1, "softening": 0.3},
     "optimiser": {"iterations": 6, "tolerance": 1e-9},
 }
-"""Diatomic molecules of Li and F: a step takes some hundredths of a second. It would take more of them."""
+"""Diatomic molecules of Li and F: a step takes some hundredths of a second; six are too few."""
 
 
 def small(**changes):

@@ -7,18 +7,18 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 Record = dict[str, Any]
 
 
 def words(record: Record) -> str:
-    """Loss, validation, gain ratio and rejections of a step."""
-    parts = [f"loss {record['loss']:.5g}"]
+    """Say loss, validation, gain ratio and rejections of a step in one line."""
+    parts = [f"loss {record['loss']:.4g}"]
     if record["validation"] is not None:
-        parts.append(f"validation {record['validation']:.5g}")
+        parts.append(f"validation {record['validation']:.3g}")
     gain = record["gain"]
-    parts.append("overflow" if gain is None else f"gain ratio {gain:.2f}")
+    parts.append("overflow" if gain is None else f"gain {gain:.2f}")
     if not record["accepted"]:
         parts.append("step rejected")
     if record["rejected"]:
@@ -35,10 +35,9 @@ class Monitor:
         self.begin = time.perf_counter()
         self.bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("at most {task.fields[left]} left"),
+            TextColumn("at most {task.fields[left]}"),
             console=self.console,
             disable=not (visible and self.console.is_terminal),
         )
@@ -68,5 +67,5 @@ class Monitor:
         said = words(record)
         self.bar.update(self.task, completed=self.done, description=said, left=left)
         if not self.console.is_terminal:
-            step = f"step {self.done}/{self.total}: {said}; at most {left} left"
+            step = f"step {self.done}/{self.total}: {said}; at most {left}"
             self.console.print(step, soft_wrap=True, highlight=False)
