@@ -277,8 +277,8 @@ def test_toml_and_json_say_the_same(files, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"elements": "Nb"}, "elements: must be a list of strings, got 'Nb'"),
-        ({"elements": []}, "elements: must be a list of chemical symbols"),
+        ({"elements": "Nb"}, "elements: must be a list, got 'Nb'"),
+        ({"elements": []}, r"elements: must not be empty, got \[\]"),
         ({"start": ["Nope(3)"]}, "formula"),
         ({"seeds": 3}, "seeds: unknown; known are elements"),
         ({"seed": 1.5}, "seed: must be a whole number, got 1.5"),
@@ -286,9 +286,9 @@ def test_toml_and_json_say_the_same(files, tmp_path):
         ({"data": {"train": ["no.xyz"], "folds": 1}}, "data.folds: must be at least 2, got 1"),
         ({"data": {"train": ["no.xyz"]}}, "no.xyz: no such file"),
         ({"search": {"moves": {"jump": 1.0}}}, "search.moves.jump: must be one of add"),
-        ({"search": {"moves": {"add": -1.0}}}, "search.moves.add: must be a number from 0 up"),
+        ({"search": {"moves": {"add": -1.0}}}, "search.moves.add: must be at least 0, got -1"),
         ({"scales": {"energy": -1}}, "scales.energy: must be positive"),
-        ({"training": {"relevance": 1}}, "training.relevance: must be true or false"),
+        ({"training": {"relevance": 3}}, "training.relevance: must be true or false"),
         ({"targets": {"mass": 1}}, "targets.mass: must be one of energy"),
         ({"palette": []}, "palette: must be a table"),
     ],

@@ -28,9 +28,13 @@ RULES = {
     "dict_type": "be a table",
     "float_parsing": "be a number",
     "float_type": "be a number",
+    "greater_than": "be above {gt:g}",
+    "greater_than_equal": "be at least {ge:g}",
     "int_from_float": "be a whole number",
     "int_parsing": "be a whole number",
     "int_type": "be a whole number",
+    "less_than": "be below {lt:g}",
+    "less_than_equal": "be at most {le:g}",
     "model_type": "be a table",
     "dataclass_type": "be a table",
     "string_type": "be a string",
@@ -131,7 +135,8 @@ def _words(error: ErrorDetails) -> str:
     value = error["input"]
     if isinstance(value, tuple):
         value = list(value)
-    rule = RULES.get(error["type"]) or error["msg"].removeprefix("Input should ")
+    rule = RULES.get(error["type"], "").format(**context)
+    rule = rule or error["msg"].removeprefix("Input should ")
     return f"{_path(*error['loc']) or 'configuration'}: must {rule}, got {value!r}"
 
 

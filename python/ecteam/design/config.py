@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any
+
+from pydantic import Field, FiniteFloat, NonNegativeFloat, PositiveFloat, field_validator
 
 from ecteam._core import InvalidInputError
-from ecteam.configuration import read_fields
+from ecteam.configuration import Section, checked, read_fields, section_of
 from ecteam.design.crystals import CRYSTAL_PROPERTIES
 from ecteam.design.moves import MOVES, Palette
 from ecteam.fit.labels import Scales
 from ecteam.fit.settings import Settings
 
+TARGETS = ("energy", "force", "stress", "parameters")
+Filled = Annotated[tuple[str, ...], Field(min_length=1)]
 
-@dataclass(frozen=True)
-class Data:
+
+class Data(Section):
     """Where the labels are.
 
     Attributes
@@ -35,15 +38,14 @@ class Data:
         front are trained on all.
     """
 
-    train: tuple[str, ...]
+    train: Filled
     test: tuple[str, ...] = ()
-    test_fraction: float = 0.1
-    folds: int = 5
-    sample: int = 0
+    test_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    folds: Annotated[int, Field(ge=2)] = 5
+    sample: Annotated[int, Field(ge=0)] = 0
 
 
-@dataclass(frozen=True)
-class Search:
+class Search(Section):
     """How the loop runs.
 
     Attributes
@@ -58,16 +60,20 @@ class Search:
         Weight of each move in the draw; 1 by default, 0 to leave it out.
     """
 
-    generations: int = 10
-    children: int = 8
+    generations: Annotated[int, Field(ge=0)] = 10
+    children: Annotated[int, Field(ge=1)] = 8
     least_parameters: int = 1
-    most_parameters: int = 75
-    starts: int = 1
-    moves: Mapping[str, float] = field(default_factory=dict)
+    most_parameters: Annotated[int, Field(ge=1)] = 75
+    starts: Annotated[int, Field(ge=1)] = 1
+    moves: dict[str, NonNegativeFloat] = {}  # noqa: RUF012 - pydantic copies defaults
+
+    @field_validator("moves")
+    @classmethod
+    def _known_moves(cls, moves: dict[str, float]) -> dict[str, float]:
+        return _known_names(moves, MOVES)
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Section):
     """Everything a design run depends on.
 
     Attributes
@@ -93,23 +99,53 @@ class Config:
         Of all random choices.
     """
 
-    elements: tuple[str, ...]
-    start: tuple[str, ...]
+    elements: Filled
+    start: Filled
     data: Data
-    search: Search = field(default_factory=Search)
-    scales: Scales = field(default_factory=Scales)
+    search: Search = Search()
+    scales: Annotated[Scales, section_of(Scales)] = Scales()
     base: str = ""
-    training: Settings = field(default_factory=lambda: Settings(iterations=25, tolerance=1e-4))
-    palette: Palette = field(default_factory=Palette)
-    targets: Mapping[str, float] = field(default_factory=dict)
-    properties: Mapping[str, float] = field(default_factory=dict)
-    property_scale: float = 0.1
+    training: Annotated[Settings, section_of(Settings)] = Settings(iterations=25, tolerance=1e-4)
+    palette: Annotated[Palette, section_of(Palette)] = Palette()
+    targets: dict[str, float] = {}  # noqa: RUF012
+    properties: dict[str, FiniteFloat] = {}  # noqa: RUF012
+    property_scale: PositiveFloat = 0.1
     seed: int = 0
+
+    @field_validator("palette")
+    @classmethod
+    def _some_functions(cls, palette: Palette) -> Palette:
+        if palette.most_functions < 1:
+            raise InvalidInputError(
+                f"most_functions: must be at least 1, got {palette.most_functions}"
+            )
+        return palette
+
+    @field_validator("targets")
+    @classmethod
+    def _known_targets(cls, targets: dict[str, float]) -> dict[str, float]:
+        return _known_names(targets, TARGETS)
+
+    @field_validator("properties")
+    @classmethod
+    def _known_properties(cls, properties: dict[str, float]) -> dict[str, float]:
+        for name, value in _known_names(properties, CRYSTAL_PROPERTIES).items():
+            if value == 0.0:
+                raise InvalidInputError(f"{name}: must be a number other than 0, got {value!r}")
+        return properties
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in a JSON configuration."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        plain: dict[str, Any] = json.loads(json.dumps(self.model_dump()))
         return plain
+
+
+def _known_names(given: dict[str, float], known: Iterable[str]) -> dict[str, float]:
+    names = list(known)
+    for name in given:
+        if name not in names:
+            raise InvalidInputError(f"{name}: must be one of {', '.join(names)}, got {name!r}")
+    return given
 
 
 def read_config(path: str | Path) -> Config:
@@ -142,117 +178,4 @@ def config_of(content: Any) -> Config:
     InvalidInputError
         As :func:`read_config`.
     """
-    config: Config = _record(Config, content, "")
-    _check(config)
-    return config
-
-
-LEAST = {
-    "data.folds": 2,
-    "data.sample": 0,
-    "palette.most_functions": 1,
-    "search.children": 1,
-    "search.generations": 0,
-    "search.most_parameters": 1,
-    "search.starts": 1,
-}
-"""Smallest values of whole numbers."""
-
-SECTIONS = {
-    "data": Data,
-    "search": Search,
-    "scales": Scales,
-    "training": Settings,
-    "palette": Palette,
-}
-
-
-def _record(kind: Any, content: Any, path: str) -> Any:
-    """Fill a dataclass from a mapping."""
-    where = path or "configuration"
-    if not isinstance(content, Mapping):
-        raise InvalidInputError(f"{where}: must be a table, got {content!r}")
-    known = {item.name: item for item in fields(kind)}
-    for name in content:
-        if name not in known:
-            allowed = ", ".join(known)
-            raise InvalidInputError(f"{_join(path, name)}: unknown; known are {allowed}")
-    for name, item in known.items():
-        required = item.default is MISSING and item.default_factory is MISSING
-        if required and name not in content:
-            raise InvalidInputError(f"{_join(path, name)}: missing")
-    hints = get_type_hints(kind)
-    values = {
-        name: _value(hints[name], value, _join(path, name)) for name, value in content.items()
-    }
-    return kind(**values)
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _value(hint: Any, value: Any, path: str) -> Any:
-    section = path.split(".")[-1]
-    if hint is SECTIONS.get(section):
-        return _record(hint, value, path)
-    if hint is str:
-        return _checked(value, isinstance(value, str), "a string", path)
-    if hint is bool:
-        return _checked(value, isinstance(value, bool), "true or false", path)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return _checked(value, number and isinstance(value, int), "a whole number", path)
-    if hint is float:
-        return float(_checked(value, number, "a number", path))
-    if str(hint).startswith("tuple"):
-        item = str if "str" in str(hint) else float
-        right = isinstance(value, list | tuple)
-        kind = "a list of strings" if item is str else "a list of numbers"
-        _checked(value, right, kind, path)
-        return tuple(_value_of(item, entry, f"{path}[{k}]") for k, entry in enumerate(value))
-    return _checked(value, isinstance(value, Mapping), "a table", path)
-
-
-def _value_of(item: type, entry: Any, path: str) -> Any:
-    if item is str:
-        return _checked(entry, isinstance(entry, str), "a string", path)
-    return _value(float, entry, path)
-
-
-def _checked(value: Any, right: bool, kind: str, path: str) -> Any:
-    if not right:
-        raise InvalidInputError(f"{path}: must be {kind}, got {value!r}")
-    return value
-
-
-def _check(config: Config) -> None:
-    for name, least in LEAST.items():
-        section, number = name.split(".")
-        found = getattr(getattr(config, section), number)
-        _require(found >= least, name, f"at least {least}", found)
-    fraction = config.data.test_fraction
-    _require(0.0 < fraction < 1.0, "data.test_fraction", "between 0 and 1", fraction)
-    _require(bool(config.elements), "elements", "a list of chemical symbols", [])
-    _require(bool(config.start), "start", "a list of formulas", [])
-    _require(bool(config.data.train), "data.train", "a list of files", [])
-    for name, value in config.search.moves.items():
-        _require(name in MOVES, f"search.moves.{name}", f"one of {', '.join(MOVES)}", name)
-        right = isinstance(value, int | float) and value >= 0.0
-        _require(right, f"search.moves.{name}", "a number from 0 up", value)
-    allowed = ("energy", "force", "stress", "parameters")
-    for name, value in config.targets.items():
-        _require(name in allowed, f"targets.{name}", f"one of {', '.join(allowed)}", name)
-        _require(isinstance(value, int | float), f"targets.{name}", "a number", value)
-    for name, value in config.properties.items():
-        known = ", ".join(CRYSTAL_PROPERTIES)
-        _require(name in CRYSTAL_PROPERTIES, f"properties.{name}", f"one of {known}", name)
-        right = isinstance(value, int | float) and value != 0.0
-        _require(right, f"properties.{name}", "a number other than 0", value)
-    scale = config.property_scale
-    _require(scale > 0.0, "property_scale", "positive", scale)
-
-
-def _require(right: bool, name: str, rule: str, value: Any) -> None:
-    if not right:
-        raise InvalidInputError(f"{name}: must be {rule}, got {value!r}")
+    return checked(Config, content)
