@@ -202,6 +202,13 @@ def test_sources_have_sides_groups_and_limits(tmp_path):
     assert len(problem.sides["validation"]) == 0
 
 
+def test_an_empty_side_is_said(caplog):
+    source = SMALL["data"][0] | {"groups": ["xx"]}
+    problem = problem_of(small(data=[source], split={"test": 1e-6, "validation": 0.0}))
+    assert len(problem.sides["test"]) == 0
+    assert "no structure is on the side test" in caplog.text
+
+
 def test_starts(tmp_path):
     halides = ecteam.load("halides")
     halides.save(tmp_path / "own.json")

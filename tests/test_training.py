@@ -1,5 +1,6 @@
 """Training: labels, factors, variable projection, regularisation, and bad input."""
 
+import itertools
 import math
 
 import numpy as np
@@ -159,6 +160,42 @@ def test_an_overflowing_model_is_an_error_at_the_start_and_a_rejected_step_later
     found = train(Overflowing(START), exact)
     assert found.model.parameters[4] >= 1.4
     assert np.isfinite(found.cost)
+
+
+def test_parameters_the_engine_refuses_are_a_rejected_step(exact):
+    class Refusing(ToyModel):
+        def jacobian(self, structures):
+            if self.parameters[4] < 1.4:
+                raise InvalidInputError("parameters of absurd size")
+            return super().jacobian(structures)
+
+    steps = []
+    found = train(Refusing(START), exact, report=steps.append)
+    assert found.model.parameters[4] >= 1.4
+    assert any(np.isnan(step.gain) and not step.accepted for step in steps)
+
+
+def test_steps_are_reported_and_resumed(noisy):
+    """Gains near the minimum are as promised; a state is all that a fit needs to go on."""
+    steps = []
+    whole = train(ToyModel(START), noisy, settings=Settings(tolerance=1e-12), report=steps.append)
+    assert [step.state.iterations for step in steps] == list(range(1, whole.iterations + 1))
+    costs = [step.cost for step in steps]
+    assert costs == sorted(costs, reverse=True)
+    assert [s.accepted for s in steps[1:]] == [b < a for a, b in itertools.pairwise(costs)]
+    assert any(step.accepted and step.gain == pytest.approx(1.0, abs=0.05) for step in steps)
+    for step in steps:
+        again = train(ToyModel(START), noisy, settings=Settings(tolerance=1e-12), resume=step.state)
+        assert again.model.parameters.tobytes() == whole.model.parameters.tobytes()
+        assert again.iterations == whole.iterations
+    relevant = Settings(relevance=True, iterations=4)
+    states = []
+    whole = train(
+        ToyModel(START), noisy, settings=relevant, report=lambda step: states.append(step.state)
+    )
+    for state in states[::3]:
+        again = train(ToyModel(START), noisy, settings=relevant, resume=state)
+        assert again.model.parameters.tobytes() == whole.model.parameters.tobytes()
 
 
 def test_any_subset_of_labels(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from ecteam.fit.sides import divided
 from ecteam.fit.sources import labels_of_sources
 from ecteam.parameters import Selection, matching
 from ecteam.potential import Potential, load
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,9 @@ def problem_of(config: FitConfig) -> Problem:
     labels, sides = labels_of_sources(config)
     _check_groups(config, set(labels.groups))
     parts, dropped = divided(labels, sides)
+    for side in ("validation", "test"):
+        if getattr(config.split, side) > 0.0 and not len(parts[side]):
+            logger.warning("split: no structure is on the side %s; try another seed", side)
     if not len(parts["train"]):
         raise InvalidInputError("data: no structure is left to train on")
     potential = start_of(config)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ecteam._core import InvalidInputError
+from ecteam._core import EcteamError, InvalidInputError
 from ecteam.fisher import Fisher
 from ecteam.fit.config import SIDES, FitConfig, Side
 from ecteam.fit.labels import Labels
@@ -202,15 +202,10 @@ class _Run:
 
     def report(self, step: Step[Selection]) -> None:
         """Record a step: history, checkpoint, potential, display."""
-        config, validation = self.problem.config, self.problem.sides["validation"]
-        loss = None
-        if len(validation):
-            found = loss_of(predicted(step.model, validation), validation, config.scales)
-            loss = found if math.isfinite(found) else None
         record = {
             "iteration": step.state.iterations,
             "loss": step.cost / self.labels,
-            "validation": loss,
+            "validation": self.validation(step.model),
             "gain": step.gain if math.isfinite(step.gain) else None,
             "accepted": step.accepted,
             "damping": step.state.damping,
@@ -226,6 +221,15 @@ class _Run:
         step.model.potential.save(self.path / POTENTIAL)
         write_atomic(self.path / CHECKPOINT, json.dumps(content).encode())
         self.watch.show(record)
+
+    def validation(self, model: Selection) -> float | None:
+        """Loss of what is watched; None if there is none, or the model fails there."""
+        labels = self.problem.sides["validation"]
+        try:
+            loss = loss_of(predicted(model, labels), labels, self.problem.config.scales)
+        except EcteamError:
+            return None
+        return loss if math.isfinite(loss) else None
 
     def concluded(self, trained: Trained[Selection]) -> Outcome:
         """Compare the fitted potential with all data and write it with its errors."""

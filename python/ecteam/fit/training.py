@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from scipy.optimize import lsq_linear
 
+from ecteam._core import EcteamError
 from ecteam.fit.factor import Factor, relevance, solve
 from ecteam.fit.labels import Labels, Scales, check_elements
 from ecteam.fit.model import BoolArray, FloatArray, Model, NotFiniteError
@@ -116,7 +117,7 @@ class Step(Generic[M]):
         Weighted sum of squares of the best, with the penalty.
     gain : float
         Fall of the cost over the fall that the linear model promised, for the step just tried; NaN
-        if the model overflowed there.
+        if the model failed there.
     accepted : bool
         Whether the step was taken.
     rejected : tuple of str
@@ -264,7 +265,7 @@ class _Fit(Generic[M]):
         )
 
     def attempt(self, point: _Point[M]) -> tuple[_Point[M] | None, float]:
-        """Try a step; None if the model overflows there. Also the promised fall of the cost."""
+        """Try a step; None where the model fails. Also the promised fall of the cost."""
         move = self.move(point, self.damping)
         promised = point.cost - point.factor.chi_squared(move[self.order])
         parameters = np.clip(point.model.parameters + move, *point.model.parameter_bounds.T)
@@ -273,7 +274,8 @@ class _Fit(Generic[M]):
             before = trial.factor.chi_squared()
             if trial.cost < point.cost and before > STALE * trial.cost:
                 trial = self.point(trial.best)
-        except NotFiniteError as error:
+        except EcteamError as error:
+            # The structures were sound before: these parameters are not.
             logger.info("step rejected: %s", error)
             return None, promised
         return trial, promised
