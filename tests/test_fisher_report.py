@@ -235,6 +235,16 @@ def test_the_command_writes_a_report(tmp_path):
     assert "(report-spectrum.png)" in text
 
 
+def test_a_level_and_an_element_that_cannot_be(tmp_path):
+    asked = tmp_path / "asked.xyz"
+    write(asked, molecule("H2O"))
+    few = ("halides", "halides", "--free", "repulsion[F-Li*amplitude]", "--predict", asked)
+    assert "predict: structures[0]: numbers[0]: the potential" in command(*few).stderr
+    write(asked, molecule("LiF"))
+    said = command(*few, "--level", 95).stderr
+    assert "level: must be between 0 and 1, got 95" in said
+
+
 def test_the_command_says_it_in_words():
     outcome = command("halides", "halides", "--free", "repulsion[F-Li*amplitude]")
     assert outcome.exit_code == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from ecteam._core import InvalidInputError
+from ecteam._core import InvalidInputError, PotentialFormatError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -72,6 +73,15 @@ def _refuse_unknown(content: Any, known: Collection[str]) -> Any:
                 context = {"field": name, "known": ", ".join(known)}
                 raise PydanticCustomError(UNKNOWN, "unknown; known are {known}", context)
     return content
+
+
+@contextmanager
+def naming_field(name: str) -> Iterator[None]:
+    """Begin the message of an error with the field it comes from."""
+    try:
+        yield
+    except (InvalidInputError, PotentialFormatError) as error:
+        raise type(error)(f"{name}: {error}") from None
 
 
 def read_fields(path: str | Path) -> Any:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ecteam._core import InvalidInputError
 from ecteam.cli_common import JsonFlag, check_directory, one_line_errors, read_structures
+from ecteam.configuration import naming_field
 from ecteam.files import whole_file
 from ecteam.fisher.information import Fisher
 from ecteam.fisher.information import fisher as fisher_of
@@ -62,7 +63,8 @@ def fisher(
         frames = [] if predict is None else read_structures(predict)
         with Console(stderr=True).status("derivatives of all predictions"):
             found = asked.information(scaling)
-            predicted = credible(found, asked.model, frames, level) if frames else []
+            with naming_field("predict"):
+                predicted = credible(found, asked.model, frames, level) if frames else []
         if output is not None:
             _write(output, _report(output, asked, found, predicted, frames, level))
         if as_json:

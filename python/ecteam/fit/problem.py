@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
 
-from ecteam._core import InvalidInputError, PotentialFormatError
+from ecteam._core import InvalidInputError
+from ecteam.configuration import naming_field
 from ecteam.expressions import parse
 from ecteam.fit.config import (
     FitConfig,
@@ -96,19 +96,10 @@ def problem_of(config: FitConfig) -> Problem:
         raise InvalidInputError("data: no structure is left to train on")
     potential = start_of(config)
     check_elements(labels, set(potential.elements))
-    with _field("free"):
+    with naming_field("free"):
         model = _renamed(potential, config).select(*config.free)
     model = _bounded(model, config)
     return Problem(model, prior_of(config, model), parts, dropped, config)
-
-
-@contextmanager
-def _field(name: str) -> Iterator[None]:
-    """Name the field of the configuration that an error comes from."""
-    try:
-        yield
-    except (InvalidInputError, PotentialFormatError) as error:
-        raise type(error)(f"{name}: {error}") from None
 
 
 def _check_groups(config: FitConfig, known: set[str]) -> None:
@@ -125,9 +116,9 @@ def _check_groups(config: FitConfig, known: set[str]) -> None:
 
 def start_of(config: FitConfig) -> Potential:
     """Make the starting potential: given, constructed or a form, and the learned terms."""
-    with _field("start"):
+    with naming_field("start"):
         potential = _bare_start(config.start)
-    with _field("terms"):
+    with naming_field("terms"):
         return _with_terms(potential, config.terms) if config.terms else potential
 
 
@@ -241,7 +232,7 @@ def prior_of(config: FitConfig, model: Selection) -> Prior:
     """
     names, centre = model.parameter_names, model.parameters
     if config.prior.centre is not None:
-        with _field("prior.centre"):
+        with naming_field("prior.centre"):
             values = {c.name: c.value for c in load(config.prior.centre).coefficients}
         centre = np.array([values.get(n, v) for n, v in zip(names, centre, strict=True)])
     width = _own_widths(config, names)
