@@ -305,6 +305,17 @@ def test_the_split_is_by_geometry():
         assert counts.max() - counts.min() <= 1
 
 
+def test_fragments_with_other_charges_are_another_kind():
+    """The energy above the lowest counts among structures of the same charges only."""
+    frames = []
+    for energy, charges in ((-1.0, [0.0, 0.0]), (-0.5, [0.0, 0.0]), (3.0, [1.0, -1.0])):
+        atoms = Atoms("Li2", [[0, 0, 0], [9, 0, 0]], info={"energy": energy})
+        atoms.info["charge"] = np.array(charges)
+        atoms.arrays["fragments"] = np.array([0, 1])
+        frames.append(atoms)
+    assert labels_of(frames).excess.tolist() == [0.0, 0.25, 0.0]
+
+
 def test_emphasis_and_scales_weigh_rows():
     atoms = crystals(1)[0]
     scales = Scales(0.01, 0.1, math.inf, {"hot": 2.0, "cold": {"energy": 5.0}})

@@ -142,7 +142,7 @@ def _report(
         *interval_table(found, asked.model, asked.labels, level),
     ]
     names = [f"{k}: {atoms.get_chemical_formula()}" for k, atoms in enumerate(frames)]
-    charges = [total_charge_of(atoms, None) for atoms in frames]
+    charges = [total_charge_of(atoms) for atoms in frames]
     titles = [n + (f", {q:+g} e" if q else "") for n, q in zip(names, charges, strict=True)]
     return [*lines, *prediction_table(titles, predicted, level)]
 

@@ -15,6 +15,7 @@ from ecteam._core import InvalidInputError
 from ecteam.fit.model import PROPERTIES, FloatArray, row_properties
 from ecteam.neighbors import neighbor_list
 from ecteam.rows import row_count
+from ecteam.structure import charge_of
 
 FINGERPRINT_RANGE = 5.0
 """Å: pairs of atoms up to here tell two geometries apart."""
@@ -220,8 +221,8 @@ def _target(atoms: Atoms, origin: str) -> FloatArray:
 
 
 def _kind(atoms: Atoms) -> str:
-    charge = float(atoms.info.get("charge", 0.0))
-    return f"{atoms.get_chemical_formula()} {charge:+g} {atoms.pbc.any()}"
+    charge = np.array2string(np.asarray(charge_of(atoms).total_charge), precision=6)
+    return f"{atoms.get_chemical_formula()} {charge} {atoms.pbc.any()}"
 
 
 def _label(value: object, size: int, what: str) -> FloatArray:

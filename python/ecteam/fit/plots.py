@@ -16,6 +16,7 @@ from ecteam.fit.model import PROPERTIES, UNITS, FloatArray, row_properties
 from ecteam.fit.run import Outcome, Part
 from ecteam.fit.sweep import predicted
 from ecteam.parameters import Selection
+from ecteam.structure import total_charge_of
 
 COLORS: dict[Side, str] = {"train": BLUE, "validation": ORANGE, "test": VERMILLION}
 FINE = 120
@@ -126,7 +127,7 @@ def _series(
 
 
 def _title(atoms: Atoms) -> str:
-    charge = float(atoms.info.get("charge", 0.0))
+    charge = total_charge_of(atoms)
     formula = str(atoms.get_chemical_formula("metal"))
     return formula + (f", {charge:+g} e" if charge else "")
 

@@ -28,6 +28,7 @@ from ecteam.fit.sides import divided
 from ecteam.fit.sources import labels_of_sources
 from ecteam.parameters import Selection, matching
 from ecteam.potential import Potential, load
+from ecteam.structure import charge_of
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,9 @@ class Problem:
             for atoms, target, group in zip(
                 labels.structures, labels.targets, labels.groups, strict=True
             ):
-                found.update(f"{group} {atoms.info.get('charge', 0)}".encode())
+                charge = charge_of(atoms)
+                found.update(f"{group} {np.asarray(charge.total_charge).tolist()}".encode())
+                found.update(b"" if charge.fragments is None else charge.fragments.tobytes())
                 found.update(atoms.positions.tobytes() + atoms.numbers.tobytes())
                 found.update(atoms.cell.array.tobytes() + target.tobytes())
         return found.hexdigest()

@@ -14,6 +14,7 @@ from ecteam.fit.config import AtomReferences, FitConfig, Side, Source
 from ecteam.fit.labels import Labels, read_labels
 from ecteam.fit.model import BoolArray
 from ecteam.fit.sides import side_of
+from ecteam.structure import total_charge_of
 
 REFERENCE = files("ecteam") / "data" / "reference"
 
@@ -99,7 +100,7 @@ def _lone_atoms(labels: Labels) -> dict[str, float]:
     """Lowest energy of the neutral lone atoms of each element."""
     found: dict[str, float] = {}
     for frame, target in zip(labels.structures, labels.targets, strict=True):
-        neutral = float(frame.info.get("charge", 0.0)) == 0.0
+        neutral = total_charge_of(frame) == 0.0
         if len(frame) == 1 and neutral and not frame.pbc.any() and np.isfinite(target[0]):
             symbol = frame.get_chemical_symbols()[0]
             found[symbol] = min(found.get(symbol, np.inf), float(target[0]))
