@@ -4,10 +4,12 @@
 //! resonance) → point charges → entropy. Hessian products repeat them linearised.
 
 use crate::coulomb::Coulomb;
+use crate::ensemble::SparseInverse;
 use crate::formulas::entropy;
 use crate::model::{Channel, Model};
 use crate::pairs::{ChargeKernel, Pairs};
 
+mod couplings;
 mod derivatives;
 mod objective;
 mod parameters;
@@ -48,12 +50,23 @@ pub struct Workspace {
     change: Vec<f64>,
     response: Vec<f64>,
     buffers: Vec<Vec<f64>>,
+    /// `potential` is that of `charges`, not of a direction.
+    potential_is_of_charges: bool,
+    /// Kept from one geometry to the next.
+    inverse: Option<SparseInverse>,
 }
 
 /// The energy at a geometry: an [`Objective`] of the weights.
 pub struct Energy<'a> {
     geometry: Geometry<'a>,
     work: &'a mut Workspace,
+}
+
+impl Workspace {
+    /// True if the last value and gradient were those of `weights`, at whatever geometry.
+    pub fn is_at(&self, weights: &[f64]) -> bool {
+        self.weights == weights
+    }
 }
 
 impl<'a> Geometry<'a> {

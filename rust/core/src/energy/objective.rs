@@ -1,7 +1,7 @@
 //! Value, gradient, Hessian products and diagonal blocks of the energy in the weights.
 
 use super::{Energy, Geometry, Workspace, dot, slots};
-use crate::ensemble::Objective;
+use crate::ensemble::{Couplings, Objective, SparseInverse};
 use crate::formulas::resonance_mean;
 use crate::pairs::Chunk;
 
@@ -43,6 +43,7 @@ impl Objective for Energy<'_> {
         let mut charges = std::mem::take(&mut self.work.charges);
         value += self.point_charges(weights, gradient, &mut charges);
         self.work.charges = charges;
+        self.work.potential_is_of_charges = true;
         value + self.entropy(gradient)
     }
 
@@ -73,6 +74,7 @@ impl Objective for Energy<'_> {
         self.work.response = response;
         let mut change = std::mem::take(&mut self.work.change);
         self.point_charges(direction, out, &mut change);
+        self.work.potential_is_of_charges = false;
         self.work.change = change;
     }
 
@@ -98,6 +100,14 @@ impl Objective for Energy<'_> {
             0.0
         });
         self.work.buffers = buffers;
+    }
+
+    fn couplings(&mut self) -> Couplings {
+        self.near_couplings()
+    }
+
+    fn inverse(&mut self) -> &mut Option<SparseInverse> {
+        &mut self.work.inverse
     }
 }
 

@@ -10,11 +10,13 @@
 
 pub mod constraints;
 mod dense;
+mod inverse;
 mod krylov;
 mod newton;
 mod response;
 
 pub use constraints::Constraints;
+pub use inverse::{Couplings, SparseInverse};
 pub use newton::minimise;
 pub use response::respond;
 
@@ -29,6 +31,10 @@ pub trait Objective {
     fn product(&mut self, direction: &[f64], out: &mut [f64]);
     /// Hessian blocks of each group at the last point (row-major S×S, one after another).
     fn blocks(&mut self, out: &mut [f64]);
+    /// The strong ones among the Hessian blocks between groups at the last point.
+    fn couplings(&mut self) -> Couplings;
+    /// Where an approximate inverse of the Hessian is kept from one minimisation to the next.
+    fn inverse(&mut self) -> &mut Option<SparseInverse>;
 }
 
 /// Which linear algebra finds the Newton step.

@@ -23,7 +23,7 @@ pub(super) struct Point {
     pub(super) root: Vec<f64>,
     pub(super) value: f64,
     mu: f64,
-    residual: f64,
+    pub(super) residual: f64,
 }
 
 /// A Newton-type step in the scaling y = δω/√ω.
@@ -78,7 +78,7 @@ pub fn minimise(
         let step = if dense {
             dense::step(objective, constraints, &point)
         } else {
-            krylov::step(objective, constraints, &point)
+            krylov::step(objective, constraints, &point, options.tolerance)
         };
         products += step.products;
         definite = step.positive_definite;
@@ -110,19 +110,33 @@ fn descent(constraints: &Constraints, point: &Point) -> Vec<f64> {
 
 /// Remove from `y` its components along the constraint normals √ω (per group) and √ω·q.
 pub(super) fn tangent(constraints: &Constraints, root: &[f64], y: &mut [f64]) {
-    let centred = centred_charges(constraints, root);
+    remove_normals(constraints, root, &centred_charges(constraints, root), y);
+}
+
+/// As [`tangent`], the charge normal given ([`centred_charges`]).
+pub(super) fn remove_normals(
+    constraints: &Constraints,
+    root: &[f64],
+    charge: &[f64],
+    y: &mut [f64],
+) {
+    let (mut along_charge, mut norm_of_charge) = (0.0, 0.0);
     for g in 0..constraints.groups() {
-        let group = constraints.group(g);
-        let norm: f64 = root[group.clone()].iter().map(|r| r * r).sum();
-        if norm > 0.0 {
-            let along: f64 = group.clone().map(|a| root[a] * y[a]).sum::<f64>() / norm;
-            group.for_each(|a| y[a] -= along * root[a]);
+        let (mut along, mut norm) = (0.0, 0.0);
+        for a in constraints.group(g) {
+            along += root[a] * y[a];
+            norm += root[a] * root[a];
+        }
+        let along = if norm > 0.0 { along / norm } else { 0.0 };
+        for a in constraints.group(g) {
+            y[a] -= along * root[a];
+            along_charge += charge[a] * y[a];
+            norm_of_charge += charge[a] * charge[a];
         }
     }
-    let norm: f64 = centred.iter().map(|c| c * c).sum();
-    if norm > 0.0 {
-        let along = centred.iter().zip(y.iter()).map(|(c, y)| c * y).sum::<f64>() / norm;
-        y.iter_mut().zip(&centred).for_each(|(y, c)| *y -= along * c);
+    if norm_of_charge > 0.0 {
+        let along = along_charge / norm_of_charge;
+        y.iter_mut().zip(charge).for_each(|(y, c)| *y -= along * c);
     }
 }
 

@@ -338,9 +338,14 @@ fn collect(
     weights: Vec<f64>,
     outcome: Outcome,
 ) -> Evaluation {
-    let mut gradient = vec![0.0; weights.len()];
+    // The minimisation ended at these weights, unless others were tried after it.
+    let here = work.is_at(&weights);
     let mut energy = Energy::new(geometry, work);
-    let free_energy = energy.value_gradient(&weights, &mut gradient);
+    let free_energy = if here {
+        outcome.value
+    } else {
+        energy.value_gradient(&weights, &mut vec![0.0; weights.len()])
+    };
     let derivatives = energy.derivatives();
     let t = geometry.model.temperature();
     let entropy: f64 = weights.iter().map(|&w| crate::formulas::entropy(w)[0]).sum();
