@@ -5,6 +5,7 @@ Units: eV, Å, e.
 
 from importlib.metadata import version
 
+from ecteam import threads  # first: it sets the number of threads before the engine starts any
 from ecteam._core import (
     EcteamError,
     InvalidInputError,

@@ -26,6 +26,7 @@ __all__ = [
     "encode",
     "json_schema",
     "neighbor_list",
+    "num_threads",
     "start_terms",
 ]
 
@@ -36,6 +37,8 @@ _Flags = npt.NDArray[np.bool_]
 _Electrostatics = Literal["auto", "direct", "ewald", "pme", "shifted_force"]
 _Metric = Literal["coulomb", "l2", "kullback-leibler"]
 _Solver = Literal["auto", "dense", "krylov"]
+
+def num_threads() -> int: ...
 
 class EcteamError(Exception): ...
 class InvalidInputError(EcteamError, ValueError): ...
@@ -141,6 +144,8 @@ class Evaluation:
     def dipole(self) -> _Floats: ...
     @property
     def lower_branch(self) -> float | None: ...
+    @property
+    def timings(self) -> list[tuple[str, float]]: ...
 
 @final
 class Batch:

@@ -16,6 +16,7 @@ from rich.console import Console
 from ecteam import __version__, states_cli
 from ecteam._core import InvalidInputError
 from ecteam.calculator import ECTEAM
+from ecteam.cli_bench import bench
 from ecteam.cli_common import JsonFlag, PotentialName, one_line_errors, read_structure
 from ecteam.cli_properties import properties
 from ecteam.demo import run_demo
@@ -33,6 +34,7 @@ from ecteam.states_report import library_card, library_data
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.command()(properties)
+app.command()(bench)
 app.add_typer(design_app, name="design")
 app.add_typer(reference_app, name="reference")
 app.add_typer(states_cli.app, name="states")

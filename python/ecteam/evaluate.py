@@ -60,6 +60,10 @@ class Result:
         How far another branch of weights lies below the one followed, eV. Small systems that are
         followed by a warm calculator compare branches every ``branch_interval`` calls; None if
         none was looked for, or none is lower.
+    timings : dict of str to float
+        Wall time in seconds: ``neighbors`` (the list, checked or built), ``density`` (radial functions
+        of all pairs), ``weights`` (their minimisation), ``long_range`` (point charges beyond the
+        pairs), ``forces``, ``terms`` (learned). The parts do not overlap.
     potential : Potential
         The potential used.
     numbers : (n,) uint8
@@ -85,6 +89,7 @@ class Result:
     positive_definite: bool
     dipole: FloatArray
     lower_branch: float | None
+    timings: dict[str, float]
     potential: Potential
     numbers: npt.NDArray[np.uint8]
 
@@ -163,6 +168,7 @@ def run(
         _log.warning(_LOWER_BRANCH, evaluation.lower_branch)
     return Result(
         **{name: getattr(evaluation, name) for name in _ENGINE_FIELDS},
+        timings=dict(evaluation.timings),
         potential=potential,
         numbers=system.numbers,
     )

@@ -35,6 +35,7 @@ pub(crate) struct Evaluation {
     positive_definite: bool,
     dipole: Py<PyArray1<f64>>,
     lower_branch: Option<f64>,
+    timings: Vec<(String, f64)>,
 }
 
 /// Options of Python's signature as the engine's.
@@ -174,6 +175,7 @@ impl Evaluation {
             positive_definite: found.outcome.positive_definite,
             dipole: vector(py, dipole),
             lower_branch: found.lower_branch,
+            timings: found.timings.parts().map(|(name, time)| (name.to_owned(), time)).to_vec(),
         })
     }
 }

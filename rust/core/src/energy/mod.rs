@@ -5,6 +5,7 @@
 
 use crate::coulomb::Coulomb;
 use crate::ensemble::SparseInverse;
+use crate::evaluator::Watch;
 use crate::formulas::entropy;
 use crate::model::{Channel, Model};
 use crate::pairs::{ChargeKernel, Pairs};
@@ -54,6 +55,8 @@ pub struct Workspace {
     potential_is_of_charges: bool,
     /// Kept from one geometry to the next.
     inverse: Option<SparseInverse>,
+    /// Seconds spent in long-ranged sums.
+    long_range: f64,
 }
 
 /// The energy at a geometry: an [`Objective`] of the weights.
@@ -66,6 +69,11 @@ impl Workspace {
     /// True if the last value and gradient were those of `weights`, at whatever geometry.
     pub fn is_at(&self, weights: &[f64]) -> bool {
         self.weights == weights
+    }
+
+    /// Seconds spent in long-ranged sums since the last call.
+    pub fn take_long_range(&mut self) -> f64 {
+        std::mem::take(&mut self.long_range)
     }
 }
 
@@ -152,7 +160,10 @@ impl<'a> Energy<'a> {
         let potential = &mut self.work.potential;
         potential.clear();
         potential.resize(charges.len(), 0.0);
+        let mut watch = Watch::start();
         coulomb.add_potential(charges, potential);
+        self.work.long_range += watch.lap();
+        let potential = &self.work.potential;
         for (i, v) in potential.iter().enumerate() {
             for (a, q) in (geometry.offsets[i]..).zip(geometry.state_charges(i)) {
                 gradient[a] += q * v;

@@ -155,7 +155,11 @@ fn iterate(
         // What the preconditioner does not see would grow by rounding and end up in the residual.
         remove_normals(constraints, &point.root, &preconditioner.charge, &mut hp);
         let curvature = dot(&p, &hp);
-        if curvature <= 1e-14 * dot(&p, &p) {
+        let size = dot(&p, &p);
+        if curvature <= 1e-14 * size {
+            // As long as if the curvature had the other sign; the line search bounds it.
+            let length = rz / curvature.abs().max(1e-14 * size);
+            p.iter_mut().for_each(|p| *p *= length);
             return Found::Descent { y, p, products };
         }
         let alpha = rz / curvature;

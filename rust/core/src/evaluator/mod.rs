@@ -16,10 +16,13 @@ use crate::terms::Contribution;
 mod history;
 mod jacobian;
 mod search;
+mod timings;
 
 use history::History;
 pub use jacobian::Jacobian;
 use search::Search;
+pub use timings::Timings;
+pub(crate) use timings::Watch;
 
 /// A branch lower than the one followed by less than this is not reported, eV.
 const SAME_BRANCH: f64 = 1e-6;
@@ -73,6 +76,8 @@ pub struct Evaluation {
     pub outcome: Outcome,
     /// How far (eV) another branch of weights lies below this one, where one was looked for.
     pub lower_branch: Option<f64>,
+    /// Where the time went.
+    pub timings: Timings,
 }
 
 impl Evaluation {
@@ -239,7 +244,8 @@ impl Evaluator {
     ) -> Result<Evaluation> {
         let (offsets, charges) = self.assign(structure)?;
         let constraints = Constraints::new(offsets, charges, total_charge)?;
-        self.prepare(structure)?;
+        let mut timings = self.prepare(structure)?;
+        let mut watch = Watch::start();
         let start = if warm { self.history.predict(structure) } else { None };
         let coulomb = self.coulomb.as_ref();
         let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, &constraints);
@@ -269,13 +275,21 @@ impl Evaluator {
             }
             None => search.cold(&mut self.work)?,
         };
+        let long_range = self.work.take_long_range();
+        timings.weights = watch.lap() - long_range;
         let mut evaluation = collect(geometry, &mut self.work, weights, outcome);
         evaluation.lower_branch = lower_branch;
+        let long_range_forces = self.work.take_long_range();
+        timings.forces = watch.lap() - long_range_forces;
+        timings.long_range += long_range + long_range_forces;
         if let Some(terms) = self.model.terms() {
             evaluation.add(&terms.evaluate(structure, &self.elements, &self.neighborhoods)?);
+            timings.terms = watch.lap();
         }
         evaluation.check_finite()?;
         self.history.push(structure, &evaluation.weights);
+        timings.weights += watch.lap();
+        evaluation.timings = timings;
         Ok(evaluation)
     }
 
@@ -292,11 +306,13 @@ impl Evaluator {
     }
 
     /// Neighbour list, point charges and pair values at a structure.
-    fn prepare(&mut self, structure: &Structure) -> Result<()> {
+    fn prepare(&mut self, structure: &Structure) -> Result<Timings> {
+        let (mut timings, mut watch) = (Timings::default(), Watch::start());
         let rebuilt = self.neighbors.update(structure)?;
         if self.model.terms().is_some() && rebuilt {
             self.neighborhoods.build(structure.len(), self.neighbors.pairs());
         }
+        timings.neighbors = watch.lap();
         let charged = self.model.elements().iter().flat_map(|e| &e.states).any(|s| s.charge != 0.0);
         if charged {
             let pbc = structure.pbc();
@@ -309,9 +325,12 @@ impl Evaluator {
                 coulomb.prepare(structure)?;
             }
         }
+        timings.long_range = watch.lap();
         let kernel = self.coulomb.as_ref().and_then(|c| c.2.as_ref());
         let pairs = if self.model.has_pairs() { self.neighbors.pairs() } else { &[] };
-        self.pairs.fill(&self.model, kernel, structure, &self.elements, pairs)
+        self.pairs.fill(&self.model, kernel, structure, &self.elements, pairs)?;
+        timings.density = watch.lap();
+        Ok(timings)
     }
 }
 
@@ -361,6 +380,7 @@ fn collect(
         background: work.background.clone(),
         outcome,
         lower_branch: None,
+        timings: Timings::default(),
     }
 }
 
