@@ -5,7 +5,6 @@ Units: eV, Å, e.
 
 from importlib.metadata import version
 
-from ecteam import threads  # first: it sets the number of threads before the engine starts any
 from ecteam._core import (
     EcteamError,
     InvalidInputError,
@@ -24,6 +23,7 @@ from ecteam.library import AtomicState, Element, states
 from ecteam.neighbors import neighbor_list
 from ecteam.potential import Potential, available, load
 from ecteam.sampling import SampledDensity
+from ecteam.threads import limit_threads
 
 __version__ = version("ecteam")
 
@@ -48,6 +48,7 @@ __all__ = [
     "encode",
     "evaluate",
     "json_schema",
+    "limit_threads",
     "load",
     "neighbor_list",
     "read_setfl",

@@ -100,6 +100,7 @@ class Evaluator:
         skin: float = 0.5,
         max_iterations: int = 200,
         branch_interval: int = 20,
+        shadow: bool = False,
     ) -> Evaluator: ...
     def evaluate(
         self,

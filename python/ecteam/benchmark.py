@@ -186,5 +186,5 @@ def measure(
 
 
 def total_steps(steps: int) -> int:
-    """Number of steps that :func:`measure` takes in all."""
+    """Count the steps that :func:`measure` takes in all."""
     return _WARM_UP + steps

@@ -61,9 +61,9 @@ class Result:
         followed by a warm calculator compare branches every ``branch_interval`` calls; None if
         none was looked for, or none is lower.
     timings : dict of str to float
-        Wall time in seconds: ``neighbors`` (the list, checked or built), ``density`` (radial functions
-        of all pairs), ``weights`` (their minimisation), ``long_range`` (point charges beyond the
-        pairs), ``forces``, ``terms`` (learned). The parts do not overlap.
+        Wall time in seconds: ``neighbors`` (the list, checked or built), ``density`` (radial
+        functions of all pairs), ``weights`` (their minimisation), ``long_range`` (point charges
+        beyond the pairs), ``forces``, ``terms`` (learned). The parts do not overlap.
     potential : Potential
         The potential used.
     numbers : (n,) uint8
@@ -142,7 +142,11 @@ def evaluate(
         ``tolerance=1e-8`` (KKT residual, eV), ``electrostatics="auto"``, ``accuracy=1e-6``
         (relative, of the long-range sum), ``solver="auto"`` (or ``"dense"``, ``"krylov"``),
         ``skin=0.5`` (Å), ``max_iterations=200``, ``branch_interval=20`` (calls of a warm
-        calculator between two looks for a lower branch of weights; 0 for never).
+        calculator between two looks for a lower branch of weights; 0 for never),
+        ``shadow=False`` (True, for a calculator that follows dynamics with steps of one length:
+        after seven converged steps the weights are propagated by an extended Lagrangian
+        (Niklasson, J. Chem. Phys. 147, 054103 (2017)), two Hessian products a step and no
+        drift; `tolerance` does not apply, look at `Result.kkt_residual`).
 
     Raises
     ------

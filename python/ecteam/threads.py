@@ -1,7 +1,7 @@
 """Number of threads of the engine.
 
-``ECTEAM_NUM_THREADS``, read when `ecteam` is imported, else ``RAYON_NUM_THREADS``, else one thread for
-each core. The number is fixed when the engine first computes something.
+``ECTEAM_NUM_THREADS``, read when `ecteam` is imported, else ``RAYON_NUM_THREADS``, else one thread
+for each core. The number is fixed when the engine first computes something.
 """
 
 from __future__ import annotations

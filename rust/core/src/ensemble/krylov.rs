@@ -6,7 +6,7 @@ use super::newton::{Point, Step, centred_charges, remove_normals};
 use super::{Constraints, Objective, SparseInverse};
 
 /// Most products a single Newton step may take.
-const MAX_PRODUCTS: usize = 100;
+pub(super) const MAX_PRODUCTS: usize = 100;
 /// Relative accuracy of the search for negative curvature at a solution.
 const ESCAPE_ACCURACY: f64 = 1e-3;
 /// Most products of one [`solve`]; a well-conditioned Hessian needs some 100.
@@ -22,18 +22,20 @@ const FINAL: f64 = 0.4;
 const ROUGHEST: f64 = 0.1;
 const LINEARISATION: f64 = 0.3;
 
-/// Truncated Newton step; stops at negative curvature with the best direction so far.
+/// Truncated Newton step of at most `most` products; stops at negative curvature with the best
+/// direction so far.
 pub(super) fn step(
     objective: &mut impl Objective,
     constraints: &Constraints,
     point: &Point,
     tolerance: f64,
+    most: usize,
 ) -> Step {
     let rhs = point.root.iter().zip(&point.slack).map(|(r, s)| -r * s).collect();
     let enough = |ratio: f64, r: &[f64], y: &[f64]| {
         ratio <= ROUGHEST && accurate_enough(point, tolerance, r, y)
     };
-    match conjugate_gradients(objective, constraints, point, rhs, enough, MAX_PRODUCTS) {
+    match conjugate_gradients(objective, constraints, point, rhs, enough, most) {
         Found::Solution(step) => step,
         Found::Descent { y, p, products } => {
             Step { y: if products == 1 { p } else { y }, products, positive_definite: false }

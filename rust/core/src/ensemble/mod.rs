@@ -17,7 +17,7 @@ mod response;
 
 pub use constraints::Constraints;
 pub use inverse::{Couplings, SparseInverse};
-pub use newton::minimise;
+pub use newton::{minimise, relax};
 pub use response::respond;
 
 /// Weights at or below this are on the boundary: they are reported as exactly 0.

@@ -9,6 +9,8 @@ const LARGEST_DECREASE: f64 = 80.0;
 const LARGEST_CHANGE: f64 = 0.5;
 /// Sufficient-decrease constant of the line search (Armijo).
 const SUFFICIENT: f64 = 1e-4;
+/// Residual (eV) that [`relax`] may leave.
+const LARGEST_RESIDUAL: f64 = 0.1;
 /// How often a converged saddle point is left along its most negative direction.
 const MAX_ESCAPES: usize = 5;
 
@@ -78,7 +80,7 @@ pub fn minimise(
         let step = if dense {
             dense::step(objective, constraints, &point)
         } else {
-            krylov::step(objective, constraints, &point, options.tolerance)
+            krylov::step(objective, constraints, &point, options.tolerance, krylov::MAX_PRODUCTS)
         };
         products += step.products;
         definite = step.positive_definite;
@@ -98,6 +100,35 @@ pub fn minimise(
         residual: point.residual,
         tolerance: options.tolerance,
         atoms: point.worst(constraints),
+    })
+}
+
+/// One Newton step of a few `products` from `weights`, without a test of convergence.
+///
+/// # Errors
+/// [`Error::NotConverged`] if the Hessian is not positive definite along the way, or more than
+/// [`LARGEST_RESIDUAL`] is left.
+pub fn relax(
+    objective: &mut impl Objective,
+    constraints: &Constraints,
+    products: usize,
+    weights: &mut [f64],
+) -> Result<Outcome> {
+    let point = Point::start(objective, constraints, weights);
+    let step = krylov::step(objective, constraints, &point, 0.0, products);
+    let mut next = point.clone();
+    retract(&point.weights, &point.root, &step.y, 1.0, &mut next.weights);
+    constraints.project(&mut next.weights);
+    next.value = objective.value_gradient(&next.weights, &mut next.gradient);
+    next.update(constraints);
+    if step.positive_definite && next.residual <= LARGEST_RESIDUAL {
+        return Ok(next.finish(weights, 1, step.products, true));
+    }
+    Err(Error::NotConverged {
+        iterations: 1,
+        residual: next.residual,
+        tolerance: LARGEST_RESIDUAL,
+        atoms: next.worst(constraints),
     })
 }
 

@@ -40,15 +40,9 @@ impl History {
     /// come nearest to this one. In dynamics that extrapolates with an order that grows with the
     /// smoothness of the path; where the path is not smooth it is the last solution.
     pub(super) fn predict(&self, structure: &Structure) -> Option<Vec<f64>> {
-        let last = self.weights.first()?;
-        if self.numbers != structure.numbers() || self.pbc != structure.pbc() {
-            return None;
-        }
-        if self.largest_move(structure) > LARGEST_MOVE {
-            return None;
-        }
+        let last = self.last(structure)?;
         let Some(factors) = self.factors(structure.positions()) else {
-            return Some(last.clone());
+            return Some(last.to_vec());
         };
         let mut found = vec![0.0; last.len()];
         for (weights, factor) in self.weights.iter().zip(factors) {
@@ -56,6 +50,13 @@ impl History {
         }
         found.iter_mut().zip(last).for_each(|(x, w)| *x = x.max(LARGEST_FALL * w));
         Some(found)
+    }
+
+    /// The last weights, if they are those of a geometry nearby.
+    pub(super) fn last(&self, structure: &Structure) -> Option<&[f64]> {
+        let last = self.weights.first()?;
+        let same = self.numbers == structure.numbers() && self.pbc == structure.pbc();
+        (same && self.largest_move(structure) <= LARGEST_MOVE).then_some(last)
     }
 
     fn largest_move(&self, structure: &Structure) -> f64 {

@@ -16,11 +16,13 @@ use crate::terms::Contribution;
 mod history;
 mod jacobian;
 mod search;
+mod shadow;
 mod timings;
 
 use history::History;
 pub use jacobian::Jacobian;
 use search::Search;
+use shadow::Shadow;
 pub use timings::Timings;
 pub(crate) use timings::Watch;
 
@@ -38,6 +40,9 @@ pub struct Options {
     pub skin: f64,
     /// Warm starts of a small system between two comparisons with its cold starts; 0 for never.
     pub branch_interval: usize,
+    /// Propagate the weights of dynamics by an extended Lagrangian instead of converging them:
+    /// two Hessian products a step, whatever the tolerance. Steps of one length only.
+    pub shadow: bool,
 }
 
 impl Default for Options {
@@ -47,6 +52,7 @@ impl Default for Options {
             ensemble: ensemble::Options::default(),
             skin: 0.5,
             branch_interval: 20,
+            shadow: false,
         }
     }
 }
@@ -134,6 +140,7 @@ pub struct Evaluator {
     pairs: Pairs,
     work: Workspace,
     history: History,
+    shadow: Shadow,
     elements: Vec<u8>,
     warm_calls: usize,
 }
@@ -175,6 +182,7 @@ impl Evaluator {
             pairs: Pairs::default(),
             work: Workspace::default(),
             history: History::default(),
+            shadow: Shadow::default(),
             elements: Vec::new(),
             warm_calls: 0,
         })
@@ -246,11 +254,68 @@ impl Evaluator {
         let constraints = Constraints::new(offsets, charges, total_charge)?;
         let mut timings = self.prepare(structure)?;
         let mut watch = Watch::start();
-        let start = if warm { self.history.predict(structure) } else { None };
+        let (weights, outcome, lower_branch) = match self.propagate(structure, &constraints, warm) {
+            Some((weights, outcome)) => (weights, outcome, None),
+            None => self.converge(structure, &constraints, warm)?,
+        };
         let coulomb = self.coulomb.as_ref();
         let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, &constraints);
-        let mut search =
-            Search { geometry, constraints: &constraints, options: self.options.ensemble };
+        let long_range = self.work.take_long_range();
+        timings.weights = watch.lap() - long_range;
+        let mut evaluation = collect(geometry, &mut self.work, weights, outcome);
+        evaluation.lower_branch = lower_branch;
+        let long_range_forces = self.work.take_long_range();
+        timings.forces = watch.lap() - long_range_forces;
+        timings.long_range += long_range + long_range_forces;
+        if let Some(terms) = self.model.terms() {
+            evaluation.add(&terms.evaluate(structure, &self.elements, &self.neighborhoods)?);
+            timings.terms = watch.lap();
+        }
+        evaluation.check_finite()?;
+        self.history.push(structure, &evaluation.weights);
+        timings.weights += watch.lap();
+        evaluation.timings = timings;
+        Ok(evaluation)
+    }
+
+    /// Weights of the next step of the extended Lagrangian; none if they must be converged.
+    fn propagate(
+        &mut self,
+        structure: &Structure,
+        constraints: &Constraints,
+        warm: bool,
+    ) -> Option<(Vec<f64>, Outcome)> {
+        if !(self.options.shadow && warm) {
+            return None;
+        }
+        let auxiliary = self.shadow.next(self.history.last(structure)?)?;
+        let coulomb = self.coulomb.as_ref();
+        let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, constraints);
+        let mut energy = Energy::new(geometry, &mut self.work);
+        let mut weights = auxiliary.clone();
+        let found = ensemble::relax(&mut energy, constraints, shadow::PRODUCTS, &mut weights);
+        let Ok(outcome) = found else {
+            self.shadow.restart();
+            return None;
+        };
+        self.shadow.push(auxiliary);
+        Some((weights, outcome))
+    }
+
+    /// Weights at the tolerance, and how far a lower branch lies below them.
+    fn converge(
+        &mut self,
+        structure: &Structure,
+        constraints: &Constraints,
+        warm: bool,
+    ) -> Result<(Vec<f64>, Outcome, Option<f64>)> {
+        let start = if warm { self.history.predict(structure) } else { None };
+        if start.is_none() {
+            self.shadow.restart();
+        }
+        let coulomb = self.coulomb.as_ref();
+        let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, constraints);
+        let mut search = Search { geometry, constraints, options: self.options.ensemble };
         let small = constraints.charges.len() <= DENSE_LIMIT;
         let mut lower_branch = None;
         let (weights, outcome) = match start {
@@ -275,22 +340,10 @@ impl Evaluator {
             }
             None => search.cold(&mut self.work)?,
         };
-        let long_range = self.work.take_long_range();
-        timings.weights = watch.lap() - long_range;
-        let mut evaluation = collect(geometry, &mut self.work, weights, outcome);
-        evaluation.lower_branch = lower_branch;
-        let long_range_forces = self.work.take_long_range();
-        timings.forces = watch.lap() - long_range_forces;
-        timings.long_range += long_range + long_range_forces;
-        if let Some(terms) = self.model.terms() {
-            evaluation.add(&terms.evaluate(structure, &self.elements, &self.neighborhoods)?);
-            timings.terms = watch.lap();
+        if self.options.shadow {
+            self.shadow.push(weights.clone());
         }
-        evaluation.check_finite()?;
-        self.history.push(structure, &evaluation.weights);
-        timings.weights += watch.lap();
-        evaluation.timings = timings;
-        Ok(evaluation)
+        Ok((weights, outcome, lower_branch))
     }
 
     /// Element index, first weight and state charges of every atom.
