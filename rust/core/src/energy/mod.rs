@@ -14,9 +14,11 @@ mod couplings;
 mod derivatives;
 mod objective;
 mod parameters;
+mod sites;
 
 pub use derivatives::Derivatives;
 pub use parameters::{Explicit, Total};
+use sites::Sites;
 
 /// Everything that is fixed while the weights are sought.
 #[derive(Clone, Copy)]
@@ -51,6 +53,12 @@ pub struct Workspace {
     change: Vec<f64>,
     response: Vec<f64>,
     buffers: Vec<Vec<f64>>,
+    /// Where hops lie, and s and A of all (`sites`); none since the last value and gradient.
+    sites: Option<Sites>,
+    factors: Vec<f64>,
+    strengths: Vec<f64>,
+    site_input: Vec<f64>,
+    site_output: Vec<f64>,
     /// `potential` is that of `charges`, not of a direction.
     potential_is_of_charges: bool,
     /// Kept from one geometry to the next.

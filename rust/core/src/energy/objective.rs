@@ -9,6 +9,7 @@ impl Objective for Energy<'_> {
     fn value_gradient(&mut self, weights: &[f64], gradient: &mut [f64]) -> f64 {
         let geometry = self.geometry;
         let work = &mut *self.work;
+        work.sites = None;
         work.weights.clear();
         work.weights.extend_from_slice(weights);
         work.inverse_weights.clear();
@@ -100,6 +101,10 @@ impl Objective for Energy<'_> {
             0.0
         });
         self.work.buffers = buffers;
+    }
+
+    fn tangent_product(&mut self, direction: &[f64], out: &mut [f64]) {
+        self.product_on_tangent(direction, out);
     }
 
     fn couplings(&mut self) -> Couplings {

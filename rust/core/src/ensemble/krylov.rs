@@ -152,7 +152,7 @@ fn iterate(
             return solution(y, products - 1);
         }
         (0..n).for_each(|a| v[a] = point.root[a] * p[a]);
-        objective.product(&v, &mut hp);
+        objective.tangent_product(&v, &mut hp);
         (0..n).for_each(|a| hp[a] *= point.root[a]);
         // What the preconditioner does not see would grow by rounding and end up in the residual.
         remove_normals(constraints, &point.root, &preconditioner.charge, &mut hp);
