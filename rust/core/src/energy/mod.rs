@@ -53,7 +53,7 @@ pub struct Workspace {
     change: Vec<f64>,
     response: Vec<f64>,
     buffers: Vec<Vec<f64>>,
-    /// Where hops lie, and s and A of all (`sites`); none since the last value and gradient.
+    /// Where hops lie, and s and A of all (`sites`) at the last value and gradient.
     sites: Option<Sites>,
     factors: Vec<f64>,
     strengths: Vec<f64>,

@@ -21,26 +21,19 @@ impl Objective for Energy<'_> {
         value += geometry.pairs.accumulate(&mut buffers, gradient, |chunk, out| {
             chunk
                 .iter(geometry.model)
-                .map(|(record, pair, v)| {
+                .map(|(record, _, v)| {
                     let at =
                         [geometry.offsets[record.a as usize], geometry.offsets[record.b as usize]];
                     let x = [record.a, record.b].map(|i| geometry.weights_of(weights, i));
-                    let mut energy = add_bilinear(v.phi, x, out, at);
+                    let energy = add_bilinear(v.phi, x, out, at);
                     add_scaled(out, at[1], work.mean_slope[record.a as usize], v.at_a);
                     add_scaled(out, at[0], work.mean_slope[record.b as usize], v.at_b);
-                    for (channel, t) in pair.channels.iter().zip(v.amplitudes) {
-                        let at = slots(channel, at[0], at[1]);
-                        let strength = t * resonance_mean(at.map(|s| weights[s]));
-                        energy -= 2.0 * strength;
-                        for s in at {
-                            out[s] -= 0.5 * strength * work.inverse_weights[s];
-                        }
-                    }
                     energy
                 })
                 .sum()
         });
         self.work.buffers = buffers;
+        value += self.resonance(gradient);
         let mut charges = std::mem::take(&mut self.work.charges);
         value += self.point_charges(weights, gradient, &mut charges);
         self.work.charges = charges;

@@ -74,7 +74,7 @@ impl Sites {
 
 impl Energy<'_> {
     /// s of every hop, and A; other slots are zero.
-    pub(super) fn prepare_hops(&mut self) {
+    fn prepare_hops(&mut self) {
         let geometry = self.geometry;
         let work = &mut *self.work;
         let sites = Sites::new(&geometry);
@@ -100,15 +100,28 @@ impl Energy<'_> {
         work.sites = Some(sites);
     }
 
+    /// Adds the resonance to the gradient and returns it: −2 Σ t s s′ over pairs is −Σ s A.
+    pub(super) fn resonance(&mut self, gradient: &mut [f64]) -> f64 {
+        self.prepare_hops();
+        let (geometry, work) = (&self.geometry, &*self.work);
+        let Some(sites) = &work.sites else { return 0.0 };
+        let mut energy = 0.0;
+        for i in 0..geometry.atoms() {
+            let (_, hops, start) = sites.of(geometry, i);
+            for (k, hop) in (start..).zip(hops) {
+                let strength = work.factors[k] * work.strengths[k];
+                energy -= strength;
+                for a in hop.map(|m| geometry.offsets[i] + m) {
+                    gradient[a] -= 0.5 * strength * work.inverse_weights[a];
+                }
+            }
+        }
+        energy
+    }
+
     /// `out` = ∇²E · `direction` up to a constant for each atom; `direction` sums to zero on each.
     pub(super) fn product_on_tangent(&mut self, direction: &[f64], out: &mut [f64]) {
-        let sites = match self.work.sites.take() {
-            Some(sites) => sites,
-            None => {
-                self.prepare_hops();
-                self.work.sites.take().unwrap_or_default()
-            }
-        };
+        let sites = self.work.sites.take().unwrap_or_default();
         let geometry = self.geometry;
         let mut x = std::mem::take(&mut self.work.site_input);
         let mut found = std::mem::take(&mut self.work.site_output);
