@@ -23,6 +23,7 @@ from ecteam.library import AtomicState, Element, states
 from ecteam.neighbors import neighbor_list
 from ecteam.potential import Potential, available, load
 from ecteam.sampling import SampledDensity
+from ecteam.threads import limit_threads
 
 __version__ = version("ecteam")
 
@@ -47,6 +48,7 @@ __all__ = [
     "encode",
     "evaluate",
     "json_schema",
+    "limit_threads",
     "load",
     "neighbor_list",
     "read_setfl",

@@ -26,6 +26,7 @@ __all__ = [
     "encode",
     "json_schema",
     "neighbor_list",
+    "num_threads",
     "start_terms",
 ]
 
@@ -37,6 +38,8 @@ _Labels = npt.NDArray[np.uint32]
 _Electrostatics = Literal["auto", "direct", "ewald", "pme", "shifted_force"]
 _Metric = Literal["coulomb", "l2", "kullback-leibler"]
 _Solver = Literal["auto", "dense", "krylov"]
+
+def num_threads() -> int: ...
 
 class EcteamError(Exception): ...
 class InvalidInputError(EcteamError, ValueError): ...
@@ -98,6 +101,7 @@ class Evaluator:
         skin: float = 0.5,
         max_iterations: int = 200,
         branch_interval: int = 20,
+        shadow: bool = False,
     ) -> Evaluator: ...
     def evaluate(
         self,
@@ -143,6 +147,8 @@ class Evaluation:
     def dipole(self) -> _Floats: ...
     @property
     def lower_branch(self) -> float | None: ...
+    @property
+    def timings(self) -> list[tuple[str, float]]: ...
 
 @final
 class Batch:

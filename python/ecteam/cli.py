@@ -15,6 +15,7 @@ from rich.console import Console
 
 from ecteam import __version__, states_cli
 from ecteam.calculator import ECTEAM
+from ecteam.cli_bench import bench
 from ecteam.cli_common import (
     JsonFlag,
     PotentialName,
@@ -40,6 +41,7 @@ from ecteam.states_report import library_card, library_data
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.command()(properties)
+app.command()(bench)
 app.command()(fisher)
 app.command()(fit)
 app.add_typer(design_app, name="design")

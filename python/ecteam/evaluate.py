@@ -62,6 +62,10 @@ class Result:
         How far another branch of weights lies below the one followed, eV. Small systems that are
         followed by a warm calculator compare branches every ``branch_interval`` calls; None if
         none was looked for, or none is lower.
+    timings : dict of str to float
+        Wall time in seconds: ``neighbors`` (the list, checked or built), ``density`` (radial
+        functions of all pairs), ``weights`` (their minimisation), ``long_range`` (point charges
+        beyond the pairs), ``forces``, ``terms`` (learned). The parts do not overlap.
     potential : Potential
         The potential used.
     numbers : (n,) uint8
@@ -87,6 +91,7 @@ class Result:
     positive_definite: bool
     dipole: FloatArray
     lower_branch: float | None
+    timings: dict[str, float]
     potential: Potential
     numbers: npt.NDArray[np.uint8]
 
@@ -162,7 +167,11 @@ def evaluate(
         ``tolerance=1e-8`` (KKT residual, eV), ``electrostatics="auto"``, ``accuracy=1e-6``
         (relative, of the long-range sum), ``solver="auto"`` (or ``"dense"``, ``"krylov"``),
         ``skin=0.5`` (Å), ``max_iterations=200``, ``branch_interval=20`` (calls of a warm
-        calculator between two looks for a lower branch of weights; 0 for never).
+        calculator between two looks for a lower branch of weights; 0 for never),
+        ``shadow=False`` (True, for a calculator that follows dynamics with steps of one length:
+        after seven converged steps the weights are propagated by an extended Lagrangian
+        (Niklasson, J. Chem. Phys. 147, 054103 (2017)), two Hessian products a step and no
+        drift; `tolerance` does not apply, look at `Result.kkt_residual`).
 
     Raises
     ------
@@ -186,6 +195,7 @@ def run(evaluator: _core.Evaluator, system: Arrays, potential: Potential, charge
         _log.warning(_LOWER_BRANCH, evaluation.lower_branch)
     return Result(
         **{name: getattr(evaluation, name) for name in _ENGINE_FIELDS},
+        timings=dict(evaluation.timings),
         potential=potential,
         numbers=system.numbers,
     )

@@ -105,3 +105,34 @@ fn gradient_and_products_match_differences() {
     check(&toy::liquid(8, 0.3, 1));
     check(&toy::liquid(1, 0.1, 1));
 }
+
+/// Products on the tangent space are the general ones, up to a constant for every atom.
+#[test]
+fn tangent_products_are_products() {
+    for structure in [toy::cluster(3, 0.3, 1), toy::liquid(8, 0.3, 1)] {
+        let fixture = Fixture::new(&structure);
+        let n = fixture.offsets[fixture.offsets.len() - 1];
+        let mut work = Workspace::default();
+        let mut energy = Energy::new(fixture.geometry(), &mut work);
+        for phase in [0.0, 1.0] {
+            let w: Vec<f64> = (0..n).map(|k| 0.5 + 0.4 * (k as f64 * 1.7 + phase).sin()).collect();
+            energy.value_gradient(&w, &mut vec![0.0; n]);
+            let mut direction: Vec<f64> = (0..n).map(|k| (k as f64 * 2.3 + phase).cos()).collect();
+            let (mut product, mut tangent) = (vec![0.0; n], vec![0.0; n]);
+            for o in fixture.offsets.windows(2) {
+                let group = &mut direction[o[0]..o[1]];
+                let mean = group.iter().sum::<f64>() / group.len() as f64;
+                group.iter_mut().for_each(|x| *x -= mean);
+            }
+            energy.product(&direction, &mut product);
+            energy.tangent_product(&direction, &mut tangent);
+            for o in fixture.offsets.windows(2) {
+                let shift = product[o[0]] - tangent[o[0]];
+                for a in o[0]..o[1] {
+                    let error = product[a] - tangent[a] - shift;
+                    assert!(error.abs() < 1e-10 * (1.0 + product[a].abs()), "{a}: {error}");
+                }
+            }
+        }
+    }
+}

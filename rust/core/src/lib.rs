@@ -37,3 +37,8 @@ pub use structure::{Mat3, Structure, Vec3};
 
 /// Coulomb constant e²/(4πε₀), eV·Å (CODATA 2018; `scipy.constants`: e/(4πε₀)·1e10).
 pub const COULOMB: f64 = 14.399_645_478_425_668;
+
+/// Threads that calculations may use.
+pub fn num_threads() -> usize {
+    rayon::current_num_threads()
+}

@@ -1,5 +1,7 @@
 //! Radial functions of all pairs within the cutoff, looked up once per geometry.
 
+mod compact;
+
 use rayon::prelude::*;
 
 use crate::coulomb::Kernel;
@@ -9,6 +11,8 @@ use crate::model::{Model, PairModel};
 use crate::neighbors::Pair;
 use crate::structure::{Structure, Vec3, dot, times};
 use crate::tables::Table;
+
+pub use compact::{Compact, Slots};
 
 /// Below this many pairs everything runs in one chunk: threads would cost more than they bring.
 const SERIAL_PAIRS: usize = 4000;
@@ -36,6 +40,8 @@ pub struct Chunk {
     /// Pairs.
     pub records: Vec<Record>,
     values: Vec<f64>,
+    /// By kind.
+    compact: Vec<Compact>,
 }
 
 /// The values of one pair.
@@ -191,6 +197,8 @@ impl Chunk {
         self.records.clear();
         self.values.clear();
         let n_elements = model.elements().len();
+        self.compact.resize_with(n_elements * n_elements, Compact::default);
+        self.compact.iter_mut().for_each(Compact::clear);
         let cutoff2 = model.cutoff().radius.powi(2);
         let positions = structure.positions();
         for pair in list {
@@ -220,6 +228,10 @@ impl Chunk {
                 distance,
             });
             self.push_values(model, kernel, kind, distance);
+            let start = self.records[self.records.len() - 1].start;
+            let pair = model.pair(kind / n_elements, kind % n_elements);
+            let values = Values::split(&self.values[start..], pair);
+            self.compact[kind].push([a as u32, b as u32], &values, pair);
         }
         Ok(())
     }
@@ -238,6 +250,11 @@ impl Chunk {
             let strength = kernel.table.single(r).0 * inverse;
             kernel.add(strength, [ea, eb], &mut values[..energies]);
         }
+    }
+
+    /// The pairs once more, by kind: what products on the tangent space need.
+    pub fn compact(&self) -> &[Compact] {
+        &self.compact
     }
 
     /// Pairs with their element-pair model and values.

@@ -35,6 +35,7 @@ pub(crate) struct Evaluation {
     positive_definite: bool,
     dipole: Py<PyArray1<f64>>,
     lower_branch: Option<f64>,
+    timings: Vec<(String, f64)>,
 }
 
 /// Options of Python's signature as the engine's.
@@ -100,7 +101,7 @@ fn unknown(argument: &str, found: &str, allowed: &str) -> Error {
 impl Evaluator {
     #[new]
     #[pyo3(signature = (potential, *, tolerance=1e-8, electrostatics="auto", accuracy=1e-6,
-        solver="auto", skin=0.5, max_iterations=200, branch_interval=20))]
+        solver="auto", skin=0.5, max_iterations=200, branch_interval=20, shadow=false))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -112,8 +113,10 @@ impl Evaluator {
         skin: f64,
         max_iterations: usize,
         branch_interval: usize,
+        shadow: bool,
     ) -> PyResult<Self> {
         options(tolerance, electrostatics, accuracy, solver, skin, max_iterations, branch_interval)
+            .map(|o| Options { shadow, ..o })
             .and_then(|o| evaluator::Evaluator::new(potential.model.clone(), o))
             .map(|inner| Self { inner })
             .map_err(|e| to_python(py, e))
@@ -176,6 +179,7 @@ impl Evaluation {
             positive_definite: found.outcome.positive_definite,
             dipole: vector(py, dipole),
             lower_branch: found.lower_branch,
+            timings: found.timings.parts().map(|(name, time)| (name.to_owned(), time)).to_vec(),
         })
     }
 }

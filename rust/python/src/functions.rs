@@ -111,3 +111,9 @@ pub(crate) fn json_schema() -> String {
 pub(crate) fn start_terms(py: Python<'_>, text: &str, elements: usize) -> PyResult<String> {
     ecteam_core::potential::start_terms(text, elements).map_err(|e| to_python(py, e))
 }
+
+/// Threads of the engine: `RAYON_NUM_THREADS` when it was first used, else one for each core.
+#[pyfunction]
+pub(crate) fn num_threads() -> usize {
+    ecteam_core::num_threads()
+}

@@ -29,6 +29,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encoder::decode_charges, module)?)?;
     module.add_function(wrap_pyfunction!(encoder::decode_density, module)?)?;
     module.add_function(wrap_pyfunction!(encoder::decode_potential, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::num_threads, module)?)?;
     module.add_function(wrap_pyfunction!(functions::json_schema, module)?)?;
     module.add_function(wrap_pyfunction!(functions::start_terms, module)?)
 }

@@ -210,6 +210,15 @@ impl Coulomb {
         }
     }
 
+    /// The rest of the interaction of two near charges as if they were alone, eV/e².
+    pub(crate) fn rest(&self, r: f64) -> f64 {
+        match &self.solver {
+            Solver::Direct(_) => COULOMB / r,
+            Solver::Periodic(periodic) => COULOMB * libm::erf(periodic.alpha() * r) / r,
+            Solver::ShiftedForce(_) => 0.0,
+        }
+    }
+
     /// [`Self::add_potential`] and [`Self::add_forces`] at once: on a mesh it costs one of them.
     ///
     /// # Panics

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use crate::ensemble::Outcome;
 use crate::error::Result;
-use crate::evaluator::Evaluation;
+use crate::evaluator::{Evaluation, Timings, Watch};
 use crate::model::Model;
 use crate::neighbors::{Grid, Hits, Pair, Reference, check, check_expected_pairs};
 use crate::pairs::too_close;
@@ -86,8 +86,10 @@ impl OneState {
         structure: &Structure,
         elements: &[u8],
     ) -> Result<Evaluation> {
+        let (mut timings, mut watch) = (Timings::default(), Watch::start());
         self.make_tables(model, elements);
         self.update_lists(model, structure)?;
+        timings.neighbors = watch.lap();
         let mixed = elements.iter().any(|e| *e != elements[0]);
         let Self { domains, works, pairs, .. } = self;
         let tables = Tables { model, pairs };
@@ -105,6 +107,7 @@ impl OneState {
         });
         self.check_distances(model, structure)?;
         self.embed(model);
+        timings.density = watch.lap();
         let Self { domains, works, pairs, sites, .. } = self;
         let tables = Tables { model, pairs };
         each(works, |c, work| {
@@ -122,7 +125,10 @@ impl OneState {
             let values = |d: usize| &works[d].forces[..];
             add_up(&mut site.forces, &domains[c].own, domains, values, add_quad);
         });
-        Ok(self.collect(structure))
+        let mut found = self.collect(structure);
+        timings.forces = watch.lap();
+        found.timings = timings;
+        Ok(found)
     }
 
     /// Compact tables of the pairs of elements that occur.
@@ -251,6 +257,7 @@ impl OneState {
                 positive_definite: true,
             },
             lower_branch: None,
+            timings: Timings::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Forces, virial and per-atom energies at the minimising weights (envelope theorem).
 
 use super::{Energy, Geometry, Workspace, dot, slots};
+use crate::evaluator::Watch;
 use crate::formulas::resonance_mean;
 use crate::pairs::{Chunk, slopes};
 use crate::structure::{Mat3, Vec3};
@@ -41,12 +42,20 @@ impl Energy<'_> {
             *e += self.on_site_energy(i);
         }
         if let Some(coulomb) = geometry.coulomb {
-            let mut potential = vec![0.0; n];
-            coulomb.add_potential(&self.work.charges, &mut potential);
-            for (e, (q, v)) in energies.iter_mut().zip(self.work.charges.iter().zip(&potential)) {
+            let Workspace { charges, potential, potential_is_of_charges, long_range, .. } =
+                &mut *self.work;
+            let mut watch = Watch::start();
+            if *potential_is_of_charges {
+                coulomb.add_forces(charges, &mut forces, &mut virial);
+            } else {
+                potential.fill(0.0);
+                coulomb.add_all(charges, potential, &mut forces, &mut virial);
+                *potential_is_of_charges = true;
+            }
+            *long_range += watch.lap();
+            for (e, (q, v)) in energies.iter_mut().zip(charges.iter().zip(&*potential)) {
                 *e += 0.5 * q * v;
             }
-            coulomb.add_forces(&self.work.charges, &mut forces, &mut virial);
         }
         Derivatives { forces, virial, energies }
     }

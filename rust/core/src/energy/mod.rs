@@ -4,16 +4,21 @@
 //! resonance) → point charges → entropy. Hessian products repeat them linearised.
 
 use crate::coulomb::Coulomb;
+use crate::ensemble::SparseInverse;
+use crate::evaluator::Watch;
 use crate::formulas::entropy;
 use crate::model::{Channel, Model};
 use crate::pairs::{ChargeKernel, Pairs};
 
+mod couplings;
 mod derivatives;
 mod objective;
 mod parameters;
+mod sites;
 
 pub use derivatives::Derivatives;
 pub use parameters::{Explicit, Total};
+use sites::Sites;
 
 /// Everything that is fixed while the weights are sought.
 #[derive(Clone, Copy)]
@@ -48,12 +53,36 @@ pub struct Workspace {
     change: Vec<f64>,
     response: Vec<f64>,
     buffers: Vec<Vec<f64>>,
+    /// Where hops lie, and s and A of all (`sites`) at the last value and gradient.
+    sites: Option<Sites>,
+    factors: Vec<f64>,
+    strengths: Vec<f64>,
+    site_input: Vec<f64>,
+    site_output: Vec<f64>,
+    /// `potential` is that of `charges`, not of a direction.
+    potential_is_of_charges: bool,
+    /// Kept from one geometry to the next.
+    inverse: Option<SparseInverse>,
+    /// Seconds spent in long-ranged sums.
+    long_range: f64,
 }
 
 /// The energy at a geometry: an [`Objective`] of the weights.
 pub struct Energy<'a> {
     geometry: Geometry<'a>,
     work: &'a mut Workspace,
+}
+
+impl Workspace {
+    /// True if the last value and gradient were those of `weights`, at whatever geometry.
+    pub fn is_at(&self, weights: &[f64]) -> bool {
+        self.weights == weights
+    }
+
+    /// Seconds spent in long-ranged sums since the last call.
+    pub fn take_long_range(&mut self) -> f64 {
+        std::mem::take(&mut self.long_range)
+    }
 }
 
 impl<'a> Geometry<'a> {
@@ -139,7 +168,10 @@ impl<'a> Energy<'a> {
         let potential = &mut self.work.potential;
         potential.clear();
         potential.resize(charges.len(), 0.0);
+        let mut watch = Watch::start();
         coulomb.add_potential(charges, potential);
+        self.work.long_range += watch.lap();
+        let potential = &self.work.potential;
         for (i, v) in potential.iter().enumerate() {
             for (a, q) in (geometry.offsets[i]..).zip(geometry.state_charges(i)) {
                 gradient[a] += q * v;

@@ -1,7 +1,7 @@
 //! Value, gradient, Hessian products and diagonal blocks of the energy in the weights.
 
 use super::{Energy, Geometry, Workspace, dot, slots};
-use crate::ensemble::Objective;
+use crate::ensemble::{Couplings, Objective, SparseInverse};
 use crate::formulas::resonance_mean;
 use crate::pairs::Chunk;
 
@@ -9,6 +9,7 @@ impl Objective for Energy<'_> {
     fn value_gradient(&mut self, weights: &[f64], gradient: &mut [f64]) -> f64 {
         let geometry = self.geometry;
         let work = &mut *self.work;
+        work.sites = None;
         work.weights.clear();
         work.weights.extend_from_slice(weights);
         work.inverse_weights.clear();
@@ -20,29 +21,23 @@ impl Objective for Energy<'_> {
         value += geometry.pairs.accumulate(&mut buffers, gradient, |chunk, out| {
             chunk
                 .iter(geometry.model)
-                .map(|(record, pair, v)| {
+                .map(|(record, _, v)| {
                     let at =
                         [geometry.offsets[record.a as usize], geometry.offsets[record.b as usize]];
                     let x = [record.a, record.b].map(|i| geometry.weights_of(weights, i));
-                    let mut energy = add_bilinear(v.phi, x, out, at);
+                    let energy = add_bilinear(v.phi, x, out, at);
                     add_scaled(out, at[1], work.mean_slope[record.a as usize], v.at_a);
                     add_scaled(out, at[0], work.mean_slope[record.b as usize], v.at_b);
-                    for (channel, t) in pair.channels.iter().zip(v.amplitudes) {
-                        let at = slots(channel, at[0], at[1]);
-                        let strength = t * resonance_mean(at.map(|s| weights[s]));
-                        energy -= 2.0 * strength;
-                        for s in at {
-                            out[s] -= 0.5 * strength * work.inverse_weights[s];
-                        }
-                    }
                     energy
                 })
                 .sum()
         });
         self.work.buffers = buffers;
+        value += self.resonance(gradient);
         let mut charges = std::mem::take(&mut self.work.charges);
         value += self.point_charges(weights, gradient, &mut charges);
         self.work.charges = charges;
+        self.work.potential_is_of_charges = true;
         value + self.entropy(gradient)
     }
 
@@ -73,6 +68,7 @@ impl Objective for Energy<'_> {
         self.work.response = response;
         let mut change = std::mem::take(&mut self.work.change);
         self.point_charges(direction, out, &mut change);
+        self.work.potential_is_of_charges = false;
         self.work.change = change;
     }
 
@@ -98,6 +94,18 @@ impl Objective for Energy<'_> {
             0.0
         });
         self.work.buffers = buffers;
+    }
+
+    fn tangent_product(&mut self, direction: &[f64], out: &mut [f64]) {
+        self.product_on_tangent(direction, out);
+    }
+
+    fn couplings(&mut self) -> Couplings {
+        self.near_couplings()
+    }
+
+    fn inverse(&mut self) -> &mut Option<SparseInverse> {
+        &mut self.work.inverse
     }
 }
 

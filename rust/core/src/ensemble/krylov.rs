@@ -1,29 +1,41 @@
 //! Newton step by projected, preconditioned conjugate gradients (Gould, Hribar & Nocedal,
-//! SIAM J. Sci. Comput. 23, 1376 (2001)): the constraint preconditioner, blocks of the Hessian per
-//! group, keeps every iterate on the tangent space of the constraints.
+//! SIAM J. Sci. Comput. 23, 1376 (2001)): the constraint preconditioner, a sparse approximate inverse
+//! of the Hessian, keeps every iterate on the tangent space of the constraints.
 
-use super::newton::{Point, Step, centred_charges, tangent};
-use super::{Constraints, Objective};
+use super::newton::{Point, Step, centred_charges, remove_normals};
+use super::{Constraints, Objective, SparseInverse};
 
 /// Most products a single Newton step may take.
-const MAX_PRODUCTS: usize = 100;
+pub(super) const MAX_PRODUCTS: usize = 100;
 /// Relative accuracy of the search for negative curvature at a solution.
 const ESCAPE_ACCURACY: f64 = 1e-3;
 /// Most products of one [`solve`]; a well-conditioned Hessian needs some 100.
 const SOLVE_PRODUCTS: usize = 1000;
 /// Relative accuracy of [`solve`].
 const SOLVE_ACCURACY: f64 = 1e-11;
-/// Smallest pivot of a preconditioner block relative to its diagonal entry.
-const SMALLEST_PIVOT: f64 = 1e-3;
+/// Newton steps that use one preconditioner, unless one of them takes [`MANY_PRODUCTS`].
+const LONGEST_USE: usize = 8;
+const MANY_PRODUCTS: usize = 12;
+/// Part of the tolerance that a last step leaves, and of the residual that any step may leave: a
+/// constant, or the relative change of the weights times another (the error of the linearisation).
+const FINAL: f64 = 0.4;
+const ROUGHEST: f64 = 0.1;
+const LINEARISATION: f64 = 0.3;
 
-/// Truncated Newton step; stops at negative curvature with the best direction so far.
+/// Truncated Newton step of at most `most` products; stops at negative curvature with the best
+/// direction so far.
 pub(super) fn step(
     objective: &mut impl Objective,
     constraints: &Constraints,
     point: &Point,
+    tolerance: f64,
+    most: usize,
 ) -> Step {
     let rhs = point.root.iter().zip(&point.slack).map(|(r, s)| -r * s).collect();
-    match conjugate_gradients(objective, constraints, point, rhs, forcing, MAX_PRODUCTS) {
+    let enough = |ratio: f64, r: &[f64], y: &[f64]| {
+        ratio <= ROUGHEST && accurate_enough(point, tolerance, r, y)
+    };
+    match conjugate_gradients(objective, constraints, point, rhs, enough, most) {
         Found::Solution(step) => step,
         Found::Descent { y, p, products } => {
             Step { y: if products == 1 { p } else { y }, products, positive_definite: false }
@@ -44,8 +56,14 @@ pub(super) fn escape(
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let rhs =
         point.root.iter().map(|r| if *r > 0.0 { xorshift(&mut state) } else { 0.0 }).collect();
-    match conjugate_gradients(objective, constraints, point, rhs, |_| ESCAPE_ACCURACY, MAX_PRODUCTS)
-    {
+    match conjugate_gradients(
+        objective,
+        constraints,
+        point,
+        rhs,
+        |left, _, _| left <= ESCAPE_ACCURACY,
+        MAX_PRODUCTS,
+    ) {
         Found::Solution(step) => Step { y: vec![0.0; point.root.len()], ..step },
         Found::Descent { p, products, .. } => Step { y: p, products, positive_definite: false },
     }
@@ -63,7 +81,7 @@ pub(super) fn solve(
         constraints,
         point,
         rhs,
-        |_| SOLVE_ACCURACY,
+        |left, _, _| left <= SOLVE_ACCURACY,
         SOLVE_PRODUCTS,
     ) {
         Found::Solution(Step { y, .. }) | Found::Descent { y, .. } => y,
@@ -89,38 +107,61 @@ enum Found {
     },
 }
 
-/// H y = rhs on the tangent space, to a relative accuracy that depends on the norm of rhs.
+/// H y = rhs on the tangent space, until `enough` of the residual's size in the metric of the
+/// preconditioner relative to that of rhs, the residual, and the solution.
 fn conjugate_gradients(
     objective: &mut impl Objective,
     constraints: &Constraints,
     point: &Point,
     rhs: Vec<f64>,
-    accuracy: impl Fn(f64) -> f64,
+    enough: impl Fn(f64, &[f64], &[f64]) -> bool,
     most: usize,
 ) -> Found {
-    let n = point.root.len();
-    let preconditioner = Preconditioner::new(objective, constraints, point);
+    let mut preconditioner = Preconditioner::new(objective, constraints, point);
+    let found = iterate(objective, constraints, point, &mut preconditioner, rhs, enough, most);
+    let products = match &found {
+        Found::Solution(step) => step.products,
+        Found::Descent { products, .. } => *products,
+    };
+    preconditioner.keep(objective, products);
+    found
+}
+
+fn iterate(
+    objective: &mut impl Objective,
+    constraints: &Constraints,
+    point: &Point,
+    preconditioner: &mut Preconditioner,
+    rhs: Vec<f64>,
+    enough: impl Fn(f64, &[f64], &[f64]) -> bool,
+    most: usize,
+) -> Found {
+    let n = rhs.len();
     let mut r = rhs;
-    tangent(constraints, &point.root, &mut r);
+    remove_normals(constraints, &point.root, &preconditioner.charge, &mut r);
     let mut z = vec![0.0; n];
-    preconditioner.apply(&r, &mut z);
+    preconditioner.apply(constraints, &point.root, &r, &mut z);
     let mut p = z.clone();
     let mut y = vec![0.0; n];
     let (mut v, mut hp) = (vec![0.0; n], vec![0.0; n]);
     let mut rz = dot(&r, &z);
-    let target = rz * accuracy(rz.max(0.0).sqrt()).powi(2);
+    let first = rz;
     let solution = |y, products| Found::Solution(Step { y, products, positive_definite: true });
     for products in 1..=most {
         if rz <= 0.0 {
             return solution(y, products - 1);
         }
         (0..n).for_each(|a| v[a] = point.root[a] * p[a]);
-        objective.product(&v, &mut hp);
+        objective.tangent_product(&v, &mut hp);
         (0..n).for_each(|a| hp[a] *= point.root[a]);
         // What the preconditioner does not see would grow by rounding and end up in the residual.
-        tangent(constraints, &point.root, &mut hp);
+        remove_normals(constraints, &point.root, &preconditioner.charge, &mut hp);
         let curvature = dot(&p, &hp);
-        if curvature <= 1e-14 * dot(&p, &p) {
+        let size = dot(&p, &p);
+        if curvature <= 1e-14 * size {
+            // As long as if the curvature had the other sign; the line search bounds it.
+            let length = rz / curvature.abs().max(1e-14 * size);
+            p.iter_mut().for_each(|p| *p *= length);
             return Found::Descent { y, p, products };
         }
         let alpha = rz / curvature;
@@ -128,9 +169,9 @@ fn conjugate_gradients(
             y[a] += alpha * p[a];
             r[a] -= alpha * hp[a];
         });
-        preconditioner.apply(&r, &mut z);
+        preconditioner.apply(constraints, &point.root, &r, &mut z);
         let next = dot(&r, &z);
-        if next <= target {
+        if enough((next / first).max(0.0).sqrt(), &r, &y) {
             return solution(y, products);
         }
         let beta = next / rz;
@@ -140,144 +181,74 @@ fn conjugate_gradients(
     solution(y, most)
 }
 
-/// Relative accuracy of the step: superlinear convergence of the outer iteration.
-fn forcing(norm: f64) -> f64 {
-    norm.sqrt().clamp(1e-3, 0.1)
+/// A Newton step need not be more accurate than the linearisation, nor than the tolerance.
+fn accurate_enough(point: &Point, tolerance: f64, r: &[f64], y: &[f64]) -> bool {
+    let (mut left, mut change) = (0.0_f64, 0.0_f64);
+    for ((&root, r), y) in point.root.iter().zip(r).zip(y) {
+        if root > 0.0 {
+            // As the residual of `Point`: a state that should gain weight counts without its root.
+            left = left.max(if *r > 0.0 { r / root } else { -r });
+            change = change.max((y / root).abs());
+        }
+    }
+    left <= ((LINEARISATION * change).min(ROUGHEST) * point.residual).max(FINAL * tolerance)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
-/// Inverse of the block-diagonal Hessian on the tangent space of all constraints.
-struct Preconditioner<'a> {
-    constraints: &'a Constraints,
-    /// Pseudo-inverses M⁺ of the blocks on each group's tangent space, row-major.
-    inverses: Vec<f64>,
-    starts: Vec<usize>,
+/// The sparse inverse on the tangent space of all constraints.
+struct Preconditioner {
+    inverse: SparseInverse,
     /// √ω (q − q̄).
     charge: Vec<f64>,
-    /// M⁺ charge, and charge · M⁺ charge of every fragment.
+    /// M charge, and charge · M charge of every fragment.
     response: Vec<f64>,
     stiffness: Vec<f64>,
 }
 
-impl<'a> Preconditioner<'a> {
-    fn new(objective: &mut impl Objective, constraints: &'a Constraints, point: &Point) -> Self {
-        let sizes = (0..constraints.groups()).map(|g| constraints.group(g).len().pow(2));
-        let mut starts = vec![0];
-        for size in sizes {
-            starts.push(starts[starts.len() - 1] + size);
-        }
-        let mut inverses = vec![0.0; starts[starts.len() - 1]];
-        objective.blocks(&mut inverses);
-        for g in 0..constraints.groups() {
-            let root = &point.root[constraints.group(g)];
-            invert_on_tangent(&mut inverses[starts[g]..starts[g + 1]], root);
-        }
+impl Preconditioner {
+    fn new(objective: &mut impl Objective, constraints: &Constraints, point: &Point) -> Self {
+        let kept = objective.inverse().take();
+        let mut inverse = match kept {
+            Some(kept) if kept.age < LONGEST_USE && kept.fits(constraints, &point.root) => kept,
+            _ => Self::inverse(objective, constraints, point),
+        };
         let charge = centred_charges(constraints, &point.root);
-        let response = vec![0.0; charge.len()];
-        let mut this =
-            Self { constraints, inverses, starts, charge, response, stiffness: Vec::new() };
-        let mut response = std::mem::take(&mut this.response);
-        this.apply_blocks(&this.charge, &mut response);
-        this.stiffness = constraints.dots(&response, &this.charge);
-        this.response = response;
-        this
+        let mut response = vec![0.0; charge.len()];
+        inverse.apply(&point.root, &charge, &mut response);
+        let stiffness = constraints.dots(&response, &charge);
+        Self { inverse, charge, response, stiffness }
     }
 
-    fn apply_blocks(&self, r: &[f64], z: &mut [f64]) {
-        for g in 0..self.constraints.groups() {
-            let group = self.constraints.group(g);
-            let size = group.len();
-            let block = &self.inverses[self.starts[g]..self.starts[g + 1]];
-            for (row, a) in block.chunks_exact(size).zip(group.clone()) {
-                z[a] = dot(row, &r[group.clone()]);
-            }
-        }
+    fn inverse(
+        objective: &mut impl Objective,
+        constraints: &Constraints,
+        point: &Point,
+    ) -> SparseInverse {
+        let size = (0..constraints.groups()).map(|g| constraints.group(g).len().pow(2)).sum();
+        let mut blocks = vec![0.0; size];
+        objective.blocks(&mut blocks);
+        SparseInverse::new(constraints, &point.root, &blocks, objective.couplings())
     }
 
-    /// z = M⁺ (r − ν·charge), ν of every fragment such that z carries no charge.
-    fn apply(&self, r: &[f64], z: &mut [f64]) {
-        self.apply_blocks(r, z);
-        let carried = self.constraints.dots(&self.charge, z);
-        for g in 0..self.constraints.groups() {
-            let f = self.constraints.fragment(g);
+    /// z = M (r − ν·charge), ν of every fragment such that z carries no charge.
+    fn apply(&mut self, constraints: &Constraints, root: &[f64], r: &[f64], z: &mut [f64]) {
+        self.inverse.apply(root, r, z);
+        let carried = constraints.dots(&self.charge, z);
+        for g in 0..constraints.groups() {
+            let f = constraints.fragment(g);
             if self.stiffness[f] > 1e-250 {
                 let nu = carried[f] / self.stiffness[f];
-                self.constraints.group(g).for_each(|a| z[a] -= nu * self.response[a]);
+                constraints.group(g).for_each(|a| z[a] -= nu * self.response[a]);
             }
         }
     }
-}
 
-/// Replace a block H by the pseudo-inverse of P √ω H √ω P, P the projector orthogonal to √ω;
-/// negative or tiny pivots are raised so that the result is positive semi-definite.
-fn invert_on_tangent(block: &mut [f64], root: &[f64]) {
-    let n = root.len();
-    let norm = root.iter().map(|r| r * r).sum::<f64>().sqrt();
-    let unit: Vec<f64> = root.iter().map(|r| if norm > 0.0 { r / norm } else { 0.0 }).collect();
-    for a in 0..n {
-        for b in 0..n {
-            block[a * n + b] *= root[a] * root[b];
-        }
-    }
-    project_block(block, &unit);
-    let shift = (0..n).map(|a| block[a * n + a].abs()).fold(1e-12, f64::max);
-    for a in 0..n {
-        for b in 0..n {
-            // Fixed weights (root 0) get a unit diagonal and are cleared below.
-            let fixed = f64::from(u8::from(a == b && root[a] == 0.0));
-            block[a * n + b] += shift * (unit[a] * unit[b] + fixed);
-        }
-    }
-    invert_positive(block, n);
-    project_block(block, &unit);
-    for a in 0..n {
-        for b in 0..n {
-            if root[a] == 0.0 || root[b] == 0.0 {
-                block[a * n + b] = 0.0;
-            }
-        }
-    }
-}
-
-/// P A P for P = 1 − u uᵀ.
-fn project_block(a: &mut [f64], u: &[f64]) {
-    let n = u.len();
-    for row in a.chunks_exact_mut(n) {
-        let along = dot(row, u);
-        row.iter_mut().zip(u).for_each(|(x, u)| *x -= along * u);
-    }
-    for b in 0..n {
-        let along: f64 = (0..n).map(|c| a[c * n + b] * u[c]).sum();
-        (0..n).for_each(|c| a[c * n + b] -= along * u[c]);
-    }
-}
-
-/// Inverse by L D Lᵀ with raised pivots (n ≤ 8).
-fn invert_positive(a: &mut [f64], n: usize) {
-    let mut l = [0.0; 64];
-    let mut d = [0.0; 8];
-    for j in 0..n {
-        let s: f64 = (0..j).map(|k| l[j * n + k] * l[j * n + k] * d[k]).sum();
-        let pivot = a[j * n + j] - s;
-        d[j] = pivot.abs().max(SMALLEST_PIVOT * a[j * n + j].abs()).max(1e-12);
-        for i in j + 1..n {
-            let s: f64 = (0..j).map(|k| l[i * n + k] * l[j * n + k] * d[k]).sum();
-            l[i * n + j] = (a[i * n + j] - s) / d[j];
-        }
-    }
-    for column in 0..n {
-        let mut x = [0.0; 8];
-        for i in 0..n {
-            let s: f64 = (0..i).map(|k| l[i * n + k] * x[k]).sum();
-            x[i] = f64::from(u8::from(i == column)) - s;
-        }
-        for i in (0..n).rev() {
-            let s: f64 = (i + 1..n).map(|k| l[k * n + i] * x[k]).sum();
-            x[i] = x[i] / d[i] - s;
-        }
-        (0..n).for_each(|i| a[i * n + column] = x[i]);
+    /// Keep the inverse for later, unless it took many products.
+    fn keep(mut self, objective: &mut impl Objective, products: usize) {
+        self.inverse.age += if products > MANY_PRODUCTS { LONGEST_USE } else { 1 };
+        *objective.inverse() = Some(self.inverse);
     }
 }

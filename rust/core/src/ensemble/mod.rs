@@ -11,12 +11,14 @@
 
 pub mod constraints;
 mod dense;
+mod inverse;
 mod krylov;
 mod newton;
 mod response;
 
 pub use constraints::{Charge, Constraints};
-pub use newton::minimise;
+pub use inverse::{Couplings, SparseInverse};
+pub use newton::{minimise, relax};
 pub use response::respond;
 
 /// Weights at or below this are on the boundary: they are reported as exactly 0.
@@ -28,8 +30,15 @@ pub trait Objective {
     fn value_gradient(&mut self, weights: &[f64], gradient: &mut [f64]) -> f64;
     /// `out = ∇²E · direction` at the last point.
     fn product(&mut self, direction: &[f64], out: &mut [f64]);
+    /// As [`Objective::product`] for a `direction` that sums to zero in every group, up to a constant
+    /// in every group.
+    fn tangent_product(&mut self, direction: &[f64], out: &mut [f64]);
     /// Hessian blocks of each group at the last point (row-major S×S, one after another).
     fn blocks(&mut self, out: &mut [f64]);
+    /// The strong ones among the Hessian blocks between groups at the last point.
+    fn couplings(&mut self) -> Couplings;
+    /// Where an approximate inverse of the Hessian is kept from one minimisation to the next.
+    fn inverse(&mut self) -> &mut Option<SparseInverse>;
 }
 
 /// Which linear algebra finds the Newton step.

@@ -9,6 +9,8 @@ const LARGEST_DECREASE: f64 = 80.0;
 const LARGEST_CHANGE: f64 = 0.5;
 /// Sufficient-decrease constant of the line search (Armijo).
 const SUFFICIENT: f64 = 1e-4;
+/// Residual (eV) that [`relax`] may leave.
+const LARGEST_RESIDUAL: f64 = 0.1;
 /// How often a converged saddle point is left along its most negative direction.
 const MAX_ESCAPES: usize = 5;
 
@@ -24,7 +26,7 @@ pub(super) struct Point {
     pub(super) value: f64,
     /// μ of every fragment.
     mu: Vec<f64>,
-    residual: f64,
+    pub(super) residual: f64,
 }
 
 /// A Newton-type step in the scaling y = δω/√ω.
@@ -79,7 +81,7 @@ pub fn minimise(
         let step = if dense {
             dense::step(objective, constraints, &point)
         } else {
-            krylov::step(objective, constraints, &point)
+            krylov::step(objective, constraints, &point, options.tolerance, krylov::MAX_PRODUCTS)
         };
         products += step.products;
         definite = step.positive_definite;
@@ -102,6 +104,35 @@ pub fn minimise(
     })
 }
 
+/// One Newton step of a few `products` from `weights`, without a test of convergence.
+///
+/// # Errors
+/// [`Error::NotConverged`] if the Hessian is not positive definite along the way, or more than
+/// [`LARGEST_RESIDUAL`] is left.
+pub fn relax(
+    objective: &mut impl Objective,
+    constraints: &Constraints,
+    products: usize,
+    weights: &mut [f64],
+) -> Result<Outcome> {
+    let point = Point::start(objective, constraints, weights);
+    let step = krylov::step(objective, constraints, &point, 0.0, products);
+    let mut next = point.clone();
+    retract(&point.weights, &point.root, &step.y, 1.0, &mut next.weights);
+    constraints.project(&mut next.weights);
+    next.value = objective.value_gradient(&next.weights, &mut next.gradient);
+    next.update(constraints);
+    if step.positive_definite && next.residual <= LARGEST_RESIDUAL {
+        return Ok(next.finish(weights, 1, step.products, true));
+    }
+    Err(Error::NotConverged {
+        iterations: 1,
+        residual: next.residual,
+        tolerance: LARGEST_RESIDUAL,
+        atoms: next.worst(constraints),
+    })
+}
+
 /// Projected steepest descent in the Fisher–Rao metric.
 fn descent(constraints: &Constraints, point: &Point) -> Vec<f64> {
     let mut y: Vec<f64> = point.slack.iter().zip(&point.root).map(|(s, r)| -s * r).collect();
@@ -111,21 +142,37 @@ fn descent(constraints: &Constraints, point: &Point) -> Vec<f64> {
 
 /// Remove from `y` its components along the constraint normals √ω (per group) and √ω·q.
 pub(super) fn tangent(constraints: &Constraints, root: &[f64], y: &mut [f64]) {
-    let centred = centred_charges(constraints, root);
-    for g in 0..constraints.groups() {
-        let group = constraints.group(g);
-        let norm: f64 = root[group.clone()].iter().map(|r| r * r).sum();
-        if norm > 0.0 {
-            let along: f64 = group.clone().map(|a| root[a] * y[a]).sum::<f64>() / norm;
-            group.for_each(|a| y[a] -= along * root[a]);
-        }
-    }
-    let norm = constraints.dots(&centred, &centred);
-    let along = constraints.dots(&centred, y);
+    remove_normals(constraints, root, &centred_charges(constraints, root), y);
+}
+
+/// As [`tangent`], the charge normal given ([`centred_charges`]).
+pub(super) fn remove_normals(
+    constraints: &Constraints,
+    root: &[f64],
+    charge: &[f64],
+    y: &mut [f64],
+) {
+    let mut along_charge = vec![0.0; constraints.fragments()];
+    let mut norm_of_charge = along_charge.clone();
     for g in 0..constraints.groups() {
         let f = constraints.fragment(g);
-        if norm[f] > 0.0 {
-            constraints.group(g).for_each(|a| y[a] -= along[f] / norm[f] * centred[a]);
+        let (mut along, mut norm) = (0.0, 0.0);
+        for a in constraints.group(g) {
+            along += root[a] * y[a];
+            norm += root[a] * root[a];
+        }
+        let along = if norm > 0.0 { along / norm } else { 0.0 };
+        for a in constraints.group(g) {
+            y[a] -= along * root[a];
+            along_charge[f] += charge[a] * y[a];
+            norm_of_charge[f] += charge[a] * charge[a];
+        }
+    }
+    for g in 0..constraints.groups() {
+        let f = constraints.fragment(g);
+        if norm_of_charge[f] > 0.0 {
+            let along = along_charge[f] / norm_of_charge[f];
+            constraints.group(g).for_each(|a| y[a] -= along * charge[a]);
         }
     }
 }

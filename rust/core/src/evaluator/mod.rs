@@ -16,10 +16,15 @@ use crate::terms::Contribution;
 mod history;
 mod jacobian;
 mod search;
+mod shadow;
+mod timings;
 
 use history::History;
 pub use jacobian::Jacobian;
 use search::Search;
+use shadow::Shadow;
+pub use timings::Timings;
+pub(crate) use timings::Watch;
 
 /// A branch lower than the one followed by less than this is not reported, eV.
 const SAME_BRANCH: f64 = 1e-6;
@@ -35,6 +40,9 @@ pub struct Options {
     pub skin: f64,
     /// Warm starts of a small system between two comparisons with its cold starts; 0 for never.
     pub branch_interval: usize,
+    /// Propagate the weights of dynamics by an extended Lagrangian instead of converging them:
+    /// two Hessian products a step, whatever the tolerance. Steps of one length only.
+    pub shadow: bool,
 }
 
 impl Default for Options {
@@ -44,6 +52,7 @@ impl Default for Options {
             ensemble: ensemble::Options::default(),
             skin: 0.5,
             branch_interval: 20,
+            shadow: false,
         }
     }
 }
@@ -73,6 +82,8 @@ pub struct Evaluation {
     pub outcome: Outcome,
     /// How far (eV) another branch of weights lies below this one, where one was looked for.
     pub lower_branch: Option<f64>,
+    /// Where the time went.
+    pub timings: Timings,
 }
 
 impl Evaluation {
@@ -129,6 +140,7 @@ pub struct Evaluator {
     pairs: Pairs,
     work: Workspace,
     history: History,
+    shadow: Shadow,
     elements: Vec<u8>,
     warm_calls: usize,
 }
@@ -170,6 +182,7 @@ impl Evaluator {
             pairs: Pairs::default(),
             work: Workspace::default(),
             history: History::default(),
+            shadow: Shadow::default(),
             elements: Vec::new(),
             warm_calls: 0,
         })
@@ -239,12 +252,70 @@ impl Evaluator {
     ) -> Result<Evaluation> {
         let (offsets, charges) = self.assign(structure)?;
         let constraints = Constraints::new(offsets, charges, charge)?;
-        self.prepare(structure)?;
-        let start = if warm { self.history.predict(structure) } else { None };
+        let mut timings = self.prepare(structure)?;
+        let mut watch = Watch::start();
+        let (weights, outcome, lower_branch) = match self.propagate(structure, &constraints, warm) {
+            Some((weights, outcome)) => (weights, outcome, None),
+            None => self.converge(structure, &constraints, warm)?,
+        };
         let coulomb = self.coulomb.as_ref();
         let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, &constraints);
-        let mut search =
-            Search { geometry, constraints: &constraints, options: self.options.ensemble };
+        let long_range = self.work.take_long_range();
+        timings.weights = watch.lap() - long_range;
+        let mut evaluation = collect(geometry, &mut self.work, weights, outcome);
+        evaluation.lower_branch = lower_branch;
+        let long_range_forces = self.work.take_long_range();
+        timings.forces = watch.lap() - long_range_forces;
+        timings.long_range += long_range + long_range_forces;
+        if let Some(terms) = self.model.terms() {
+            evaluation.add(&terms.evaluate(structure, &self.elements, &self.neighborhoods)?);
+            timings.terms = watch.lap();
+        }
+        evaluation.check_finite()?;
+        self.history.push(structure, &evaluation.weights);
+        timings.weights += watch.lap();
+        evaluation.timings = timings;
+        Ok(evaluation)
+    }
+
+    /// Weights of the next step of the extended Lagrangian; none if they must be converged.
+    fn propagate(
+        &mut self,
+        structure: &Structure,
+        constraints: &Constraints,
+        warm: bool,
+    ) -> Option<(Vec<f64>, Outcome)> {
+        if !(self.options.shadow && warm) {
+            return None;
+        }
+        let auxiliary = self.shadow.next(self.history.last(structure)?)?;
+        let coulomb = self.coulomb.as_ref();
+        let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, constraints);
+        let mut energy = Energy::new(geometry, &mut self.work);
+        let mut weights = auxiliary.clone();
+        let found = ensemble::relax(&mut energy, constraints, shadow::PRODUCTS, &mut weights);
+        let Ok(outcome) = found else {
+            self.shadow.restart();
+            return None;
+        };
+        self.shadow.push(auxiliary);
+        Some((weights, outcome))
+    }
+
+    /// Weights at the tolerance, and how far a lower branch lies below them.
+    fn converge(
+        &mut self,
+        structure: &Structure,
+        constraints: &Constraints,
+        warm: bool,
+    ) -> Result<(Vec<f64>, Outcome, Option<f64>)> {
+        let start = if warm { self.history.predict(structure) } else { None };
+        if start.is_none() {
+            self.shadow.restart();
+        }
+        let coulomb = self.coulomb.as_ref();
+        let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, constraints);
+        let mut search = Search { geometry, constraints, options: self.options.ensemble };
         let small = constraints.charges.len() <= DENSE_LIMIT;
         let mut lower_branch = None;
         let (weights, outcome) = match start {
@@ -269,14 +340,10 @@ impl Evaluator {
             }
             None => search.cold(&mut self.work)?,
         };
-        let mut evaluation = collect(geometry, &mut self.work, weights, outcome);
-        evaluation.lower_branch = lower_branch;
-        if let Some(terms) = self.model.terms() {
-            evaluation.add(&terms.evaluate(structure, &self.elements, &self.neighborhoods)?);
+        if self.options.shadow {
+            self.shadow.push(weights.clone());
         }
-        evaluation.check_finite()?;
-        self.history.push(structure, &evaluation.weights);
-        Ok(evaluation)
+        Ok((weights, outcome, lower_branch))
     }
 
     /// Element index, first weight and state charges of every atom.
@@ -292,11 +359,13 @@ impl Evaluator {
     }
 
     /// Neighbour list, point charges and pair values at a structure.
-    fn prepare(&mut self, structure: &Structure) -> Result<()> {
+    fn prepare(&mut self, structure: &Structure) -> Result<Timings> {
+        let (mut timings, mut watch) = (Timings::default(), Watch::start());
         let rebuilt = self.neighbors.update(structure)?;
         if self.model.terms().is_some() && rebuilt {
             self.neighborhoods.build(structure.len(), self.neighbors.pairs());
         }
+        timings.neighbors = watch.lap();
         let charged = self.model.elements().iter().flat_map(|e| &e.states).any(|s| s.charge != 0.0);
         if charged {
             let pbc = structure.pbc();
@@ -309,9 +378,12 @@ impl Evaluator {
                 coulomb.prepare(structure)?;
             }
         }
+        timings.long_range = watch.lap();
         let kernel = self.coulomb.as_ref().and_then(|c| c.2.as_ref());
         let pairs = if self.model.has_pairs() { self.neighbors.pairs() } else { &[] };
-        self.pairs.fill(&self.model, kernel, structure, &self.elements, pairs)
+        self.pairs.fill(&self.model, kernel, structure, &self.elements, pairs)?;
+        timings.density = watch.lap();
+        Ok(timings)
     }
 }
 
@@ -338,9 +410,14 @@ fn collect(
     weights: Vec<f64>,
     outcome: Outcome,
 ) -> Evaluation {
-    let mut gradient = vec![0.0; weights.len()];
+    // The minimisation ended at these weights, unless others were tried after it.
+    let here = work.is_at(&weights);
     let mut energy = Energy::new(geometry, work);
-    let free_energy = energy.value_gradient(&weights, &mut gradient);
+    let free_energy = if here {
+        outcome.value
+    } else {
+        energy.value_gradient(&weights, &mut vec![0.0; weights.len()])
+    };
     let derivatives = energy.derivatives();
     let t = geometry.model.temperature();
     let entropy: f64 = weights.iter().map(|&w| crate::formulas::entropy(w)[0]).sum();
@@ -356,6 +433,7 @@ fn collect(
         background: work.background.clone(),
         outcome,
         lower_branch: None,
+        timings: Timings::default(),
     }
 }
 

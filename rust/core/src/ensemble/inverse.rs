@@ -1,0 +1,286 @@
+//! A sparse approximate inverse of the Hessian on the tangent space of the groups.
+//!
+//! Every group gives up its heaviest weight: the others are free coordinates u, δω = Z u, and on
+//! them A = Zᵀ∇²E Z. A⁻¹ is nearly as local as the strong couplings: L. Kolotilina & A. Yeremin's
+//! factorised sparse approximate inverse (SIAM J. Matrix Anal. Appl. 14, 45 (1993)) A⁻¹ ≈ Gᵀ G takes
+//! the rows of G from small dense factorisations of the group and the groups before it that it is
+//! coupled to. It is positive definite whatever the Hessian has become since, and coordinates are
+//! scaled with √ω, so that it may be used again when weights and geometry have changed a little.
+
+use super::Constraints;
+
+/// Smallest pivot of a local factorisation relative to the diagonal entry.
+const SMALLEST_PIVOT: f64 = 0.1;
+
+/// Change of √ω that makes it useless. The heaviest weight of a group of eight has √ω > 0.35.
+const LARGEST_CHANGE: f64 = 0.05;
+
+/// Second derivatives between groups: the strong ones.
+#[derive(Debug, Clone, Default)]
+pub struct Couplings {
+    /// Two groups, the later first, and where their block starts.
+    entries: Vec<([u32; 2], usize)>,
+    /// Blocks, a row for every weight of the later group.
+    values: Vec<f64>,
+}
+
+impl Couplings {
+    /// Add a block of `values`, a row for every weight of group `a`, a column for every one of `b`;
+    /// a == b adds to the diagonal block.
+    pub fn push(&mut self, [a, b]: [usize; 2], values: &[f64], columns: usize) {
+        let (start, rows) = (self.values.len(), values.len() / columns);
+        if a >= b {
+            self.values.extend_from_slice(values);
+        } else {
+            for n in 0..columns {
+                self.values.extend((0..rows).map(|m| values[m * columns + n]));
+            }
+        }
+        self.entries.push(([a.max(b) as u32, a.min(b) as u32], start));
+    }
+}
+
+/// The factor G, by rows, and the coordinates it is for.
+#[derive(Debug, Clone, Default)]
+pub struct SparseInverse {
+    /// Coordinates of group g: `firsts[g]..firsts[g + 1]`.
+    firsts: Vec<u32>,
+    /// The weight of every coordinate, and the one that its group gives up for it.
+    weights: Vec<[u32; 2]>,
+    starts: Vec<usize>,
+    columns: Vec<u32>,
+    values: Vec<f64>,
+    scratch: [Vec<f64>; 2],
+    /// √ω where it was made.
+    root: Vec<f64>,
+    /// Minimisations begun since it was made.
+    pub(super) age: usize,
+}
+
+/// What the local factorisations read.
+struct Source<'a> {
+    constraints: &'a Constraints,
+    root: &'a [f64],
+    /// Where the diagonal block of every group starts, and all of them.
+    at: Vec<usize>,
+    blocks: &'a [f64],
+    couplings: &'a Couplings,
+    /// Couplings of a group to earlier ones: `rows[g]..rows[g + 1]`, sorted, in `order`.
+    rows: Vec<usize>,
+}
+
+impl SparseInverse {
+    /// From the diagonal blocks (see [`super::Objective::blocks`]) and couplings at weights of
+    /// square root `root`, zero where a weight is fixed.
+    pub(super) fn new(
+        constraints: &Constraints,
+        root: &[f64],
+        blocks: &[f64],
+        mut couplings: Couplings,
+    ) -> Self {
+        couplings.entries.sort_by_key(|e| e.0);
+        let mut this = Self { root: root.to_vec(), ..Self::default() };
+        this.choose_coordinates(constraints, root);
+        let source = Source::new(constraints, root, blocks, &couplings);
+        let mut local = Local::default();
+        this.starts.push(0);
+        for g in 0..constraints.groups() {
+            local.gather(&source, &this, g);
+            local.factorise();
+            local.push_rows(&mut this);
+        }
+        this
+    }
+
+    fn choose_coordinates(&mut self, constraints: &Constraints, root: &[f64]) {
+        self.firsts.push(0);
+        for g in 0..constraints.groups() {
+            let heaviest = constraints.group(g).max_by(|&a, &b| root[a].total_cmp(&root[b]));
+            let pivot = heaviest.unwrap_or(0);
+            let others = constraints.group(g).filter(|&a| a != pivot);
+            self.weights.extend(others.map(|a| [a as u32, pivot as u32]));
+            self.firsts.push(self.weights.len() as u32);
+        }
+    }
+
+    fn group(&self, g: usize) -> std::ops::Range<usize> {
+        self.firsts[g] as usize..self.firsts[g + 1] as usize
+    }
+
+    /// False far from the weights it was made for, or if the groups are others.
+    pub(super) fn fits(&self, constraints: &Constraints, root: &[f64]) -> bool {
+        self.firsts.len() == constraints.groups() + 1
+            && self.root.len() == root.len()
+            && self.root.iter().zip(root).all(|(then, now)| (then - now).abs() < LARGEST_CHANGE)
+    }
+
+    /// z ≈ A⁻¹ r in the scaling y = δω/√ω, tangential to all groups.
+    pub(super) fn apply(&mut self, root: &[f64], r: &[f64], z: &mut [f64]) {
+        let [mut u, mut t] = std::mem::take(&mut self.scratch);
+        u.clear();
+        u.extend(self.weights.iter().map(|&[a, pivot]| {
+            let (a, pivot) = (a as usize, pivot as usize);
+            // √ω_a (r_a/√ω_a − r_p/√ω_p)
+            r[a] - root[a] * r[pivot] / root[pivot].max(f64::MIN_POSITIVE)
+        }));
+        t.clear();
+        t.resize(u.len(), 0.0);
+        for i in 0..u.len() {
+            if root[self.weights[i][0] as usize] == 0.0 {
+                continue;
+            }
+            let row = self.starts[i]..self.starts[i + 1];
+            let mut sum = 0.0;
+            for (c, g) in self.columns[row.clone()].iter().zip(&self.values[row.clone()]) {
+                sum += g * u[*c as usize];
+            }
+            for (c, g) in self.columns[row.clone()].iter().zip(&self.values[row]) {
+                t[*c as usize] += g * sum;
+            }
+        }
+        z.fill(0.0);
+        for (&[a, pivot], t) in self.weights.iter().zip(&t) {
+            let (a, pivot) = (a as usize, pivot as usize);
+            if root[a] > 0.0 {
+                z[a] = *t;
+                z[pivot] -= root[a] * t / root[pivot].max(f64::MIN_POSITIVE);
+            }
+        }
+        self.scratch = [u, t];
+    }
+}
+
+impl<'a> Source<'a> {
+    fn new(
+        constraints: &'a Constraints,
+        root: &'a [f64],
+        blocks: &'a [f64],
+        couplings: &'a Couplings,
+    ) -> Self {
+        let (mut at, mut rows) = (vec![0], vec![0]);
+        for g in 0..constraints.groups() {
+            at.push(at[g] + constraints.group(g).len().pow(2));
+            let next = rows[g]
+                + couplings.entries[rows[g]..].iter().take_while(|e| e.0[0] as usize == g).count();
+            rows.push(next);
+        }
+        Self { constraints, root, at, blocks, couplings, rows }
+    }
+
+    fn row(&self, g: usize) -> &[([u32; 2], usize)] {
+        &self.couplings.entries[self.rows[g]..self.rows[g + 1]]
+    }
+
+    /// Visit the blocks between two groups, a row for each weight of the later one.
+    fn each_block(&self, later: usize, earlier: usize, mut visit: impl FnMut(&[f64])) {
+        if later == earlier {
+            visit(&self.blocks[self.at[later]..self.at[later + 1]]);
+        }
+        let row = self.row(later);
+        let first = row.partition_point(|e| (e.0[1] as usize) < earlier);
+        let size = self.constraints.group(later).len() * self.constraints.group(earlier).len();
+        for entry in row[first..].iter().take_while(|e| e.0[1] as usize == earlier) {
+            visit(&self.couplings.values[entry.1..entry.1 + size]);
+        }
+    }
+}
+
+/// The dense matrix of one group and the earlier ones it is coupled to.
+#[derive(Debug, Default)]
+struct Local {
+    groups: Vec<usize>,
+    /// Coordinate and its weights (relative to their groups), and its group's place in `groups`.
+    coordinates: Vec<(u32, [usize; 2], usize)>,
+    own: usize,
+    /// Lower triangle, row-major; after [`Self::factorise`] the Cholesky factor.
+    matrix: Vec<f64>,
+    row: Vec<f64>,
+}
+
+impl Local {
+    fn gather(&mut self, source: &Source, inverse: &SparseInverse, g: usize) {
+        self.groups.clear();
+        self.groups.extend(source.row(g).iter().map(|e| e.0[1] as usize));
+        self.groups.push(g);
+        self.groups.dedup();
+        self.coordinates.clear();
+        for (place, &h) in self.groups.iter().enumerate() {
+            let first = source.constraints.group(h).start;
+            for i in inverse.group(h) {
+                let at = inverse.weights[i].map(|a| a as usize - first);
+                self.coordinates.push((i as u32, at, place));
+            }
+        }
+        self.own = self.coordinates.len() - inverse.group(g).len();
+        let n = self.coordinates.len();
+        self.matrix.clear();
+        self.matrix.resize(n * n, 0.0);
+        let firsts: Vec<usize> = (0..=self.groups.len())
+            .map(|p| self.coordinates.partition_point(|c| c.2 < p))
+            .collect();
+        for p in 0..self.groups.len() {
+            for q in 0..=p {
+                let range = [firsts[p]..firsts[p + 1], firsts[q]..firsts[q + 1]];
+                self.add(source, [p, q], range);
+            }
+        }
+    }
+
+    /// Zᵀ B Z between two groups, scaled with √ω.
+    fn add(&mut self, source: &Source, [p, q]: [usize; 2], range: [std::ops::Range<usize>; 2]) {
+        let (n, groups) = (self.coordinates.len(), [self.groups[p], self.groups[q]]);
+        let columns = source.constraints.group(groups[1]).len();
+        let starts = groups.map(|h| source.constraints.group(h).start);
+        let Self { coordinates, matrix, .. } = self;
+        source.each_block(groups[0], groups[1], |block| {
+            for i in range[0].clone() {
+                let [a, pivot] = coordinates[i].1;
+                for j in range[1].clone().take_while(|&j| j <= i) {
+                    let [b, other] = coordinates[j].1;
+                    let at = |a: usize, b: usize| block[a * columns + b];
+                    let value = at(a, b) - at(a, other) - at(pivot, b) + at(pivot, other);
+                    let scale = source.root[starts[0] + a] * source.root[starts[1] + b];
+                    matrix[i * n + j] += scale * value;
+                }
+            }
+        });
+    }
+
+    /// Cholesky's factorisation; pivots that are negative or small are raised.
+    fn factorise(&mut self) {
+        let (n, a) = (self.coordinates.len(), &mut self.matrix);
+        for i in 0..n {
+            for j in 0..i {
+                let dot: f64 = (0..j).map(|k| a[i * n + k] * a[j * n + k]).sum();
+                a[i * n + j] = (a[i * n + j] - dot) / a[j * n + j];
+            }
+            let dot: f64 = (0..i).map(|k| a[i * n + k] * a[i * n + k]).sum();
+            let diagonal = a[i * n + i];
+            let least = SMALLEST_PIVOT * diagonal.abs();
+            let pivot = (diagonal - dot).max(least);
+            a[i * n + i] = if pivot > 1e-12 { pivot.sqrt() } else { 1.0 };
+        }
+    }
+
+    /// Rows of G: Lᵀ g = e_i on the coordinates up to i.
+    fn push_rows(&mut self, inverse: &mut SparseInverse) {
+        let (n, a) = (self.coordinates.len(), &self.matrix);
+        for i in self.own..n {
+            self.row.clear();
+            self.row.resize(i + 1, 0.0);
+            self.row[i] = 1.0;
+            for k in (0..=i).rev() {
+                self.row[k] /= a[k * n + k];
+                let g = self.row[k];
+                for j in 0..k {
+                    self.row[j] -= a[k * n + j] * g;
+                }
+            }
+            for (g, c) in self.row.iter().zip(&self.coordinates) {
+                inverse.columns.push(c.0);
+                inverse.values.push(*g);
+            }
+            inverse.starts.push(inverse.columns.len());
+        }
+    }
+}
