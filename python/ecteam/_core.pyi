@@ -24,7 +24,10 @@ __all__ = [
     "electron_density",
     "electron_density_gradient",
     "encode",
+    "formula",
+    "formula_names",
     "json_schema",
+    "kernel_sources",
     "neighbor_list",
     "start_terms",
 ]
@@ -82,6 +85,9 @@ class PointCharges:
         self, positions: _Floats, cell: _Floats, pbc: _Flags, charges: _Floats
     ) -> tuple[float, _Floats, _Floats, _Floats | None]: ...
 
+def kernel_sources() -> list[tuple[str, str]]: ...
+def formula_names() -> list[tuple[str, int]]: ...
+def formula(name: str, arguments: _Floats) -> _Floats: ...
 def json_schema() -> str: ...
 def start_terms(text: str, elements: int) -> str: ...
 

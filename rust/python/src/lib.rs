@@ -7,6 +7,7 @@ mod encoder;
 mod errors;
 mod evaluator;
 mod functions;
+mod kernels;
 mod potential;
 
 use pyo3::prelude::*;
@@ -29,6 +30,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encoder::decode_charges, module)?)?;
     module.add_function(wrap_pyfunction!(encoder::decode_density, module)?)?;
     module.add_function(wrap_pyfunction!(encoder::decode_potential, module)?)?;
+    module.add_function(wrap_pyfunction!(kernels::kernel_sources, module)?)?;
+    module.add_function(wrap_pyfunction!(kernels::formula_names, module)?)?;
+    module.add_function(wrap_pyfunction!(kernels::formula, module)?)?;
     module.add_function(wrap_pyfunction!(functions::json_schema, module)?)?;
     module.add_function(wrap_pyfunction!(functions::start_terms, module)?)
 }
