@@ -39,10 +39,11 @@ def _folder() -> Path:
 def build(text: str) -> ctypes.CDLL:
     """Compile a C++ text, which may include the files of `cuda/`, to a library."""
     folder = _folder()
+    kernels = os.environ.get("ECTEAM_CUDA_DIR", folder)
     stem = hashlib.sha256(text.encode()).hexdigest()[:16]
     source, library = folder / f"{stem}.cpp", folder / f"{stem}.so"
     source.write_text(text, encoding="utf-8")
-    command = [compiler(), *_FLAGS, "-I", folder, source, "-o", library]
+    command = [compiler(), *_FLAGS, "-I", kernels, source, "-o", library]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return ctypes.CDLL(str(library))

@@ -8,7 +8,13 @@ use crate::arrays::{matrix, table};
 use crate::errors::invalid;
 
 /// Name and text of every file of `cuda/`.
-const SOURCES: [(&str, &str); 1] = [("formulas.cuh", include_str!("../../../cuda/formulas.cuh"))];
+const SOURCES: [(&str, &str); 5] = [
+    ("formulas.cuh", include_str!("../../../cuda/formulas.cuh")),
+    ("common.cuh", include_str!("../../../cuda/common.cuh")),
+    ("tables.cuh", include_str!("../../../cuda/tables.cuh")),
+    ("neighbors.cu", include_str!("../../../cuda/neighbors.cu")),
+    ("eam.cu", include_str!("../../../cuda/eam.cu")),
+];
 
 /// A formula with its arguments, and then its results, one after the other.
 type Formula = (&'static str, usize, fn(&[f64]) -> Vec<f64>);

@@ -3,6 +3,7 @@
 mod arrays;
 mod batch;
 mod charges;
+mod device;
 mod encoder;
 mod errors;
 mod evaluator;
@@ -21,6 +22,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<evaluator::Evaluation>()?;
     module.add_class::<batch::Batch>()?;
     module.add_class::<charges::PointCharges>()?;
+    module.add_class::<device::Frame>()?;
+    module.add_class::<device::BinPlan>()?;
+    module.add_class::<device::OneStateTables>()?;
+    module.add_function(wrap_pyfunction!(device::one_state_tables, module)?)?;
+    module.add_function(wrap_pyfunction!(device::check_structure, module)?)?;
     module.add_function(wrap_pyfunction!(functions::neighbor_list, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density_gradient, module)?)?;

@@ -9,6 +9,7 @@
 #![allow(clippy::inline_always)]
 
 mod domain;
+mod flat;
 mod gather;
 mod passes;
 mod table;
@@ -23,6 +24,8 @@ use crate::model::Model;
 use crate::neighbors::{Grid, Hits, Pair, Reference, check, check_expected_pairs};
 use crate::pairs::too_close;
 use crate::structure::{Mat3, Structure, Vec3, norm, times};
+
+pub use flat::{EmbeddingKind, EmbeddingNumbers, OneStateTables, PairNumbers};
 
 use domain::Domain;
 use gather::{add_quad, add_up};

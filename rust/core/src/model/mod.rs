@@ -15,6 +15,7 @@ mod state;
 
 pub use derivatives::{ParameterSet, RadialDerivative, Target};
 use functions::{ConstructedFunctions, FittedFunctions};
+pub(crate) use state::EmbeddingModel;
 pub use state::StateModel;
 
 /// Distances below this are refused: tables of constructed functions start here, Å.
