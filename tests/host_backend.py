@@ -25,7 +25,7 @@ class HostBackend:
         self.backwards, self.memory = backwards, memory
         self.launches: list[str] = []
 
-    def launch(self, file: str, kernel: str, threads: int, arguments: Any) -> None:
+    def launch(self, file: str, kernel: str, threads: int, *arguments: Any) -> None:
         """Run at least so many threads of a kernel."""
         library = compiled(file)
         signature = getattr(library, f"signature_{kernel}")

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 pytestmark = needs_compiler
 
+CHAIN = Atoms("H40", positions=np.outer(np.arange(40), [0.9, 0, 0]), cell=[36, 0, 0], pbc=[1, 0, 0])
+
 
 def found(atoms: Atoms, cutoff: float, backend: HostBackend | None = None) -> np.ndarray:
     """All pairs of the device as rows i, j, S, in the order of the rows."""

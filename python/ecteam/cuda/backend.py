@@ -32,7 +32,7 @@ class Backend(Protocol):
     def xp(self) -> Any:
         """Module of arrays, with NumPy's functions."""
 
-    def launch(self, file: str, kernel: str, threads: int, arguments: Sequence[Any]) -> None:
+    def launch(self, file: str, kernel: str, threads: int, *arguments: Any) -> None:
         """Run at least so many threads of a kernel: arrays, and scalars of NumPy's types."""
 
     def to_host(self, array: Array) -> npt.NDArray[Any]:
@@ -65,13 +65,13 @@ class CupyBackend:
         self.xp: Any = _cupy()
         self._threads = block_size()
 
-    def launch(self, file: str, kernel: str, threads: int, arguments: Sequence[Any]) -> None:
+    def launch(self, file: str, kernel: str, threads: int, *arguments: Any) -> None:
         """Run at least so many threads of a kernel on the current stream."""
         device = self.xp.cuda.Device()
         # CuPy itself keeps what it has compiled on disk, by text and architecture.
         module = _module(_text(file), device.compute_capability, device.id)
         blocks = max(1, -(-threads // self._threads))
-        module.get_function(kernel)((blocks,), (self._threads,), tuple(arguments))
+        module.get_function(kernel)((blocks,), (self._threads,), arguments)
 
     def to_host(self, array: Array) -> npt.NDArray[Any]:
         """Copy to a NumPy array."""

@@ -118,22 +118,21 @@ class NeighborList:
         """Put the atoms in the order of their bins; a stable sort keeps ties as they were."""
         xp, n = self._backend.xp, self._n
         bins, wraps = xp.empty(n, dtype=np.int32), xp.empty((n, 3), dtype=np.int32)
-        arguments = (np.int32(n), positions, self._plan, self._plan_counts, bins, wraps)
-        self._backend.launch(_FILE, "assign_bins", n, arguments)
+        launch, plan_arrays = self._backend.launch, (self._plan, self._plan_counts)
+        launch(_FILE, "assign_bins", n, np.int32(n), positions, *plan_arrays, bins, wraps)
         order = xp.argsort(bins, kind="stable")
         self.order = order.astype(np.int32)
         self._bins, self._wraps = bins[order], wraps[order]
         total = int(np.prod(plan.bins))
         self._starts = xp.empty(total + 1, dtype=np.int32)
-        arguments = (np.int32(n), np.int32(total), self._bins, self._starts)
-        self._backend.launch(_FILE, "find_starts", total + 1, arguments)
+        numbers = np.int32(n), np.int32(total)
+        launch(_FILE, "find_starts", total + 1, *numbers, self._bins, self._starts)
         self.sorted, self._before = xp.zeros((n, 4)), xp.zeros((n, 4))
         self._moved = xp.zeros(-(-n // block_size()))
 
     def _place(self, positions: Array) -> None:
-        arguments = (np.int32(self._n), positions, self.order, self._wraps, self._plan)
-        arguments += (self._before, self.sorted, self._moved)
-        self._backend.launch(_FILE, "place", self._n, arguments)
+        inputs = np.int32(self._n), positions, self.order, self._wraps, self._plan, self._before
+        self._backend.launch(_FILE, "place", self._n, *inputs, self.sorted, self._moved)
 
     def _search(self, reach: float) -> None:
         xp, n = self._backend.xp, self._n
@@ -150,7 +149,7 @@ class NeighborList:
             self._search_once(reach, capacity)
 
     def _search_once(self, reach: float, capacity: int) -> None:
-        numbers = (np.int32(self._n), np.int32(capacity), np.int32(self.bits))
-        arguments = (*numbers, np.float64(reach * reach), self.sorted, self._bins, self._starts)
-        arguments += (self._plan_counts, self.translations, self.counts, self.words)
-        self._backend.launch(_FILE, "search", self._n, arguments)
+        numbers = np.int32(self._n), np.int32(capacity), np.int32(self.bits)
+        bins = self._bins, self._starts, self._plan_counts, self.translations
+        inputs = *numbers, np.float64(reach * reach), self.sorted, *bins
+        self._backend.launch(_FILE, "search", self._n, *inputs, self.counts, self.words)

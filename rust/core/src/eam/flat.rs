@@ -60,7 +60,8 @@ impl OneStateTables {
     /// terms.
     pub fn new(model: &Model, elements: &[u8]) -> Result<Self> {
         if !suits(model) {
-            let problem = "must have one neutral state per element and pair tables alone";
+            let problem = "must have one neutral state per element and nothing but pairs and \
+                           embedding energies, to be evaluated on a device";
             return Err(Error::invalid("potential", problem));
         }
         let mut tables = Self {

@@ -1,0 +1,46 @@
+"""Every kernel compiled for real architectures, and what the embedded texts are made of."""
+
+from pathlib import Path
+
+import nvrtc
+import pytest
+from ecteam import _core
+from ecteam.cuda.sources import block_size, kernels, source, whole_source
+
+FILES = [name for name, _ in _core.kernel_sources() if name.endswith(".cu")]
+NEWEST = nvrtc.architectures()[-1:] or [0]
+# 65,536 registers of a multiprocessor feed two blocks of 256 threads with this many each.
+MOST_REGISTERS = 128
+KERNELS_DIRECTORY = Path(__file__).parents[1] / "cuda"
+
+
+@pytest.mark.skipif(nvrtc.library() is None, reason="no NVRTC (pip install nvidia-cuda-nvrtc)")
+@pytest.mark.parametrize("architecture", sorted({75, 80, 90, *NEWEST}))
+@pytest.mark.parametrize("file", FILES)
+def test_kernels_compile_without_spills(file, architecture, record_property):
+    found = nvrtc.compile_kernels(file, architecture)
+    assert {row.kernel for row in found} == set(kernels(source(file)))
+    for row in found:
+        record_property(f"{row.kernel} sm_{architecture}", row._asdict())
+        assert row.stores == row.loads == 0, row
+        assert row.registers <= MOST_REGISTERS, row
+
+
+def test_a_whole_source_has_every_include_once():
+    for file in FILES:
+        text = whole_source(file)
+        assert "#include" not in text.replace("#include <cmath>", "")
+        assert text.count("namespace formulas {") == text.count("struct alignas(16) Quad") == 1
+    assert block_size() % 32 == 0
+
+
+def test_an_environment_variable_replaces_the_embedded_texts(monkeypatch, tmp_path):
+    (tmp_path / "eam.cu").write_text("edited", encoding="utf-8")
+    monkeypatch.setenv("ECTEAM_CUDA_DIR", str(tmp_path))
+    assert whole_source("eam.cu") == "edited"
+
+
+@pytest.mark.skipif(not KERNELS_DIRECTORY.is_dir(), reason="no source tree here")
+def test_all_files_are_embedded():
+    files = {f.name: f.read_text(encoding="utf-8") for f in KERNELS_DIRECTORY.iterdir()}
+    assert files == dict(_core.kernel_sources())
