@@ -1,6 +1,5 @@
 """One-state potentials on the device, run on the CPU, against the engine."""
 
-import json
 import pickle
 import sys
 import types
@@ -18,44 +17,15 @@ from host_backend import HostBackend
 from host_compiler import needs_compiler
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_setfl import write_setfl
+from one_state_potentials import EMBEDDINGS, crystal, one_state_potentials, strained
 
 ENERGY, FORCE, STRESS = 1e-9, 1e-8, 1e-9
 """eV/atom, eV/Å and eV/Å³ by which the two may differ."""
-EMBEDDINGS = {
-    "none": None,
-    "root_polynomial": {
-        "form": "root_polynomial",
-        "shift": 0.02,
-        "coefficients": [-1.5, 0.2, 0.01],
-    },
-    "logarithmic": {
-        "form": "logarithmic",
-        "scale": 1e-3,
-        "table": {"spacing": 0.25, "values": (-0.3 * np.arange(40) ** 1.1).tolist()},
-    },
-}
 
 
 @pytest.fixture(scope="module")
 def potentials(tmp_path_factory):
-    """Potentials with all kinds of embedding energies, and densities of all kinds of pairs."""
-    folder = tmp_path_factory.mktemp("setfl")
-    found = {}
-    for name, symbols, finnis_sinclair in [
-        ("one", ["Cu"], False),
-        ("alloy", ["Ni", "Cu"], False),
-        ("fs", ["Ni", "Cu"], True),
-    ]:
-        write_setfl(folder / name, symbols, finnis_sinclair)
-        found[name] = ecteam.read_setfl(folder / name)
-    for name, embedding in EMBEDDINGS.items():
-        text = found["fs"].to_dict()
-        text.pop("sha256", None)
-        for element in text["elements"].values():
-            element["states"][0]["embedding"] = embedding
-        found[name] = ecteam.Potential.from_dict(json.loads(json.dumps(text)))
-    return found
+    return one_state_potentials(tmp_path_factory.mktemp("setfl"))
 
 
 def on_device(potential, backend=None, **options):
@@ -78,21 +48,6 @@ def check(potential, atoms, evaluator=None):
     for name in ("weights", "charges", "dipole", "free_energy"):
         np.testing.assert_allclose(getattr(found, name), getattr(engine, name), atol=1e-7)
     return engine
-
-
-def crystal(symbols=("Ni", "Cu"), repeat=(2, 2, 3), a=3.6, seed=1):
-    atoms = bulk("Cu", cubic=True, a=a).repeat(repeat)
-    rng = np.random.default_rng(seed)
-    atoms.symbols = rng.choice(list(symbols), len(atoms))
-    atoms.rattle(0.1, rng=rng)
-    return atoms
-
-
-def strained(atoms, pbc):
-    atoms = atoms.copy()
-    atoms.set_cell(atoms.cell.array @ [[1, 0.2, 0], [0, 1, -0.3], [0.1, 0, 1]], scale_atoms=True)
-    atoms.pbc = pbc
-    return atoms
 
 
 @needs_compiler

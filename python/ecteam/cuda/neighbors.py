@@ -56,23 +56,12 @@ class NeighborList:
             if float(self._moved.max()) <= (0.5 * self._skin) ** 2:
                 return False
         self._frame = None
-        self._build(positions, system)
+        self.build(positions, system)
         self._frame = frame
         return True
 
-    def pairs(self) -> tuple[Array, Array, Array]:
-        """All pairs of the list: i, j (n_pairs,) and shifts S (n_pairs, 3), as `neighbor_list`."""
-        xp = self._backend.xp
-        rows = xp.arange(self.words.shape[0])[:, None]
-        k, first = xp.nonzero(rows < self.counts)
-        words = self.words[k, first].astype(np.int64)
-        second, image = words & ((1 << self.bits) - 1), words >> self.bits
-        # Atoms were moved by whole cells before the search.
-        wraps = self._wraps @ self._multiples
-        shifts = self._shifts[image] + wraps[first] - wraps[second]
-        return self.order[first], self.order[second], shifts
-
-    def _build(self, positions: Array, system: Arrays) -> None:
+    def build(self, positions: Array, system: Arrays) -> None:
+        """Make the list."""
         xp, n = self._backend.xp, len(positions)
         largest = float(xp.abs(positions).max())
         if not largest <= _LARGEST:
@@ -87,6 +76,18 @@ class NeighborList:
         self._place(positions)
         self._before[...] = self.sorted
         self._search(reach)
+
+    def pairs(self) -> tuple[Array, Array, Array]:
+        """All pairs of the list: i, j (n_pairs,) and shifts S (n_pairs, 3), as `neighbor_list`."""
+        xp = self._backend.xp
+        rows = xp.arange(self.words.shape[0])[:, None]
+        k, first = xp.nonzero(rows < self.counts)
+        words = self.words[k, first].astype(np.int64)
+        second, image = words & ((1 << self.bits) - 1), words >> self.bits
+        # Atoms were moved by whole cells before the search.
+        wraps = self._wraps @ self._multiples
+        shifts = self._shifts[image] + wraps[first] - wraps[second]
+        return self.order[first], self.order[second], shifts
 
     def _corners(self, positions: Array, frame: _core.Frame, system: Arrays) -> Any:
         """Smallest and largest fractional coordinates along the open axes."""
