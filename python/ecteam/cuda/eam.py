@@ -76,6 +76,11 @@ class OneStateEvaluator:
     **options
         As `_core.Evaluator`; only ``skin`` (Å) matters here.
 
+    Attributes
+    ----------
+    neighbors : NeighborList
+        The list of the last call.
+
     Raises
     ------
     InvalidInputError
@@ -124,7 +129,7 @@ class OneStateEvaluator:
         if not np.array_equal(self._numbers, system.numbers):
             self._take(system.numbers)
         require(self._backend, n * _BYTES_PER_ATOM, f"an evaluation of {n} atoms")
-        neighbors = self._neighbors
+        neighbors = self.neighbors
         if neighbors.update(positions, system):
             self._sorted_species = self._species[neighbors.order]
         energies, background, site_energies = (xp.empty(n) for _ in range(3))
@@ -157,11 +162,11 @@ class OneStateEvaluator:
         self._kernels = (
             ("density", "forces") if several else ("one_element_density", "one_element_forces")
         )
-        self._neighbors = NeighborList(self._backend, tables.cutoff, self._skin)
+        self.neighbors = NeighborList(self._backend, tables.cutoff, self._skin)
         self._numbers = numbers.copy()
 
     def _list(self) -> tuple[Any, ...]:
-        found = self._neighbors
+        found = self.neighbors
         numbers = (np.int32(len(found.order)), np.int32(found.bits), np.float64(self._cutoff**2))
         return (*numbers, found.counts, found.words, found.translations)
 
