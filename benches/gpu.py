@@ -14,7 +14,6 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import ecteam
 import numpy as np
@@ -161,7 +160,7 @@ def main() -> None:
     try:
         backend = CupyBackend()
     except DeviceError as error:
-        console.print(f"no GPU available, nothing was measured: {error}")
+        console.print(f"no GPU available, nothing was measured: {error}", markup=False)
         return
     name = backend.xp.cuda.runtime.getDeviceProperties(backend.xp.cuda.Device().id)["name"]
     potential = ecteam.read_setfl(options.setfl) if options.setfl else copper()
