@@ -4,6 +4,7 @@
 // Functions of an ordered pair of elements are polynomials of s = R², in rows of FUNCTIONS · 6
 // doubles: φ, the density at the first atom and, with several elements, that at the second. Rows
 // that the engine left out (NaN) or that lie outside the table are looked up in its own knots.
+#include "list.cuh"
 #include "tables.cuh"
 
 struct PairNumbers {
@@ -27,28 +28,9 @@ struct PairValue {
     double phi, phi_slope, first_slope, second_slope;
 };
 
-// The list of an atom, see neighbors.cu.
-struct List {
-    int n, bits;
-    double cutoff2;
-    const int *counts;
-    const unsigned *words;
-    const double *translations;
+struct ValueSlope {
+    double value, slope;
 };
-
-// Vector to neighbour k of atom i; returns the sorted index of the neighbour.
-__device__ __forceinline__ int separation(const List &list, const Quad *sorted, int i, Quad here,
-                                          int k, double d[3], double *w) {
-    unsigned word = list.words[(size_t)k * list.n + i];
-    int j = word & ((1u << list.bits) - 1u);
-    const double *t = list.translations + 3 * (word >> list.bits);
-    Quad there = sorted[j];
-    d[0] = there.x - (here.x - t[0]);
-    d[1] = there.y - (here.y - t[1]);
-    d[2] = there.z - (here.z - t[2]);
-    *w = there.w;
-    return j;
-}
 
 // A function and its slope in R from the engine's own knots.
 template <int FUNCTIONS>
@@ -130,7 +112,7 @@ __device__ void density_pass(const List &list, const PairTables &tables, const Q
         else
             sum += from_knots<FUNCTIONS>(tables, pair, 1, sqrt(s)).value;
     }
-    ValueSlope energy = embedding(numbers + element, places + element, values, sum);
+    Jet energy = embedding(numbers + element, places + element, values, sum);
     densities[order[i]] = sum;
     site_energies[i] = numbers[element].energy + energy.value;
     sites[i] = {here.x, here.y, here.z, energy.slope};
@@ -188,9 +170,6 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
     }
 }
 
-#define LIST                                                                                   \
-    int n, int bits, double cutoff2, const int *__restrict__ counts,                           \
-        const unsigned *__restrict__ words, const double *__restrict__ translations
 #define TABLES                                                                                 \
     int elements, double min2, const PairNumbers *__restrict__ pair_numbers,                   \
         const PairPlaces *__restrict__ pair_places, const double *__restrict__ rows,           \

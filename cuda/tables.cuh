@@ -6,7 +6,7 @@
 // Basis of the quintic Hermite polynomial between two knots.
 struct Lookup {
     int knot;
-    double value[6], slope[6];
+    double value[6], slope[6], curvature[6];
 };
 
 // Basis at r, clamped to the table; knots are at start + k / inverse_spacing.
@@ -21,7 +21,10 @@ __device__ inline Lookup lookup(double start, double inverse_spacing, int interv
             {-30.0 * ts * h, s * s * (1.0 + t * (2.0 - 15.0 * t)) * h,
              0.5 * s * s * t * (2.0 - 5.0 * t) * h, 30.0 * ts * h,
              t * t * (1.0 + s * (2.0 - 15.0 * s)) * h,
-             -0.5 * t * t * s * (2.0 - 5.0 * s) * h}};
+             -0.5 * t * t * s * (2.0 - 5.0 * s) * h},
+            {-60.0 * t * s * (1.0 - 2.0 * t) * h * h, -12.0 * t * s * (3.0 - 5.0 * t) * h * h,
+             s * (1.0 - t * (8.0 - 10.0 * t)) * h * h, -60.0 * t * s * (1.0 - 2.0 * s) * h * h,
+             12.0 * t * s * (3.0 - 5.0 * s) * h * h, t * (1.0 - s * (8.0 - 10.0 * s)) * h * h}};
 }
 
 // Combination of the numbers of a function at two knots, `stride` doubles apart.
@@ -40,32 +43,32 @@ struct EmbeddingPlaces {
 };
 enum EmbeddingKind { NO_EMBEDDING, ROOT_POLYNOMIAL, SPLINE, LOGARITHMIC };
 
-struct ValueSlope {
-    double value, slope;
-};
+using formulas::Jet;
 
 // A spline of the density, straight beyond its end.
-__device__ inline ValueSlope spline(const EmbeddingNumbers *numbers, int intervals,
-                                    const double *knots, double x) {
-    if (x > numbers->end)
-        return {numbers->last + numbers->last_slope * (x - numbers->end), numbers->last_slope};
+__device__ inline Jet spline(const EmbeddingNumbers *numbers, int intervals, const double *knots,
+                             double x) {
+    if (x > numbers->end) {
+        double value = numbers->last + numbers->last_slope * (x - numbers->end);
+        return {value, numbers->last_slope, 0.0};
+    }
     Lookup at = lookup(0.0, numbers->inverse_spacing, intervals, x);
-    return {combine(knots + 3 * at.knot, 3, at.value), combine(knots + 3 * at.knot, 3, at.slope)};
+    knots += 3 * at.knot;
+    return {combine(knots, 3, at.value), combine(knots, 3, at.slope),
+            combine(knots, 3, at.curvature)};
 }
 
-// Embedding energy (eV) at a density, and its slope; without the energy of the state.
-__device__ inline ValueSlope embedding(const EmbeddingNumbers *numbers,
-                                       const EmbeddingPlaces *places, const double *values,
-                                       double density) {
+// Embedding energy (eV) at a density and its derivatives; without the energy of the state.
+__device__ inline Jet embedding(const EmbeddingNumbers *numbers, const EmbeddingPlaces *places,
+                                const double *values, double density) {
     values += places->first;
-    if (places->kind == NO_EMBEDDING) return {0.0, 0.0};
+    if (places->kind == NO_EMBEDDING) return {0.0, 0.0, 0.0};
     if (places->kind == SPLINE) return spline(numbers, places->count, values, density);
     density = fmax(density, 0.0);
     double parameter = numbers->parameter;
-    if (places->kind == ROOT_POLYNOMIAL) {
-        formulas::Jet jet = formulas::root_polynomial(parameter, values, places->count, density);
-        return {jet.value, jet.slope};
-    }
-    ValueSlope in_logarithm = spline(numbers, places->count, values, log1p(density / parameter));
-    return {in_logarithm.value, in_logarithm.slope / (density + parameter)};
+    if (places->kind == ROOT_POLYNOMIAL)
+        return formulas::root_polynomial(parameter, values, places->count, density);
+    Jet f = spline(numbers, places->count, values, log1p(density / parameter));
+    double slope = 1.0 / (density + parameter);
+    return {f.value, f.slope * slope, (f.curvature - f.slope) * slope * slope};
 }

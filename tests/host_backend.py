@@ -1,11 +1,12 @@
 """The device of the tests: the drivers' backend with NumPy arrays and kernels on the CPU."""
 
 import ctypes
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ecteam.cuda.sources import block_size, kernels, source
+from ecteam.cuda.sources import Program, block_size, kernels, source
 from host_compiler import build
 
 _LAUNCHER = Path(__file__).parent / "device" / "launcher.hpp"
@@ -25,9 +26,9 @@ class HostBackend:
         self.backwards, self.memory = backwards, memory
         self.launches: list[str] = []
 
-    def launch(self, file: str, kernel: str, threads: int, *arguments: Any) -> None:
+    def launch(self, program: Program, kernel: str, threads: int, *arguments: Any) -> None:
         """Run at least so many threads of a kernel."""
-        library = compiled(file)
+        library = compiled(program)
         signature = getattr(library, f"signature_{kernel}")
         signature.restype = ctypes.c_char_p
         given = "".join(_letter(argument) for argument in arguments)
@@ -49,10 +50,12 @@ class HostBackend:
         return self.memory
 
 
-def compiled(file: str) -> ctypes.CDLL:
+@functools.cache
+def compiled(program: Program) -> ctypes.CDLL:
     """Compile a file of kernels for the host."""
-    launchers = "\n".join(f"LAUNCHER({name})" for name in kernels(source(file)))
-    return build(f'#include "{_LAUNCHER}"\n#include "{file}"\n{launchers}\n')
+    launchers = "\n".join(f"LAUNCHER({name})" for name in kernels(source(program.file)))
+    includes = f'#include "{_LAUNCHER}"\n#include "{program.file}"\n'
+    return build(f"{program.head}{includes}{launchers}\n")
 
 
 def _letter(argument: Any) -> str:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from ecteam.cuda.sources import whole_source
+from ecteam.cuda.sources import Program
 
 _WHEELS = ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12")
 _ENTRY = re.compile(
@@ -54,7 +54,7 @@ def architectures() -> list[int]:
     return sorted(found)
 
 
-def compile_kernels(file: str, architecture: int) -> list[Resources]:
+def compile_kernels(program: Program, architecture: int) -> list[Resources]:
     """Compile a file of kernels to machine code; what each kernel takes.
 
     Raises
@@ -62,25 +62,25 @@ def compile_kernels(file: str, architecture: int) -> list[Resources]:
     AssertionError
         With the compiler's log, if it does not compile without a warning.
     """
-    nvrtc, program = library(), ctypes.c_void_p()
+    nvrtc, handle = library(), ctypes.c_void_p()
     assert nvrtc is not None
-    text = whole_source(file).encode()
-    _check(nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, file.encode(), 0, None, None))
+    text, name = program.text.encode(), program.file.encode()
+    _check(nvrtc.nvrtcCreateProgram(ctypes.byref(handle), text, name, 0, None, None))
     try:
         options = [
             f"--gpu-architecture=sm_{architecture}".encode(),
             b"--std=c++17",
             b"--ptxas-options=-v",
         ]
-        status = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * 3)(*options))
-        log = _log(nvrtc, program)
+        status = nvrtc.nvrtcCompileProgram(handle, len(options), (ctypes.c_char_p * 3)(*options))
+        log = _log(nvrtc, handle)
         assert status == 0, log
         assert "warning" not in log, log
         size = ctypes.c_size_t()
-        _check(nvrtc.nvrtcGetCUBINSize(program, ctypes.byref(size)))
+        _check(nvrtc.nvrtcGetCUBINSize(handle, ctypes.byref(size)))
         assert size.value > 0
     finally:
-        nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
+        nvrtc.nvrtcDestroyProgram(ctypes.byref(handle))
     rows = [
         (name, arch, registers, stack, stores, loads)
         for name, arch, stack, stores, loads, registers in _ENTRY.findall(log)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from ecteam.structure import Arrays, Charge, FloatArray, arrays_of, charge_of
 
 if TYPE_CHECKING:
     from ecteam.cuda.eam import OneStateEvaluator
+    from ecteam.cuda.evaluator import EnsembleEvaluator
+
+    Evaluator: TypeAlias = _core.Evaluator | OneStateEvaluator | EnsembleEvaluator
 
 Device = Literal["cpu", "cuda"]
 
@@ -165,8 +168,8 @@ def evaluate(
         Default: ``atoms.arrays["fragments"]``, else one fragment. For molecules that are far apart
         or separated by more than the electrons tunnel; see the README on charge between molecules.
     device : str
-        ``"cpu"`` or ``"cuda"``: potentials with one neutral state per element (classical EAM) can
-        be evaluated on the CUDA device that CuPy has made current.
+        ``"cpu"``, or ``"cuda"`` for the CUDA device that CuPy has made current: potentials without
+        learned terms; charged states in finite systems, or with ``electrostatics="shifted_force"``.
     **options
         ``tolerance=1e-8`` (KKT residual, eV), ``electrostatics="auto"``, ``accuracy=1e-6``
         (relative, of the long-range sum), ``solver="auto"`` (or ``"dense"``, ``"krylov"``),
@@ -187,9 +190,7 @@ def evaluate(
     return run(make_evaluator(potential, device, **options), system, potential, charge)
 
 
-def make_evaluator(
-    potential: Potential, device: Device, **options: Any
-) -> _core.Evaluator | OneStateEvaluator:
+def make_evaluator(potential: Potential, device: Device, **options: Any) -> Evaluator:
     """Return what evaluates a potential on a device."""
     if device == "cpu":
         return _core.Evaluator(potential.core, **options)
@@ -197,12 +198,14 @@ def make_evaluator(
         raise _core.InvalidInputError(f"device: must be 'cpu' or 'cuda', got {device!r}")
     from ecteam.cuda.backend import CupyBackend
     from ecteam.cuda.eam import OneStateEvaluator
+    from ecteam.cuda.evaluator import EnsembleEvaluator
 
-    return OneStateEvaluator(potential.core, CupyBackend(), **options)
+    kind = OneStateEvaluator if potential.core.one_state else EnsembleEvaluator
+    return kind(potential.core, CupyBackend(), **options)
 
 
 def run(
-    evaluator: _core.Evaluator | OneStateEvaluator,
+    evaluator: Evaluator,
     system: Arrays,
     potential: Potential,
     charge: Charge,

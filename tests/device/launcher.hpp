@@ -3,6 +3,7 @@
 // order is a race.
 #pragma once
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -29,6 +30,9 @@ using std::min;
 struct Index {
     unsigned x, y, z;
 };
+struct alignas(16) double2 {
+    double x, y;
+};
 static Index threadIdx, blockIdx, blockDim, gridDim;
 
 inline int atomicMin(int *address, int value) {
@@ -46,57 +50,76 @@ namespace launcher {
 
 constexpr size_t STACK = 1 << 16;
 
+// A thread: its own stack, and where to go on. Fibres live from launch to launch; switching by
+// _setjmp and _longjmp makes no system call.
 struct Fibre {
     ucontext_t context;
+    jmp_buf place;
     std::unique_ptr<char[]> stack{new char[STACK]};
     unsigned barriers = 0;
-    bool done = false;
+    bool started = false, done = false;
 };
 
-static std::vector<Fibre> fibres;
-static ucontext_t scheduler;
+static std::vector<std::unique_ptr<Fibre>> fibres;
+static jmp_buf scheduler;
 static unsigned current;
 static void (*body)(void *);
 static void *body_argument;
 
+// Back to the scheduler, until it resumes this fibre.
+inline void yield() {
+    if (_setjmp(fibres[current]->place) == 0) _longjmp(scheduler, 1);
+}
+
 static void fibre_main() {
-    body(body_argument);
-    fibres[current].done = true;
-    swapcontext(&fibres[current].context, &scheduler);
+    for (;;) {
+        body(body_argument);
+        fibres[current]->done = true;
+        yield();
+    }
+}
+
+// Run a fibre up to its next barrier or its end.
+__attribute__((noinline)) static void resume(Fibre *fibre) {
+    if (_setjmp(scheduler) != 0) return;
+    if (fibre->started) _longjmp(fibre->place, 1);
+    fibre->started = true;
+    setcontext(&fibre->context);
 }
 
 inline void barrier() {
-    ++fibres[current].barriers;
-    swapcontext(&fibres[current].context, &scheduler);
+    ++fibres[current]->barriers;
+    yield();
 }
 
 // Thread k of n, first to last or last to first.
 inline unsigned nth(unsigned k, unsigned n, bool backwards) { return backwards ? n - 1 - k : k; }
 
+static void add_fibre() {
+    fibres.push_back(std::make_unique<Fibre>());
+    Fibre &fibre = *fibres.back();
+    getcontext(&fibre.context);
+    fibre.context.uc_stack.ss_sp = fibre.stack.get();
+    fibre.context.uc_stack.ss_size = STACK;
+    fibre.context.uc_link = nullptr;
+    makecontext(&fibre.context, fibre_main, 0);
+}
+
 // One block as fibres; false if not all of its threads came to the same barriers.
 inline bool run_fibres(unsigned threads, bool backwards) {
-    if (fibres.size() < threads) fibres.resize(threads);
+    while (fibres.size() < threads) add_fibre();
     for (unsigned t = 0; t < threads; ++t) {
-        Fibre &fibre = fibres[t];
-        fibre.done = false;
-        fibre.barriers = 0;
-        getcontext(&fibre.context);
-        fibre.context.uc_stack.ss_sp = fibre.stack.get();
-        fibre.context.uc_stack.ss_size = STACK;
-        fibre.context.uc_link = nullptr;
-        makecontext(&fibre.context, fibre_main, 0);
+        fibres[t]->done = false;
+        fibres[t]->barriers = 0;
     }
-    for (bool running = true; running;) {
-        running = false;
+    while (!fibres[0]->done) {
         for (unsigned k = 0; k < threads; ++k) {
             current = nth(k, threads, backwards);
-            if (fibres[current].done) continue;
             threadIdx = {current, 0, 0};
-            swapcontext(&scheduler, &fibres[current].context);
-            running = true;
+            resume(fibres[current].get());
         }
         for (unsigned t = 1; t < threads; ++t)
-            if (fibres[t].done != fibres[0].done || fibres[t].barriers != fibres[0].barriers)
+            if (fibres[t]->done != fibres[0]->done || fibres[t]->barriers != fibres[0]->barriers)
                 return false;
     }
     return true;

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecteam._core import EcteamError
-from ecteam.cuda.sources import block_size, whole_source
+from ecteam.cuda.sources import Program, block_size
 
 Array = Any
 """An array of the backend's module."""
@@ -32,7 +32,7 @@ class Backend(Protocol):
     def xp(self) -> Any:
         """Module of arrays, with NumPy's functions."""
 
-    def launch(self, file: str, kernel: str, threads: int, *arguments: Any) -> None:
+    def launch(self, program: Program, kernel: str, threads: int, *arguments: Any) -> None:
         """Run at least so many threads of a kernel: arrays, and scalars of NumPy's types."""
 
     def to_host(self, array: Array) -> npt.NDArray[Any]:
@@ -65,11 +65,11 @@ class CupyBackend:
         self.xp: Any = _cupy()
         self._threads = block_size()
 
-    def launch(self, file: str, kernel: str, threads: int, *arguments: Any) -> None:
+    def launch(self, program: Program, kernel: str, threads: int, *arguments: Any) -> None:
         """Run at least so many threads of a kernel on the current stream."""
         device = self.xp.cuda.Device()
         # CuPy itself keeps what it has compiled on disk, by text and architecture.
-        module = _module(_text(file), device.compute_capability, device.id)
+        module = _module(_text(program), device.compute_capability, device.id)
         blocks = max(1, -(-threads // self._threads))
         module.get_function(kernel)((blocks,), (self._threads,), arguments)
 
@@ -112,8 +112,8 @@ def _cupy() -> ModuleType:
 
 
 @functools.cache
-def _text(file: str) -> str:
-    return whole_source(file)
+def _text(program: Program) -> str:
+    return program.text
 
 
 _modules: dict[tuple[str, str, int], Any] = {}

@@ -10,33 +10,14 @@ import numpy as np
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend, require
 from ecteam.cuda.neighbors import NeighborList
-from ecteam.cuda.sources import block_size
+from ecteam.cuda.result import Evaluation, stress_of
+from ecteam.cuda.sources import Program, block_size
 from ecteam.structure import Arrays, FloatArray
 
-_FILE = "eam.cu"
+_PROGRAM = Program("eam.cu")
 _NOBODY = np.iinfo(np.int32).max
 # Bytes per atom of positions and results.
 _BYTES_PER_ATOM = 120
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Results on the host, with the names of `ecteam._core.Evaluation`."""
-
-    energy: float
-    energies: FloatArray
-    forces: FloatArray
-    stress: FloatArray | None
-    background: FloatArray
-
-    free_energy = property(lambda self: self.energy)
-    weights = property(lambda self: np.ones((len(self.forces), 1)))
-    charges = property(lambda self: np.zeros(len(self.forces)))
-    dipole = property(lambda _: np.zeros(3))
-    chemical_potential = kkt_residual = 0.0
-    hessian_products = iterations = 0
-    positive_definite = True
-    lower_branch = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +120,10 @@ class OneStateEvaluator:
         atoms = self._sorted_species, neighbors.order
         launch, (first, second) = self._backend.launch, self._kernels
         inputs = *common, neighbors.sorted, *atoms, *self._embedding
-        launch(_FILE, first, n, *inputs, background, site_energies, sites, too_close)
-        launch(_FILE, second, n, *common, sites, *atoms, site_energies, forces, energies, virials)
+        launch(_PROGRAM, first, n, *inputs, background, site_energies, sites, too_close)
+        launch(
+            _PROGRAM, second, n, *common, sites, *atoms, site_energies, forces, energies, virials
+        )
         return DeviceResult(forces, energies, background, virials.sum(axis=0), too_close)
 
     def _take(self, numbers: Any) -> None:
@@ -171,14 +154,16 @@ class OneStateEvaluator:
         return (*numbers, found.counts, found.words, found.translations)
 
     def _collect(self, found: DeviceResult, system: Arrays) -> Evaluation:
-        to_host = self._backend.to_host
-        stress = None
-        if system.pbc.all():
-            stress = to_host(found.virial) / _core.Frame(system.cell, system.pbc).volume
+        n, to_host = len(system.positions), self._backend.to_host
+        energy = float(found.energies.sum())
         return Evaluation(
-            energy=float(found.energies.sum()),
+            energy=energy,
+            free_energy=energy,
             energies=to_host(found.energies),
             forces=to_host(found.forces),
-            stress=stress,
+            stress=stress_of(to_host(found.virial), system),
             background=to_host(found.background),
+            weights=np.ones((n, 1)),
+            charges=np.zeros(n),
+            dipole=np.zeros(3),
         )

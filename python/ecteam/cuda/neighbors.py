@@ -8,10 +8,10 @@ import numpy as np
 
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend, bytes_of, require
-from ecteam.cuda.sources import block_size
+from ecteam.cuda.sources import Program, block_size
 from ecteam.structure import Arrays
 
-_FILE = "neighbors.cu"
+_PROGRAM = Program("neighbors.cu")
 _LARGEST = 1e6  # Å, the engine's limit of a coordinate
 # Room for the next lists, so that they need not be searched twice.
 _SPARE, _STEP = 1.1, 8
@@ -120,20 +120,20 @@ class NeighborList:
         xp, n = self._backend.xp, self._n
         bins, wraps = xp.empty(n, dtype=np.int32), xp.empty((n, 3), dtype=np.int32)
         launch, plan_arrays = self._backend.launch, (self._plan, self._plan_counts)
-        launch(_FILE, "assign_bins", n, np.int32(n), positions, *plan_arrays, bins, wraps)
+        launch(_PROGRAM, "assign_bins", n, np.int32(n), positions, *plan_arrays, bins, wraps)
         order = xp.argsort(bins, kind="stable")
         self.order = order.astype(np.int32)
         self._bins, self._wraps = bins[order], wraps[order]
         total = int(np.prod(plan.bins))
         self._starts = xp.empty(total + 1, dtype=np.int32)
         numbers = np.int32(n), np.int32(total)
-        launch(_FILE, "find_starts", total + 1, *numbers, self._bins, self._starts)
+        launch(_PROGRAM, "find_starts", total + 1, *numbers, self._bins, self._starts)
         self.sorted, self._before = xp.zeros((n, 4)), xp.zeros((n, 4))
         self._moved = xp.zeros(-(-n // block_size()))
 
     def _place(self, positions: Array) -> None:
         inputs = np.int32(self._n), positions, self.order, self._wraps, self._plan, self._before
-        self._backend.launch(_FILE, "place", self._n, *inputs, self.sorted, self._moved)
+        self._backend.launch(_PROGRAM, "place", self._n, *inputs, self.sorted, self._moved)
 
     def _search(self, reach: float) -> None:
         xp, n = self._backend.xp, self._n
@@ -153,4 +153,4 @@ class NeighborList:
         numbers = np.int32(self._n), np.int32(capacity), np.int32(self.bits)
         bins = self._bins, self._starts, self._plan_counts, self.translations
         inputs = *numbers, np.float64(reach * reach), self.sorted, *bins
-        self._backend.launch(_FILE, "search", self._n, *inputs, self.counts, self.words)
+        self._backend.launch(_PROGRAM, "search", self._n, *inputs, self.counts, self.words)

@@ -6,6 +6,7 @@ import functools
 import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from ecteam import _core
 
@@ -22,6 +23,31 @@ def source(name: str) -> str:
     if folder:
         return (Path(folder) / name).read_text(encoding="utf-8")
     return _embedded()[name]
+
+
+class Program(NamedTuple):
+    """A file of kernels, and what is defined when it is compiled.
+
+    Attributes
+    ----------
+    file : str
+        Name of a file of `cuda/`.
+    defines : tuple of (str, int)
+        Macros.
+    """
+
+    file: str
+    defines: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def head(self) -> str:
+        """Definitions, line by line."""
+        return "".join(f"#define {name} {value}\n" for name, value in self.defines)
+
+    @property
+    def text(self) -> str:
+        """The whole text to compile."""
+        return self.head + whole_source(self.file)
 
 
 def whole_source(name: str) -> str:
@@ -41,8 +67,10 @@ def whole_source(name: str) -> str:
 
 def kernels(text: str) -> list[str]:
     """Names of the kernels of a text, also of those that a macro makes."""
-    plain = re.findall(r'^extern "C" __global__ .*?(\w+)\(', text, re.MULTILINE)
-    return plain + re.findall(r"^\w+_KERNEL\((\w+), ", text, re.MULTILINE)
+    plain = r'^extern "C" __global__ void (?:__launch_bounds__\(BLOCK\) )?(\w+)\('
+    return re.findall(plain, text, re.MULTILINE) + re.findall(
+        r"^\w+_KERNEL\((\w+), ", text, re.MULTILINE
+    )
 
 
 def block_size() -> int:

@@ -1,13 +1,16 @@
 //! What a device needs to search neighbours and to evaluate: plain arrays, made by the engine.
 
+use ecteam_core::coulomb::{Kernel, Options};
 use ecteam_core::eam::OneStateTables as Tables;
+use ecteam_core::energy::EnsembleTables as Ensemble;
 use ecteam_core::neighbors::BinPlan as Plan;
-use ecteam_core::{Error, Structure, Vec3};
+use ecteam_core::{COULOMB, Error, Model, Structure, Vec3};
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 
 use crate::arrays::{atomic_numbers, structure, table, vector, vectors};
 use crate::errors::to_python;
+use crate::evaluator::method;
 use crate::potential::Potential;
 
 /// A cell with its periodic directions, completed as the engine does.
@@ -45,6 +48,33 @@ pub(crate) struct OneStateTables {
     embedding_numbers: Py<PyArray2<f64>>,
     embedding_places: Py<PyArray2<i32>>,
     embedding_values: Py<PyArray1<f64>>,
+}
+
+/// Tables of a potential with state weights; see `ecteam_core::energy::EnsembleTables`.
+#[pyclass(frozen, get_all, module = "ecteam._core")]
+pub(crate) struct EnsembleTables {
+    cutoff: f64,
+    min_distance: f64,
+    temperature: f64,
+    states: usize,
+    channels: usize,
+    species: Py<PyArray1<u8>>,
+    counts: Py<PyArray1<i32>>,
+    charges: Py<PyArray2<f64>>,
+    embedding_numbers: Py<PyArray2<f64>>,
+    embedding_places: Py<PyArray2<i32>>,
+    embedding_values: Py<PyArray1<f64>>,
+    pair_numbers: Py<PyArray2<f64>>,
+    pair_places: Py<PyArray2<i32>>,
+    knots: Py<PyArray1<f64>>,
+    channel_states: Py<PyArray2<i32>>,
+    kernel_numbers: [f64; 2],
+    kernel_knots: Py<PyArray1<f64>>,
+    self_potential: f64,
+    /// Coulomb constant, eV·Å/e².
+    coulomb: f64,
+    /// `neutral`, `direct`, `screened` or `shifted_force`.
+    electrostatics: &'static str,
 }
 
 #[pymethods]
@@ -101,6 +131,16 @@ impl BinPlan {
     }
 }
 
+/// Elements of the model that occur, and the place among them of every atom's.
+fn occurring(model: &Model, numbers: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
+    let elements = model.elements_of(numbers)?;
+    let all = 0..model.elements().len() as u8;
+    let occurring: Vec<u8> = all.filter(|e| elements.contains(e)).collect();
+    let place = |e: &u8| occurring.partition_point(|other| other < e) as u8;
+    let species = elements.iter().map(place).collect();
+    Ok((occurring, species))
+}
+
 /// Tables of a potential for the elements of these atoms, and which of them each atom has.
 #[pyfunction]
 pub(crate) fn one_state_tables(
@@ -110,27 +150,70 @@ pub(crate) fn one_state_tables(
 ) -> PyResult<OneStateTables> {
     let (model, numbers) = (&potential.model, atomic_numbers(numbers)?);
     let compile = || {
-        let elements = model.elements_of(&numbers)?;
-        let occurring: Vec<u8> =
-            (0..model.elements().len() as u8).filter(|e| elements.contains(e)).collect();
-        let place = |e: &u8| occurring.partition_point(|other| other < e) as u8;
-        Ok((Tables::new(model, &occurring)?, elements.iter().map(place).collect()))
+        let (occurring, species) = occurring(model, &numbers)?;
+        Ok((Tables::new(model, &occurring)?, species))
     };
-    let (found, species): (Tables, Vec<u8>) =
-        py.detach(compile).map_err(|e: Error| to_python(py, e))?;
+    let (found, species) = py.detach(compile).map_err(|e: Error| to_python(py, e))?;
     let [cutoff, min_distance] = found.range;
     Ok(OneStateTables {
         cutoff,
         min_distance,
-        elements: found.embedding_numbers.len(),
+        elements: found.embeddings.numbers.len(),
         species: vector(py, species),
         pair_numbers: table(py, found.pair_numbers.concat(), 4)?,
         pair_places: table(py, found.pair_places.concat(), 4)?,
         rows: vector(py, found.rows),
         knots: vector(py, found.knots),
-        embedding_numbers: table(py, found.embedding_numbers.concat(), 6)?,
-        embedding_places: table(py, found.embedding_places.concat(), 3)?,
-        embedding_values: vector(py, found.embedding_values),
+        embedding_numbers: table(py, found.embeddings.numbers.concat(), 6)?,
+        embedding_places: table(py, found.embeddings.places.concat(), 3)?,
+        embedding_values: vector(py, found.embeddings.values),
+    })
+}
+
+/// The same for a potential with state weights, with the electrostatics of a periodicity.
+#[pyfunction]
+pub(crate) fn ensemble_tables(
+    py: Python<'_>,
+    potential: &Potential,
+    numbers: &Bound<'_, PyAny>,
+    pbc: [bool; 3],
+    electrostatics: &str,
+    accuracy: f64,
+) -> PyResult<EnsembleTables> {
+    let (model, numbers) = (&potential.model, atomic_numbers(numbers)?);
+    let compile = || {
+        let options = Options { method: method("electrostatics", electrostatics)?, accuracy };
+        let (occurring, species) = occurring(model, &numbers)?;
+        Ok((Ensemble::new(model, &occurring, options, pbc)?, species))
+    };
+    let (found, species) = py.detach(compile).map_err(|e: Error| to_python(py, e))?;
+    let [cutoff, min_distance] = found.range;
+    Ok(EnsembleTables {
+        cutoff,
+        min_distance,
+        temperature: found.temperature,
+        states: found.states,
+        channels: found.channels,
+        species: vector(py, species),
+        counts: vector(py, found.counts),
+        charges: table(py, found.charges, found.states)?,
+        embedding_numbers: table(py, found.embeddings.numbers.concat(), 6)?,
+        embedding_places: table(py, found.embeddings.places.concat(), 3)?,
+        embedding_values: vector(py, found.embeddings.values),
+        pair_numbers: table(py, found.pair_numbers.concat(), 2)?,
+        pair_places: table(py, found.pair_places.concat(), 3)?,
+        knots: vector(py, found.knots),
+        channel_states: table(py, found.channel_states.concat(), 4)?,
+        kernel_numbers: found.kernel_numbers,
+        kernel_knots: vector(py, found.kernel_knots),
+        self_potential: found.self_potential,
+        coulomb: COULOMB,
+        electrostatics: match found.kernel {
+            None => "neutral",
+            Some(Kernel::ShiftedForce { .. }) => "shifted_force",
+            Some(Kernel::Screened { .. }) => "screened",
+            Some(_) => "direct",
+        },
     })
 }
 

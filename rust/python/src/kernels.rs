@@ -8,12 +8,16 @@ use crate::arrays::{matrix, table};
 use crate::errors::invalid;
 
 /// Name and text of every file of `cuda/`.
-const SOURCES: [(&str, &str); 5] = [
+const SOURCES: [(&str, &str); 9] = [
     ("formulas.cuh", include_str!("../../../cuda/formulas.cuh")),
     ("common.cuh", include_str!("../../../cuda/common.cuh")),
+    ("list.cuh", include_str!("../../../cuda/list.cuh")),
     ("tables.cuh", include_str!("../../../cuda/tables.cuh")),
     ("neighbors.cu", include_str!("../../../cuda/neighbors.cu")),
     ("eam.cu", include_str!("../../../cuda/eam.cu")),
+    ("coulomb.cu", include_str!("../../../cuda/coulomb.cu")),
+    ("ect.cu", include_str!("../../../cuda/ect.cu")),
+    ("ensemble.cu", include_str!("../../../cuda/ensemble.cu")),
 ];
 
 /// A formula with its arguments, and then its results, one after the other.

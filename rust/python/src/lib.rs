@@ -25,6 +25,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<device::Frame>()?;
     module.add_class::<device::BinPlan>()?;
     module.add_class::<device::OneStateTables>()?;
+    module.add_class::<device::EnsembleTables>()?;
+    module.add_function(wrap_pyfunction!(device::ensemble_tables, module)?)?;
     module.add_function(wrap_pyfunction!(device::one_state_tables, module)?)?;
     module.add_function(wrap_pyfunction!(device::check_structure, module)?)?;
     module.add_function(wrap_pyfunction!(functions::neighbor_list, module)?)?;

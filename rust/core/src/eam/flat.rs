@@ -4,7 +4,7 @@ use super::passes::Tables;
 use super::suits;
 use super::table::{PairTable, Source};
 use crate::error::{Error, Result};
-use crate::model::{EmbeddingModel, Model, StateModel};
+use crate::model::{FlatEmbeddings, Model};
 
 /// Tables of a potential with one neutral state per element, for the elements that occur.
 ///
@@ -25,32 +25,11 @@ pub struct OneStateTables {
     /// R·φ and densities: value, h · slope, h² · curvature; (knot, function, 3).
     pub knots: Vec<f64>,
     /// Embedding energy of each element.
-    pub embedding_numbers: Vec<EmbeddingNumbers>,
-    /// Of each element: [kind](EmbeddingKind), first of [`Self::embedding_values`], and how many
-    /// coefficients of the polynomial or intervals of the spline there are.
-    pub embedding_places: Vec<[i32; 3]>,
-    /// Coefficients, or knots as in [`Self::knots`].
-    pub embedding_values: Vec<f64>,
+    pub embeddings: FlatEmbeddings,
 }
 
 /// Offset and inverse width of the rows, start and inverse spacing of the knots.
 pub type PairNumbers = [f64; 4];
-/// State energy, shift or scale, end and inverse spacing of the spline, its last value and slope.
-pub type EmbeddingNumbers = [f64; 6];
-
-/// How an embedding energy is found.
-#[derive(Debug, Clone, Copy)]
-#[repr(i32)]
-pub enum EmbeddingKind {
-    /// There is none.
-    None = 0,
-    /// [`crate::formulas::root_polynomial`].
-    RootPolynomial = 1,
-    /// A cubic spline in the density.
-    Spline = 2,
-    /// A cubic spline in ln(1 + density/scale).
-    Logarithmic = 3,
-}
 
 impl OneStateTables {
     /// Tables for some of the model's elements, in this order.
@@ -73,7 +52,7 @@ impl OneStateTables {
             for &second in elements {
                 tables.add_pair(Tables::source(model, first, second));
             }
-            tables.add_embedding(&model.elements()[usize::from(first)].states[0]);
+            tables.embeddings.push(&model.elements()[usize::from(first)].states[0]);
         }
         Ok(tables)
     }
@@ -96,34 +75,5 @@ impl OneStateTables {
         self.pair_numbers.push([offset, inverse, table.start(), table.inverse_spacing()]);
         let places = [first_row, rows.len(), first_knot, table.intervals()];
         self.pair_places.push(places.map(|x| x as i32));
-    }
-
-    fn add_embedding(&mut self, state: &StateModel) {
-        let values = &mut self.embedding_values;
-        let first = values.len() as i32;
-        let mut numbers = [state.energy, 0.0, 0.0, 0.0, 0.0, 0.0];
-        let (kind, count) = match state.embedding_model() {
-            EmbeddingModel::None => (EmbeddingKind::None, 0),
-            EmbeddingModel::RootPolynomial { shift, coefficients } => {
-                numbers[1] = *shift;
-                values.extend_from_slice(coefficients);
-                (EmbeddingKind::RootPolynomial, coefficients.len())
-            }
-            EmbeddingModel::Tabulated(spline) | EmbeddingModel::Logarithmic { spline, .. } => {
-                let table = &spline.table;
-                (0..=table.intervals()).for_each(|k| values.extend(table.knot(k, 0)));
-                let [last, slope, _] = spline.last;
-                let line = [table.end(), table.inverse_spacing(), last, slope];
-                numbers[2..].copy_from_slice(&line);
-                let mut kind = EmbeddingKind::Spline;
-                if let EmbeddingModel::Logarithmic { scale, .. } = state.embedding_model() {
-                    numbers[1] = *scale;
-                    kind = EmbeddingKind::Logarithmic;
-                }
-                (kind, table.intervals())
-            }
-        };
-        self.embedding_numbers.push(numbers);
-        self.embedding_places.push([kind as i32, first, count as i32]);
     }
 }

@@ -10,12 +10,13 @@ use crate::tables::Table;
 use crate::terms::Terms;
 
 mod derivatives;
+mod flat;
 mod functions;
 mod state;
 
 pub use derivatives::{ParameterSet, RadialDerivative, Target};
+pub use flat::{EmbeddingKind, FlatEmbeddings};
 use functions::{ConstructedFunctions, FittedFunctions};
-pub(crate) use state::EmbeddingModel;
 pub use state::StateModel;
 
 /// Distances below this are refused: tables of constructed functions start here, Å.
