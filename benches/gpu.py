@@ -1,11 +1,12 @@
-"""One-state potentials on a CUDA device: time and traffic of every part, beside the CPU.
+"""A CUDA device: time and traffic of every part, beside the CPU.
 
-    python benches/gpu.py [--setfl FILE] [--sizes 1000 1000000] [--no-cpu]
+    python benches/gpu.py [--setfl FILE] [--sizes 1000 1000000] [--waters 1000 10000] [--no-cpu]
 
 fcc Cu at 300 K worth of displacements. For each size: building the neighbour list, and one step
 (positions placed, densities, forces), as nanoseconds per pair and atom-steps per second, with the
 bytes that a part has to move through the device's memory and the share of the bandwidth of a plain
-copy, measured in the same run, that it reaches.
+copy, measured in the same run, that it reaches. Then liquid water: a step of dynamics from the
+weights of the last one, transfers included, and one product of its Hessian.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from pathlib import Path
 
 import ecteam
 import numpy as np
-from ase.build import bulk
+from ase import Atoms
+from ase.build import bulk, molecule
 from ecteam import DeviceError, _core
 from ecteam.cuda.backend import Backend, CupyBackend
 from ecteam.cuda.eam import OneStateEvaluator
+from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.structure import Arrays, arrays_of
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +32,8 @@ LATTICE, CUTOFF, AMPLITUDE = 3.615, 5.50679, 0.08  # Å; the cutoff of Cu_mishin
 SIZES = [10**k for k in range(3, 8)]
 LARGEST_ON_CPU = 1_100_000
 REPEATS = 20
+WATERS = [1_000, 10_000, 33_000]
+SPACING = 3.1  # Å between molecules: the density of water
 
 
 def copper() -> ecteam.Potential:
@@ -149,11 +154,51 @@ def measure(
     return [*row, f"{n / seconds:.3g}", f"{seconds / step:.0f}"]
 
 
+def liquid(molecules: int) -> Arrays:
+    """Return molecules at random angles on the points of a grid, periodic."""
+    rng = np.random.default_rng(0)
+    side = int(np.ceil(molecules ** (1 / 3)))
+    grid = np.stack(np.meshgrid(*3 * [np.arange(side)], indexing="ij"), -1).reshape(-1, 3)
+    turns, _ = np.linalg.qr(rng.standard_normal((molecules, 3, 3)))
+    positions = SPACING * grid[:molecules, None] + molecule("H2O").positions @ turns
+    cell = 3 * [SPACING * side]
+    return arrays_of(Atoms("OHH" * molecules, positions.reshape(-1, 3), cell=cell, pbc=True))
+
+
+def measure_water(backend: Backend, molecules: int, bandwidth: float, cpu: bool) -> list[str]:
+    """One row of the table of water."""
+    potential, system, clock = ecteam.load("water"), liquid(molecules), Clock(backend)
+    evaluators = [EnsembleEvaluator(potential.core, backend)]
+    if cpu:
+        evaluators.append(_core.Evaluator(potential.core, solver="krylov"))
+    velocity = np.random.default_rng(1).uniform(-0.002, 0.002, system.positions.shape)
+    seconds = []
+    for evaluator in evaluators:
+        positions, products = system.positions.copy(), []
+
+        def step(evaluator=evaluator, positions=positions, products=products) -> None:
+            positions += velocity
+            found = evaluator.evaluate(positions, *system[1:], 0.0)
+            products.append(found.hessian_products)
+
+        step()
+        seconds.append(clock(step, 5))
+        row = [f"{len(positions):,}", f"{np.mean(products[2:]):.1f}"]
+    energy, n = evaluators[0].energy, len(system.positions)
+    direction = backend.xp.ones((n, energy.states))
+    product = clock(lambda: energy.product(direction, backend.xp.empty_like(direction)))
+    streamed = energy.pair_bytes / product / bandwidth
+    row += [f"{seconds[0] * 1e3:.2f}", f"{n / seconds[0]:.3g}"]
+    row += [f"{product * 1e3:.3f}", f"{streamed:.0%}"]
+    return [*row, f"{seconds[1] / seconds[0]:.1f}" if cpu else ""]
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--setfl", type=Path, help="an eam/alloy or eam/fs file of copper")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--waters", type=int, nargs="+", default=WATERS)
     parser.add_argument("--no-cpu", action="store_true")
     options = parser.parse_args()
     console = Console()
@@ -174,7 +219,17 @@ def main() -> None:
         try:
             table.add_row(*measure(backend, potential, atoms, bandwidth, not options.no_cpu))
         except DeviceError as error:
-            console.print(f"{atoms:,} atoms: {error}")
+            console.print(f"{atoms:,} atoms: {error}", markup=False)
+    console.print(table)
+    table = Table(title="water, particle-mesh Ewald")
+    heads = "atoms,products,step ms,atom-steps/s,product ms,of copy,ratio to CPU"
+    for head in heads.split(","):
+        table.add_column(head, justify="right")
+    for molecules in options.waters:
+        try:
+            table.add_row(*measure_water(backend, molecules, bandwidth, not options.no_cpu))
+        except DeviceError as error:
+            console.print(f"{molecules:,} molecules: {error}", markup=False)
     console.print(table)
 
 

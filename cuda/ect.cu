@@ -341,7 +341,9 @@ extern "C" __global__ void __launch_bounds__(BLOCK) pair_forces(
                                pair_places[pair].intervals, r);
             const double *first =
                 knots + (size_t)3 * VALUES * (pair_places[pair].first_knot + at.knot);
+#pragma unroll 1  // fewer registers
             for (int m = 0; m < STATES; ++m) {
+#pragma unroll 1
                 for (int k = 0; k < STATES; ++k) {
                     double both = here[m] * there[k], phi = near.value(p, m * STATES + k);
                     double qq = state_charges[element * STATES + m] *

@@ -9,7 +9,7 @@ import numpy as np
 from ecteam.cuda.sources import Program, block_size, kernels, source
 from host_compiler import build
 
-_LAUNCHER = Path(__file__).parent / "device" / "launcher.hpp"
+LAUNCHER = Path(__file__).parent / "device" / "launcher.hpp"
 _LETTERS = {np.dtype(np.int32): "i", np.dtype(np.float64): "d"}
 
 
@@ -54,7 +54,7 @@ class HostBackend:
 def compiled(program: Program) -> ctypes.CDLL:
     """Compile a file of kernels for the host."""
     launchers = "\n".join(f"LAUNCHER({name})" for name in kernels(source(program.file)))
-    includes = f'#include "{_LAUNCHER}"\n#include "{program.file}"\n'
+    includes = f'#include "{LAUNCHER}"\n#include "{program.file}"\n'
     return build(f"{program.head}{includes}{launchers}\n")
 
 

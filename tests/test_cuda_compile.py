@@ -8,11 +8,14 @@ from ecteam import _core
 from ecteam.cuda.sources import Program, block_size, kernels, source, whole_source
 
 FILES = [name for name, _ in _core.kernel_sources() if name.endswith(".cu")]
-WEIGHTS = (("STATES", 3), ("CHANNELS", 2))
-PROGRAMS = [Program(file, WEIGHTS if "STATES" in source(file) else ()) for file in FILES]
+SIZES = {"STATES": 3, "CHANNELS": 2, "ORDER": 8}
+PROGRAMS = [
+    Program(file, tuple((name, size) for name, size in SIZES.items() if name in source(file)))
+    for file in FILES
+]
 NEWEST = nvrtc.architectures()[-1:] or [0]
 # More would leave a multiprocessor a single block of 256 threads.
-MOST_REGISTERS = 168
+MOST_REGISTERS = 128
 KERNELS_DIRECTORY = Path(__file__).parents[1] / "cuda"
 
 

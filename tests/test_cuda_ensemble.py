@@ -79,6 +79,21 @@ def test_shifted_forces_in_any_cell(pbc):
     assert found.hessian_products <= 1.5 * engine.hessian_products + 30
 
 
+@pytest.mark.parametrize(("accuracy", "charge"), [(1e-6, 0.0), (1e-8, 0.5)])
+def test_ewald_sums_on_a_mesh(accuracy, charge):
+    atoms = sheared(waters(8), np.random.default_rng(3))
+    atoms.info["charge"] = charge
+    check("water", atoms, electrostatics="pme", accuracy=accuracy)
+
+
+def test_a_mesh_in_a_cell_of_many_shapes():
+    atoms = placed_ions(np.random.default_rng(2), (2, 2, 2), 2.8)
+    atoms.pbc = True
+    for stretch in (1.0, 1.02):
+        atoms.set_cell(atoms.cell.array * [[1.0], [stretch], [stretch**2]], scale_atoms=True)
+        check("halides", atoms, electrostatics="pme")
+
+
 def test_a_cell_smaller_than_the_cutoff():
     atoms = sheared(waters(1), np.random.default_rng(4))
     check("toy", atoms, electrostatics="shifted_force")
@@ -140,10 +155,10 @@ def test_errors():
     atoms.set_cell(None)
     with pytest.raises(InvalidInputError, match="total_charge: no combination of states"):
         on_device(water).evaluate(*arrays_of(atoms), 40.0)
-    periodic = sheared(atoms, np.random.default_rng(0)) if atoms.cell.rank else waters(1)
-    periodic.pbc = True
-    with pytest.raises(InvalidInputError, match="electrostatics: periodic sums are not made"):
-        on_device(water).evaluate(*arrays_of(periodic), 0.0)
+    atoms.cell, atoms.pbc = [9.0, 9.0, 9.0], [True, True, False]
+    with pytest.raises(InvalidInputError, match="electrostatics: ewald and pme need three"):
+        on_device(water).evaluate(*arrays_of(atoms), 0.0)
+    atoms.pbc = False
     with pytest.raises(NotConvergedError, match="did not converge on the device") as caught:
         on_device(water, max_iterations=1).evaluate(*arrays_of(atoms), 0.0)
     assert caught.value.iterations == 1

@@ -20,6 +20,7 @@ from ecteam.cuda.backend import CupyBackend
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.structure import arrays_of
 from one_state_potentials import EMBEDDINGS, crystal, one_state_potentials, strained
+from strategies import placed_molecules, sheared
 
 pytestmark = pytest.mark.gpu
 ENERGY, FORCE, STRESS = 1e-9, 1e-8, 1e-9
@@ -100,6 +101,31 @@ def test_dynamics_conserves_the_energy(backend, potentials):
     assert abs(atoms.get_total_energy() - start) / len(atoms) < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("name", "charge", "options"),
+    [
+        ("molecule", 0.0, {}),
+        ("molecule", 1.0, {}),
+        ("liquid", 0.0, {"electrostatics": "pme"}),
+        ("liquid", -1.0, {"electrostatics": "pme"}),
+        ("liquid", 0.0, {"electrostatics": "shifted_force"}),
+        ("big liquid", 0.0, {"electrostatics": "pme"}),
+    ],
+)
+def test_state_weights(backend, name, charge, options):
+    rng = np.random.default_rng(1)
+    atoms = placed_molecules(rng, {"molecule": 2, "liquid": 8, "big liquid": 1000}[name], 3.0, 0.1)
+    atoms = sheared(atoms, rng) if "liquid" in name else atoms
+    options = {**options, "tolerance": 1e-11}
+    found = ecteam.evaluate(atoms, "water", charge, device="cuda", **options)
+    engine = ecteam.evaluate(atoms, "water", charge, solver="krylov", **options)
+    np.testing.assert_allclose(found.weights, engine.weights, rtol=0, atol=1e-9)
+    assert found.energy == pytest.approx(engine.energy, rel=0, abs=ENERGY * len(atoms))
+    np.testing.assert_allclose(found.forces, engine.forces, rtol=0, atol=FORCE)
+    if engine.stress is not None:
+        np.testing.assert_allclose(found.stress, engine.stress, rtol=0, atol=STRESS)
+
+
 @pytest.mark.parametrize("tool", ["memcheck", "racecheck"])
 def test_the_sanitizer_finds_nothing(backend, tmp_path, tool):
     sanitizer = shutil.which("compute-sanitizer")
@@ -111,6 +137,9 @@ def test_the_sanitizer_finds_nothing(backend, tmp_path, tool):
         "potential = ecteam.read_setfl(sys.argv[1])\n"
         "atoms = bulk('Cu', cubic=True, a=3.6) * (4, 4, 5)\n"
         "ecteam.evaluate(atoms, potential, device='cuda')\n"
+        "from ase.build import molecule\n"
+        "water = molecule('H2O', cell=[9, 9, 9], pbc=True)\n"
+        "ecteam.evaluate(water, 'water', device='cuda')\n"
     )
     command = [sanitizer, "--tool", tool, "--error-exitcode", "1", sys.executable, "-c", script]
     done = subprocess.run([*command, tmp_path / "fs"], capture_output=True, text=True, check=False)

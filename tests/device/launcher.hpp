@@ -46,6 +46,12 @@ inline int atomicMax(int *address, int value) {
     return old;
 }
 
+inline unsigned long long atomicAdd(unsigned long long *address, unsigned long long value) {
+    unsigned long long old = *address;
+    *address += value;
+    return old;
+}
+
 namespace launcher {
 
 constexpr size_t STACK = 1 << 16;

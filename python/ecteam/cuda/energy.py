@@ -9,8 +9,10 @@ import numpy as np
 
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend, bytes_of, require
+from ecteam.cuda.mesh import MeshSum
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.sources import Program, block_size
+from ecteam.structure import Arrays
 
 _DIRECT = Program("coulomb.cu")
 _NOBODY = np.iinfo(np.int32).max
@@ -34,9 +36,13 @@ class WeightEnergy:
         Less than 2³¹ − 1 if two atoms are closer than the potential allows.
     background, charges : (n,) float64
         At the weights of the last value.
+    pair_bytes : int
+        What a product streams of the pairs: it reads the densities once more than the rest.
     """
 
-    def __init__(self, backend: Backend, tables: _core.EnsembleTables) -> None:
+    def __init__(
+        self, backend: Backend, tables: _core.EnsembleTables, accuracy: float = 1e-6
+    ) -> None:
         self._backend, self._xp = backend, backend.xp
         self._tables = tables
         self.states = tables.states
@@ -44,6 +50,10 @@ class WeightEnergy:
         defines = (("STATES", tables.states), ("CHANNELS", tables.channels))
         self._program = Program("ect.cu", defines)
         self._direct = tables.electrostatics == "direct"
+        self._screened = tables.electrostatics == "screened"
+        self._accuracy = accuracy
+        self._mesh: MeshSum | None = None
+        self._mesh_of: tuple[bytes, int] | None = None
         self._self_potential = np.float64(tables.self_potential)
         upload = self._xp.asarray
         self._pair_numbers, self._pair_places = (
@@ -57,9 +67,10 @@ class WeightEnergy:
         names = ("embedding_numbers", "embedding_places", "embedding_values")
         self._embedding = tuple(upload(getattr(tables, name)) for name in names)
 
-    def prepare(self, neighbors: NeighborList, species: Array) -> None:
+    def prepare(self, neighbors: NeighborList, species: Array, system: Arrays) -> None:
         """Look up the functions of all pairs of a list; `species` of the sorted atoms."""
         xp, n = self._xp, len(neighbors.order)
+        self._prepare_mesh(system)
         self._n, self._species, self._neighbors = n, species, neighbors
         longest = int(neighbors.counts.max())
         pairs = (longest, n)
@@ -83,6 +94,12 @@ class WeightEnergy:
         self._energies, self._slopes = xp.empty((n, self.states)), xp.empty((n, self.states))
         self._means = xp.empty((n, 2))
         self._none = xp.zeros(n)
+
+    @property
+    def pair_bytes(self) -> int:
+        """Bytes of the pairs that a product reads."""
+        pairs = int(self._counts.sum())
+        return pairs * (2 * 4 + 8 * (self._width + self.states))
 
     def value_gradient(self, weights: Array, gradient: Array) -> Array:
         """Fill the gradient (eV); returns parts of the value (eV) that are to be added up."""
@@ -128,7 +145,10 @@ class WeightEnergy:
         if self._direct:
             arrays = self._neighbors.sorted, self.charges, forces, virials
             self._launch_direct("direct_forces", *arrays)
-        return Derivatives(forces, energies, virials.sum(axis=0))
+        virial = virials.sum(axis=0)
+        if self._mesh is not None:
+            virial += self._mesh.add_forces(self._neighbors.sorted, self.charges, forces)
+        return Derivatives(forces, energies, virial)
 
     def entropy(self, weights: Array) -> float:
         """T Σ ω ln ω, eV."""
@@ -138,11 +158,23 @@ class WeightEnergy:
 
     def _potential_of(self, charges: Array) -> Array:
         """Potential of the charges beyond the pairs, eV/e."""
+        if self._mesh is not None:
+            return self._mesh.potential(self._neighbors.sorted, charges)
         if not self._direct:
             return self._none
         potential = self._xp.empty(self._n)
         self._launch_direct("direct_potential", self._neighbors.sorted, charges, potential)
         return potential
+
+    def _prepare_mesh(self, system: Arrays) -> None:
+        """Make the mesh of a new cell."""
+        key = system.cell.tobytes(), len(system.positions)
+        if not self._screened or self._mesh_of == key:
+            return
+        frame = _core.Frame(system.cell, system.pbc)
+        plan = frame.mesh(len(system.positions), self._tables.cutoff, self._accuracy)
+        self._mesh, self._mesh_of = MeshSum(self._backend, plan), key
+        self._self_potential = np.float64(plan.self_potential)
 
     def _launch(self, kernel: str, *arguments: Any) -> None:
         self._backend.launch(self._program, kernel, self._n, np.int32(self._n), *arguments)

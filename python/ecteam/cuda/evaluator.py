@@ -33,7 +33,12 @@ class EnsembleEvaluator:
     backend : Backend
         Where to.
     **options
-        As `_core.Evaluator`. The solver is always the Krylov one.
+        As `_core.Evaluator`. The solver is always the Krylov one, a periodic sum always on a mesh.
+
+    Attributes
+    ----------
+    energy : WeightEnergy
+        The energy at the geometry and the weights of the last call.
 
     Raises
     ------
@@ -76,7 +81,7 @@ class EnsembleEvaluator:
         device_positions = self._backend.xp.asarray(positions)
         self._prepare(device_positions, system)
         minimiser = self._minimiser(total_charge)
-        if not minimiser.reachable or int(self._energy.too_close[0]) != _NOBODY:
+        if not minimiser.reachable or int(self.energy.too_close[0]) != _NOBODY:
             # The engine finds out what is wrong, and says it.
             return self._engine.evaluate(*system, total_charge, warm)
         (weights, outcome), lower = self._search(minimiser, device_positions, warm)
@@ -94,25 +99,20 @@ class EnsembleEvaluator:
             self._species = xp.asarray(tables.species)
             self._state_charges = xp.asarray(tables.charges)
             self._counts = xp.asarray(tables.counts)
-            self._energy = WeightEnergy(self._backend, tables)
+            self.energy = WeightEnergy(self._backend, tables, self._sum[1])
             reach = max(tables.cutoff, tables.min_distance)
             self._neighbors = NeighborList(self._backend, reach, self._skin)
             self._numbers, self._pbc = system.numbers.copy(), system.pbc.copy()
         self._neighbors.update(positions, system)
-        self._energy.prepare(self._neighbors, self._species[self._neighbors.order])
+        self.energy.prepare(self._neighbors, self._species[self._neighbors.order], system)
 
     def _tables_of(self, numbers: Any, pbc: Any) -> _core.EnsembleTables:
-        tables = _core.ensemble_tables(self._potential, numbers, pbc.tolist(), *self._sum)
-        if tables.electrostatics == "screened":
-            raise _core.InvalidInputError(
-                "electrostatics: periodic sums are not made on a device; use 'shifted_force'"
-            )
-        return tables
+        return _core.ensemble_tables(self._potential, numbers, pbc.tolist(), *self._sum)
 
     def _minimiser(self, total_charge: float) -> Minimiser:
         xp = self._backend.xp
         species = self._species[self._neighbors.order]
-        exists = xp.arange(self._energy.states)[None, :] < self._counts[species][:, None]
+        exists = xp.arange(self.energy.states)[None, :] < self._counts[species][:, None]
         return Minimiser(self._backend, self._state_charges[species], exists, total_charge)
 
     def _search(
@@ -131,7 +131,7 @@ class EnsembleEvaluator:
         if compare and self._small():
             other = self._cold(minimiser)[1]
             # Leave the energy at the weights that are kept.
-            minimiser.value(self._energy, found[0])
+            minimiser.value(self.energy, found[0])
             below = found[1].value - other.value
             if other.converged and below > _SAME_BRANCH:
                 return found, below
@@ -139,7 +139,7 @@ class EnsembleEvaluator:
 
     def _from(self, minimiser: Minimiser, start: Array, leave_saddles: bool = True) -> _Found:
         limits = self._tolerance, self._most_iterations, leave_saddles
-        return minimiser.minimise(self._energy, start, *limits)
+        return minimiser.minimise(self.energy, start, *limits)
 
     def _cold(self, minimiser: Minimiser) -> _Found:
         """Small systems: the lowest minimum of all starts. Large ones: the start of lowest energy.
@@ -148,7 +148,7 @@ class EnsembleEvaluator:
         """
         starts = [minimiser.project(start) for start in self._starts(minimiser)]
         if not self._small():
-            starts.sort(key=lambda weights: minimiser.value(self._energy, weights))
+            starts.sort(key=lambda weights: minimiser.value(self.energy, weights))
         best, products = None, 0
         for start in starts:
             found = self._from(minimiser, start)
@@ -159,7 +159,7 @@ class EnsembleEvaluator:
             if found[1].converged and not self._small():
                 break
         assert best is not None
-        minimiser.value(self._energy, best[0])
+        minimiser.value(self.energy, best[0])
         return best
 
     def _starts(self, minimiser: Minimiser) -> list[Array]:
@@ -205,7 +205,7 @@ class EnsembleEvaluator:
     ) -> Evaluation:
         """Results in the user's order."""
         xp, order = self._backend.xp, self._neighbors.order
-        found = self._energy.derivatives()
+        found = self.energy.derivatives()
         weights = xp.where(weights <= 2e-30, 0.0, weights)
 
         def unsorted(values: Array) -> Array:
@@ -216,14 +216,14 @@ class EnsembleEvaluator:
         own = unsorted(weights)
         self._history = [(positions.copy(), own), *self._history[:1]]
         to_host = self._backend.to_host
-        charges = to_host(unsorted(self._energy.charges))
+        charges = to_host(unsorted(self.energy.charges))
         return Evaluation(
-            energy=outcome.value - self._energy.entropy(weights),
+            energy=outcome.value - self.energy.entropy(weights),
             free_energy=outcome.value,
             energies=to_host(unsorted(found.energies)),
             forces=to_host(unsorted(found.forces)),
             stress=stress_of(to_host(found.virial), system),
-            background=to_host(unsorted(self._energy.background)),
+            background=to_host(unsorted(self.energy.background)),
             weights=self._padded(to_host(own)),
             charges=charges,
             dipole=charges @ system.positions,

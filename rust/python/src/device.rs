@@ -1,6 +1,6 @@
 //! What a device needs to search neighbours and to evaluate: plain arrays, made by the engine.
 
-use ecteam_core::coulomb::{Kernel, Options};
+use ecteam_core::coulomb::{Kernel, MeshPlan as Mesh, Options};
 use ecteam_core::eam::OneStateTables as Tables;
 use ecteam_core::energy::EnsembleTables as Ensemble;
 use ecteam_core::neighbors::BinPlan as Plan;
@@ -77,6 +77,19 @@ pub(crate) struct EnsembleTables {
     electrostatics: &'static str,
 }
 
+/// Mesh of an Ewald sum; see `ecteam_core::coulomb::MeshPlan`.
+#[pyclass(frozen, get_all, module = "ecteam._core")]
+pub(crate) struct MeshPlan {
+    shape: [usize; 3],
+    order: usize,
+    alpha: f64,
+    inverse: Py<PyArray2<f64>>,
+    powers: Py<PyArray1<f64>>,
+    influence: Py<PyArray1<f64>>,
+    self_potential: f64,
+    background: f64,
+}
+
 #[pymethods]
 impl Frame {
     #[new]
@@ -94,6 +107,23 @@ impl Frame {
     #[getter]
     fn volume(&self) -> f64 {
         self.inner.volume()
+    }
+
+    /// Mesh for `atoms` atoms, with the real-space cutoff (Å) and the accuracy of the pairs.
+    fn mesh(&self, py: Python<'_>, atoms: usize, cutoff: f64, accuracy: f64) -> PyResult<MeshPlan> {
+        let options = Options { accuracy, ..Options::default() };
+        let plan = py.detach(|| Mesh::new(options, cutoff, &self.inner, atoms));
+        let plan = plan.map_err(|e| to_python(py, e))?;
+        Ok(MeshPlan {
+            shape: plan.shape,
+            order: plan.order,
+            alpha: plan.alpha,
+            inverse: table(py, plan.inverse.concat(), 3)?,
+            powers: vector(py, plan.powers),
+            influence: vector(py, plan.influence),
+            self_potential: plan.self_potential,
+            background: plan.background,
+        })
     }
 
     /// Bins for `atoms` atoms between two corners (fractional coordinates), `cutoff` in Å.

@@ -8,7 +8,7 @@ use crate::arrays::{matrix, table};
 use crate::errors::invalid;
 
 /// Name and text of every file of `cuda/`.
-const SOURCES: [(&str, &str); 9] = [
+const SOURCES: [(&str, &str); 10] = [
     ("formulas.cuh", include_str!("../../../cuda/formulas.cuh")),
     ("common.cuh", include_str!("../../../cuda/common.cuh")),
     ("list.cuh", include_str!("../../../cuda/list.cuh")),
@@ -17,6 +17,7 @@ const SOURCES: [(&str, &str); 9] = [
     ("eam.cu", include_str!("../../../cuda/eam.cu")),
     ("coulomb.cu", include_str!("../../../cuda/coulomb.cu")),
     ("ect.cu", include_str!("../../../cuda/ect.cu")),
+    ("pme.cu", include_str!("../../../cuda/pme.cu")),
     ("ensemble.cu", include_str!("../../../cuda/ensemble.cu")),
 ];
 

@@ -24,6 +24,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<charges::PointCharges>()?;
     module.add_class::<device::Frame>()?;
     module.add_class::<device::BinPlan>()?;
+    module.add_class::<device::MeshPlan>()?;
     module.add_class::<device::OneStateTables>()?;
     module.add_class::<device::EnsembleTables>()?;
     module.add_function(wrap_pyfunction!(device::ensemble_tables, module)?)?;
