@@ -1,62 +1,14 @@
-// Energy, gradient and Hessian products in the state weights, forces and virial; twin of
-// rust/core/src/energy. STATES (most states of an element) and CHANNELS (most charge-transfer
-// channels of a pair of elements) are given when this text is compiled.
+// Energy, gradient and Hessian products in the state weights; twin of rust/core/src/energy.
 //
 // One thread per atom over its full list: every sum is made by the atom that it belongs to. The
 // functions of a pair are looked up once per geometry and kept: product after product streams
 // 4 + 8 · VALUES bytes per pair, next to what is read of the other atom (8 · STATES bytes, mostly
 // from the caches). Value k of the pair that is number p of atom i: values[(p · VALUES + k) · n + i].
-#include "list.cuh"
-#include "tables.cuh"
+#include "pairs.cuh"
 
-// φ_MN with the point charges (eV), densities of the other atom's states here and of this atom's
-// states there (e/Å³), channel amplitudes (eV).
-#define HERE (STATES * STATES)
-#define THERE (HERE + STATES)
-#define AMPLITUDES (THERE + STATES)
-#define VALUES (AMPLITUDES + CHANNELS)
-
-struct PairNumbers {
-    double start, inverse_spacing;
-};
-struct PairPlaces {
-    int first_knot, intervals, channels;
-};
-// Initial and final state here, initial and final state there.
-struct Channel {
-    int states[4];
-};
-
-// Combination of one function of a pair.
-__device__ __forceinline__ double function_of(const double *knots, int function,
-                                              const double basis[6]) {
-    return combine(knots + 3 * function, 3 * VALUES, basis);
-}
-
-// Pairs of an atom, and the values of one of them.
-struct Near {
-    int n, i, bits;
-    const int *counts;
-    const unsigned *words;
-    const double *values;
-
-    __device__ __forceinline__ int other(int p) const {
-        return words[(size_t)p * n + i] & ((1u << bits) - 1u);
-    }
-    __device__ __forceinline__ double value(int p, int k) const {
-        return values[((size_t)p * VALUES + k) * n + i];
-    }
-};
-
-#define NEAR                                                                                   \
-    int n, int bits, const int *__restrict__ near_counts,                                      \
-        const unsigned *__restrict__ near_words, const double *__restrict__ values
-#define SPECIES                                                                                \
-    int elements, const unsigned char *__restrict__ species,                                   \
-        const PairPlaces *__restrict__ pair_places, const Channel *__restrict__ channels
-
-// Pairs within the cutoff, and all of their functions. Per pair 864 bytes (3 states, no channels:
-// 720) are read from the tables, mostly from the caches, and 4 + 8 · VALUES written.
+// Pairs within the cutoff, and all of their functions. Per pair two knots, 48 · VALUES bytes, are read
+// from the tables, mostly from the caches, 12 · VALUES operations made and 4 + 8 · VALUES bytes
+// written.
 extern "C" __global__ void __launch_bounds__(BLOCK) fill_pairs(
     LIST, double min2, const Quad *__restrict__ sorted, int elements,
     const unsigned char *__restrict__ species, const PairNumbers *__restrict__ numbers,
@@ -141,25 +93,6 @@ extern "C" __global__ void __launch_bounds__(BLOCK) sites(
     charges[i] = charge;
 }
 
-// Resonance of one channel of a pair: strength t·G and the inverse weights of its four states.
-struct Resonance {
-    double strength, inverse[4];
-};
-
-__device__ __forceinline__ double inverse_of(double weight) {
-    return weight > 0.0 ? 1.0 / weight : 0.0;
-}
-
-__device__ __forceinline__ Resonance resonance(const Channel &channel, double amplitude,
-                                               const double *here, const double *there) {
-    double weights[4] = {here[channel.states[0]], here[channel.states[1]],
-                         there[channel.states[2]], there[channel.states[3]]};
-    Resonance found;
-    found.strength = amplitude * formulas::resonance_mean(weights);
-    for (int s = 0; s < 4; ++s) found.inverse[s] = inverse_of(weights[s]);
-    return found;
-}
-
 // ∂E/∂ω, and for every block its part of the energy with the entropy. `potential` is that of the
 // point charges beyond the pairs, `self_potential` that of an atom's own charge, eV/e.
 extern "C" __global__ void __launch_bounds__(BLOCK) gradient(
@@ -212,7 +145,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gradient(
 }
 
 // First half of a Hessian product: the part of the atom itself, its charge along the direction, and
-// the factor with which its density changes enter its neighbours' rows.
+// the factor with which its density changes enter its neighbours' rows. Per pair 4 + 8 · STATES bytes
+// are streamed; 2 · STATES operations.
 extern "C" __global__ void __launch_bounds__(BLOCK) respond(
     NEAR, const unsigned char *__restrict__ species, double temperature,
     const double *__restrict__ weights, const double *__restrict__ slopes,
@@ -234,7 +168,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) respond(
     charges[i] = charge;
 }
 
-// Second half: what the neighbours add.
+// Second half: what the neighbours add. Per pair 4 + 8 · (VALUES − STATES) bytes are streamed;
+// 2 · STATES · (STATES + 1) operations, and some 40 for every channel.
 extern "C" __global__ void __launch_bounds__(BLOCK) product(
     NEAR, SPECIES, double self_potential, const double *__restrict__ weights,
     const double *__restrict__ direction, const double *__restrict__ response,
@@ -305,78 +240,4 @@ extern "C" __global__ void __launch_bounds__(BLOCK) blocks(
     }
     for (int m = 0; m < STATES; ++m)
         for (int k = 0; k < STATES; ++k) out[(i * STATES + m) * STATES + k] = block[m][k];
-}
-
-// Force and energy (without the entropy) of every atom at fixed weights, in sorted order, and for
-// every block its part of dA/dstrain (xx yy zz yz xz xy). Per pair the tables are read once more.
-extern "C" __global__ void __launch_bounds__(BLOCK) pair_forces(
-    NEAR, SPECIES, const Quad *__restrict__ sorted, const double *__restrict__ translations,
-    const PairNumbers *__restrict__ numbers, const double *__restrict__ knots,
-    const double *__restrict__ state_charges, double kernel_start, double kernel_inverse_spacing,
-    int kernel_intervals, const double *__restrict__ kernel_knots, double self_potential,
-    const double *__restrict__ weights, const double *__restrict__ energies,
-    const double2 *__restrict__ means, const double *__restrict__ charges,
-    const double *__restrict__ potential, double *__restrict__ forces,
-    double *__restrict__ atom_energies, double *__restrict__ virials) {
-    int i = thread_index();
-    double f[3] = {0.0, 0.0, 0.0}, virial[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
-    if (i < n) {
-        Near near = {n, i, bits, near_counts, near_words, values};
-        List list = {n, bits, 0.0, near_counts, near_words, translations};
-        const double *here = weights + (size_t)STATES * i;
-        int element = species[i];
-        Quad place = sorted[i];
-        double half = 0.0;
-        for (int p = 0; p < near_counts[i]; ++p) {
-            double d[3], w, kernel_slope = 0.0, slope = 0.0;
-            int j = separation(list, sorted, i, place, p, d, &w);
-            int pair = element * elements + species[j];
-            const double *there = weights + (size_t)STATES * j;
-            double r = sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
-            if (kernel_intervals > 0) {
-                Lookup at = lookup(kernel_start, kernel_inverse_spacing, kernel_intervals, r);
-                kernel_slope = combine(kernel_knots + 3 * at.knot, 3, at.slope);
-            }
-            Lookup at = lookup(numbers[pair].start, numbers[pair].inverse_spacing,
-                               pair_places[pair].intervals, r);
-            const double *first =
-                knots + (size_t)3 * VALUES * (pair_places[pair].first_knot + at.knot);
-#pragma unroll 1  // fewer registers
-            for (int m = 0; m < STATES; ++m) {
-#pragma unroll 1
-                for (int k = 0; k < STATES; ++k) {
-                    double both = here[m] * there[k], phi = near.value(p, m * STATES + k);
-                    double qq = state_charges[element * STATES + m] *
-                                state_charges[species[j] * STATES + k];
-                    double times_r = function_of(first, m * STATES + k, at.slope);
-                    half += both * phi;
-                    // d(T/R)/dR = (T′ − φ)/R, T with the kernel's own.
-                    slope += both * (times_r + kernel_slope * qq - phi) / r;
-                }
-                slope += means[i].x * function_of(first, HERE + m, at.slope) * there[m];
-                slope += means[j].x * function_of(first, THERE + m, at.slope) * here[m];
-            }
-            for (int c = 0; c < pair_places[pair].channels; ++c) {
-                const Channel &channel = channels[pair * CHANNELS + c];
-                Resonance unit = resonance(channel, 1.0, here, there);
-                half -= 2.0 * near.value(p, AMPLITUDES + c) * unit.strength;
-                slope -= 2.0 * function_of(first, AMPLITUDES + c, at.slope) * unit.strength;
-            }
-            double factor = slope / r;
-            for (int axis = 0; axis < 3; ++axis) {
-                f[axis] += factor * d[axis];
-                virial[axis] += 0.5 * factor * d[axis] * d[axis];
-                virial[3 + axis] += 0.5 * factor * d[(axis + 1) % 3] * d[(axis + 2) % 3];
-            }
-        }
-        double v = potential[i] + self_potential * charges[i];
-        double energy = 0.5 * (half + charges[i] * v);
-        for (int m = 0; m < STATES; ++m) energy += here[m] * energies[i * STATES + m];
-        atom_energies[i] = energy;
-        for (int axis = 0; axis < 3; ++axis) forces[3 * i + axis] = f[axis];
-    }
-    for (int part = 0; part < 6; ++part) {
-        double sum = block_reduce(virial[part], Sum());
-        if (threadIdx.x == 0) virials[6 * blockIdx.x + part] = sum;
-    }
 }

@@ -10,7 +10,7 @@ from ecteam.cuda.sources import Program, block_size, kernels, source, whole_sour
 FILES = [name for name, _ in _core.kernel_sources() if name.endswith(".cu")]
 SIZES = {"STATES": 3, "CHANNELS": 2, "ORDER": 8}
 PROGRAMS = [
-    Program(file, tuple((name, size) for name, size in SIZES.items() if name in source(file)))
+    Program(file, tuple((name, size) for name, size in SIZES.items() if name in whole_source(file)))
     for file in FILES
 ]
 NEWEST = nvrtc.architectures()[-1:] or [0]

@@ -4,7 +4,8 @@ import ecteam
 import numpy as np
 import pytest
 from ase import Atoms
-from ecteam import InvalidInputError, NotConvergedError, _core
+from ecteam import ECTEAM, InvalidInputError, NotConvergedError, _core
+from ecteam.cuda import backend as backend_module
 from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.structure import arrays_of
 from host_backend import HostBackend
@@ -62,7 +63,7 @@ def test_molecules(name, charge):
     atoms.set_cell(None)
     atoms.info["charge"] = charge
     found, engine = check(name, atoms)
-    assert found.chemical_potential == pytest.approx(engine.chemical_potential, abs=1e-8)
+    np.testing.assert_allclose(found.chemical_potentials, engine.chemical_potentials, atol=1e-8)
 
 
 def test_ions():
@@ -169,3 +170,21 @@ def test_errors():
     with pytest.raises(InvalidInputError, match="potential: must have no learned terms"):
         on_device(ecteam.load("niobium"))
     assert on_device(water).evaluate(*arrays_of(Atoms()), 0.0).energy == 0.0
+    two = np.array([0, 0, 1], dtype=np.uint32)
+    with pytest.raises(InvalidInputError, match="fragments: a device holds one, got 2"):
+        on_device(water).evaluate(*arrays_of(atoms), np.zeros(2), two)
+
+
+def test_the_calculator_runs_on_the_device(monkeypatch):
+    backend = HostBackend()
+    monkeypatch.setattr(backend_module, "CupyBackend", lambda: backend)
+    atoms, other = waters(2), waters(2)
+    for both, device in ((atoms, "cuda"), (other, "cpu")):
+        both.set_cell(None)
+        both.calc = ECTEAM("water", device=device, **PRECISE)
+    for _ in range(2):
+        np.testing.assert_allclose(atoms.get_forces(), other.get_forces(), rtol=0, atol=FORCE)
+        np.testing.assert_allclose(atoms.get_charges(), other.get_charges(), rtol=0, atol=1e-8)
+        atoms.positions[3] += 0.02
+        other.positions[3] += 0.02
+    assert backend.launches.count("pair_forces") == 2

@@ -86,19 +86,21 @@ class OneStateEvaluator:
         numbers: Any,
         cell: FloatArray,
         pbc: Any,
-        total_charge: float,
+        total_charge: float | FloatArray,
+        fragments: Any = None,
         warm: bool = True,
     ) -> Evaluation | _core.Evaluation:
         """Evaluate a structure; arguments, errors and result as `_core.Evaluator.evaluate`."""
         system = Arrays(positions, numbers, cell, pbc)
-        if len(positions) == 0 or total_charge != 0.0:
-            return self._engine.evaluate(*system, total_charge, warm)
+        charge = total_charge, fragments
+        if len(positions) == 0 or np.any(total_charge):
+            return self._engine.evaluate(*system, *charge, warm)
         found = self.compute(self._backend.xp.asarray(positions), system)
-        evaluation = self._collect(found, system)
+        evaluation = self._collect(found, system, np.size(total_charge))
         bad = int(found.too_close[0]) != _NOBODY or not np.isfinite(evaluation.forces).all()
         if bad or not np.isfinite(evaluation.energies).all():
             # The engine finds out what is wrong, and says it.
-            return self._engine.evaluate(*system, total_charge, warm)
+            return self._engine.evaluate(*system, *charge, warm)
         return evaluation
 
     def compute(self, positions: Array, system: Arrays) -> DeviceResult:
@@ -153,7 +155,7 @@ class OneStateEvaluator:
         numbers = (np.int32(len(found.order)), np.int32(found.bits), np.float64(self._cutoff**2))
         return (*numbers, found.counts, found.words, found.translations)
 
-    def _collect(self, found: DeviceResult, system: Arrays) -> Evaluation:
+    def _collect(self, found: DeviceResult, system: Arrays, fragments: int) -> Evaluation:
         n, to_host = len(system.positions), self._backend.to_host
         energy = float(found.energies.sum())
         return Evaluation(
@@ -166,4 +168,5 @@ class OneStateEvaluator:
             weights=np.ones((n, 1)),
             charges=np.zeros(n),
             dipole=np.zeros(3),
+            chemical_potentials=np.zeros(fragments),
         )

@@ -49,6 +49,7 @@ class WeightEnergy:
         self._width = tables.states * (tables.states + 2) + tables.channels
         defines = (("STATES", tables.states), ("CHANNELS", tables.channels))
         self._program = Program("ect.cu", defines)
+        self._forces_program = Program("ect_forces.cu", defines)
         self._direct = tables.electrostatics == "direct"
         self._screened = tables.electrostatics == "screened"
         self._accuracy = accuracy
@@ -141,7 +142,8 @@ class WeightEnergy:
         functions = self._knots, self._state_charges, *self._kernel, self._self_potential
         site = self._weights, self._energies, self._means, self.charges, self._potential
         inputs = *self._near, *self._pair_inputs, *places, *functions, *site
-        self._launch("pair_forces", *inputs, forces, energies, virials)
+        arguments = np.int32(n), *inputs, forces, energies, virials
+        self._backend.launch(self._forces_program, "pair_forces", n, *arguments)
         if self._direct:
             arrays = self._neighbors.sorted, self.charges, forces, virials
             self._launch_direct("direct_forces", *arrays)

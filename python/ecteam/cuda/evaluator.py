@@ -15,7 +15,6 @@ from ecteam.cuda.result import Evaluation, stress_of
 from ecteam.structure import Arrays, FloatArray
 
 _NOBODY = np.iinfo(np.int32).max
-_FAVOURED = 0.98  # weight of the favoured states in a neutral or ionic start
 _SMALL = 100  # up to so many weights all starts are tried
 _LARGEST_MOVE = 0.5  # Å, further than which the weights are sought afresh
 _SAME_BRANCH = 1e-6  # eV
@@ -71,19 +70,30 @@ class EnsembleEvaluator:
         numbers: Any,
         cell: FloatArray,
         pbc: Any,
-        total_charge: float,
+        total_charge: float | FloatArray,
+        fragments: Any = None,
         warm: bool = True,
     ) -> Evaluation | _core.Evaluation:
-        """Evaluate a structure; arguments, errors and result as `_core.Evaluator.evaluate`."""
+        """Evaluate a structure; arguments, errors and result as `_core.Evaluator.evaluate`.
+
+        Raises
+        ------
+        InvalidInputError
+            Also for more than one fragment.
+        """
         system = Arrays(positions, numbers, cell, pbc)
+        if fragments is not None and fragments.max(initial=0) > 0:
+            raise _core.InvalidInputError(
+                f"fragments: a device holds one, got {fragments.max() + 1}"
+            )
         if len(positions) == 0:
-            return self._engine.evaluate(*system, total_charge, warm)
+            return self._engine.evaluate(*system, total_charge, fragments, warm)
         device_positions = self._backend.xp.asarray(positions)
         self._prepare(device_positions, system)
-        minimiser = self._minimiser(total_charge)
+        minimiser = self._minimiser(float(np.sum(total_charge)))
         if not minimiser.reachable or int(self.energy.too_close[0]) != _NOBODY:
             # The engine finds out what is wrong, and says it.
-            return self._engine.evaluate(*system, total_charge, warm)
+            return self._engine.evaluate(*system, total_charge, fragments, warm)
         (weights, outcome), lower = self._search(minimiser, device_positions, warm)
         if not outcome.converged:
             raise _not_converged(outcome, self._tolerance)
@@ -99,6 +109,8 @@ class EnsembleEvaluator:
             self._species = xp.asarray(tables.species)
             self._state_charges = xp.asarray(tables.charges)
             self._counts = xp.asarray(tables.counts)
+            shape = -1, len(tables.counts), tables.states
+            self._starts = xp.asarray(tables.starts.reshape(shape))
             self.energy = WeightEnergy(self._backend, tables, self._sum[1])
             reach = max(tables.cutoff, tables.min_distance)
             self._neighbors = NeighborList(self._backend, reach, self._skin)
@@ -146,7 +158,8 @@ class EnsembleEvaluator:
 
         The other starts of a large system are tried only if that fails.
         """
-        starts = [minimiser.project(start) for start in self._starts(minimiser)]
+        species = self._species[self._neighbors.order]
+        starts = [minimiser.project(start[species]) for start in self._starts]
         if not self._small():
             starts.sort(key=lambda weights: minimiser.value(self.energy, weights))
         best, products = None, 0
@@ -161,19 +174,6 @@ class EnsembleEvaluator:
         assert best is not None
         minimiser.value(self.energy, best[0])
         return best
-
-    def _starts(self, minimiser: Minimiser) -> list[Array]:
-        """Uniform, neutral and ionic weights."""
-        xp, charges, exists = self._backend.xp, minimiser.charges, minimiser.exists
-        states = exists.sum(axis=1, keepdims=True)
-        starts = [xp.ones_like(charges)]
-        for favoured in (exists & (charges == 0.0), exists & (charges != 0.0)):
-            n = favoured.sum(axis=1, keepdims=True)
-            mixed = (n > 0) & (n < states)
-            high = _FAVOURED / xp.maximum(n, 1)
-            low = (1.0 - _FAVOURED) / xp.maximum(states - n, 1)
-            starts.append(xp.where(mixed, xp.where(favoured, high, low), 1.0))
-        return starts
 
     def _small(self) -> bool:
         return int(self._counts[self._species].sum()) <= _SMALL
@@ -227,7 +227,7 @@ class EnsembleEvaluator:
             weights=self._padded(to_host(own)),
             charges=charges,
             dipole=charges @ system.positions,
-            chemical_potential=outcome.chemical_potential,
+            chemical_potentials=np.array([outcome.chemical_potential]),
             kkt_residual=outcome.kkt_residual,
             hessian_products=outcome.hessian_products,
             iterations=outcome.iterations,

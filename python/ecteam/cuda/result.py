@@ -21,7 +21,7 @@ class Evaluation:
     weights: FloatArray
     charges: FloatArray
     dipole: FloatArray
-    chemical_potential: float = 0.0
+    chemical_potentials: FloatArray
     kkt_residual: float = 0.0
     hessian_products: int = 0
     iterations: int = 0

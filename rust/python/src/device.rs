@@ -2,7 +2,7 @@
 
 use ecteam_core::coulomb::{Kernel, MeshPlan as Mesh, Options};
 use ecteam_core::eam::OneStateTables as Tables;
-use ecteam_core::energy::EnsembleTables as Ensemble;
+use ecteam_core::evaluator::EnsembleTables as Ensemble;
 use ecteam_core::neighbors::BinPlan as Plan;
 use ecteam_core::{COULOMB, Error, Model, Structure, Vec3};
 use numpy::{PyArray1, PyArray2};
@@ -50,7 +50,7 @@ pub(crate) struct OneStateTables {
     embedding_values: Py<PyArray1<f64>>,
 }
 
-/// Tables of a potential with state weights; see `ecteam_core::energy::EnsembleTables`.
+/// Tables of a potential with state weights; see `ecteam_core::evaluator::EnsembleTables`.
 #[pyclass(frozen, get_all, module = "ecteam._core")]
 pub(crate) struct EnsembleTables {
     cutoff: f64,
@@ -61,6 +61,8 @@ pub(crate) struct EnsembleTables {
     species: Py<PyArray1<u8>>,
     counts: Py<PyArray1<i32>>,
     charges: Py<PyArray2<f64>>,
+    /// (starts · elements, states).
+    starts: Py<PyArray2<f64>>,
     embedding_numbers: Py<PyArray2<f64>>,
     embedding_places: Py<PyArray2<i32>>,
     embedding_values: Py<PyArray1<f64>>,
@@ -227,6 +229,7 @@ pub(crate) fn ensemble_tables(
         species: vector(py, species),
         counts: vector(py, found.counts),
         charges: table(py, found.charges, found.states)?,
+        starts: table(py, found.starts, found.states)?,
         embedding_numbers: table(py, found.embeddings.numbers.concat(), 6)?,
         embedding_places: table(py, found.embeddings.places.concat(), 3)?,
         embedding_values: vector(py, found.embeddings.values),

@@ -8,7 +8,7 @@ use crate::arrays::{matrix, table};
 use crate::errors::invalid;
 
 /// Name and text of every file of `cuda/`.
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 12] = [
     ("formulas.cuh", include_str!("../../../cuda/formulas.cuh")),
     ("common.cuh", include_str!("../../../cuda/common.cuh")),
     ("list.cuh", include_str!("../../../cuda/list.cuh")),
@@ -16,6 +16,8 @@ const SOURCES: [(&str, &str); 10] = [
     ("neighbors.cu", include_str!("../../../cuda/neighbors.cu")),
     ("eam.cu", include_str!("../../../cuda/eam.cu")),
     ("coulomb.cu", include_str!("../../../cuda/coulomb.cu")),
+    ("pairs.cuh", include_str!("../../../cuda/pairs.cuh")),
+    ("ect_forces.cu", include_str!("../../../cuda/ect_forces.cu")),
     ("ect.cu", include_str!("../../../cuda/ect.cu")),
     ("pme.cu", include_str!("../../../cuda/pme.cu")),
     ("ensemble.cu", include_str!("../../../cuda/ensemble.cu")),

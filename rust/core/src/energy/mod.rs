@@ -9,12 +9,10 @@ use crate::model::{Channel, Model};
 use crate::pairs::{ChargeKernel, Pairs};
 
 mod derivatives;
-mod flat;
 mod objective;
 mod parameters;
 
 pub use derivatives::Derivatives;
-pub use flat::{EnsembleTables, MAX_STATES};
 pub use parameters::{Explicit, Total};
 
 /// Everything that is fixed while the weights are sought.

@@ -16,10 +16,12 @@ use crate::terms::Contribution;
 mod history;
 mod jacobian;
 mod search;
+mod tables;
 
 use history::History;
 pub use jacobian::Jacobian;
 use search::Search;
+pub use tables::{EnsembleTables, MAX_STATES};
 
 /// A branch lower than the one followed by less than this is not reported, eV.
 const SAME_BRANCH: f64 = 1e-6;

@@ -1,5 +1,6 @@
 //! All that an evaluation with state weights looks up as flat arrays, for a device.
 
+use super::search::starts;
 use crate::coulomb::{Coulomb, Kernel, Options};
 use crate::error::{Error, Result};
 use crate::model::{Channel, FlatEmbeddings, Model, PairModel};
@@ -27,6 +28,8 @@ pub struct EnsembleTables {
     pub counts: Vec<i32>,
     /// Charge of each state, e; (element, state).
     pub charges: Vec<f64>,
+    /// Weights that a search without history starts from; (start, element, state).
+    pub starts: Vec<f64>,
     /// Embedding energies; (element, state).
     pub embeddings: FlatEmbeddings,
     /// Of each ordered pair: first knot (Å) and knots per Å.
@@ -70,6 +73,13 @@ impl EnsembleTables {
             tables.charges.resize((k + 1) * states, 0.0);
             of(element).iter().for_each(|state| tables.embeddings.push(state));
             tables.embeddings.pad((k + 1) * states);
+        }
+        for start in starts(model, elements) {
+            for &element in elements {
+                let mut weights = start.weights(model, element);
+                weights.resize(states, 0.0);
+                tables.starts.extend(weights);
+            }
         }
         let pairs = || elements.iter().flat_map(|a| elements.iter().map(move |b| (*a, *b)));
         let channels = |(a, b): (u8, u8)| pair_of(model, a, b).0.channels.len();
