@@ -1,10 +1,13 @@
 """Every kernel compiled for real architectures, and what the embedded texts are made of."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nvrtc
 import pytest
 from ecteam import _core
+from ecteam.cuda import backend as backend_module
 from ecteam.cuda.sources import Program, block_size, kernels, source, whole_source
 
 FILES = [name for name, _ in _core.kernel_sources() if name.endswith(".cu")]
@@ -37,6 +40,42 @@ def test_a_whole_source_has_every_include_once():
         assert "#include" not in text.replace("#include <cmath>", "")
         assert text.count("namespace formulas {") == text.count("struct alignas(16) Quad") == 1
     assert block_size() % 32 == 0
+
+
+def test_a_text_is_compiled_once_and_launched_in_whole_blocks(monkeypatch):
+    compiled, launched = [], []
+
+    class RawModule:
+        def __init__(self, code, options):
+            compiled.append((code, options))
+
+        def get_function(self, name):
+            return lambda *launch: launched.append((name, *launch))
+
+    device = SimpleNamespace(compute_capability="90", id=0)
+    runtime = SimpleNamespace(
+        getDeviceCount=lambda: 1,
+        getDevice=lambda: 0,
+        CUDARuntimeError=RuntimeError,
+        memGetInfo=lambda: (10, 20),
+    )
+    pool = SimpleNamespace(free_bytes=lambda: 5)
+    cupy = SimpleNamespace(
+        cuda=SimpleNamespace(runtime=runtime, Device=lambda: device),
+        RawModule=RawModule,
+        get_default_memory_pool=lambda: pool,
+    )
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setattr(backend_module, "_modules", {})
+    backend = backend_module.CupyBackend()
+    program = Program("ensemble.cu", (("STATES", 2),))
+    for threads in (0, block_size(), block_size() + 1):
+        backend.launch(program, "survey", threads, "argument")
+    block = (block_size(),)
+    assert launched == [("survey", (blocks,), block, ("argument",)) for blocks in (1, 1, 2)]
+    assert compiled == [(program.text, ("--std=c++17",))]
+    assert program.text.startswith("#define STATES 2\n")
+    assert backend.available_bytes() == 15
 
 
 def test_an_environment_variable_replaces_the_embedded_texts(monkeypatch, tmp_path):

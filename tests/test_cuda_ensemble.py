@@ -106,7 +106,7 @@ def test_more_atoms_than_a_block():
 
 
 @given(finite)
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_random_systems(system):
     check(system.potential, system.atoms)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Sequence
 from types import ModuleType
@@ -64,14 +63,17 @@ class CupyBackend:
     def __init__(self) -> None:
         self.xp: Any = _cupy()
         self._threads = block_size()
+        self._functions: dict[tuple[Program, str, int], Any] = {}
 
     def launch(self, program: Program, kernel: str, threads: int, *arguments: Any) -> None:
         """Run at least so many threads of a kernel on the current stream."""
-        device = self.xp.cuda.Device()
-        # CuPy itself keeps what it has compiled on disk, by text and architecture.
-        module = _module(_text(program), device.compute_capability, device.id)
+        key = program, kernel, self.xp.cuda.runtime.getDevice()
+        if key not in self._functions:
+            device = self.xp.cuda.Device()
+            module = _module(program.text, device.compute_capability, device.id)
+            self._functions[key] = module.get_function(kernel)
         blocks = max(1, -(-threads // self._threads))
-        module.get_function(kernel)((blocks,), (self._threads,), arguments)
+        self._functions[key]((blocks,), (self._threads,), arguments)
 
     def to_host(self, array: Array) -> npt.NDArray[Any]:
         """Copy to a NumPy array."""
@@ -111,16 +113,14 @@ def _cupy() -> ModuleType:
     return module
 
 
-@functools.cache
-def _text(program: Program) -> str:
-    return program.text
-
-
 _modules: dict[tuple[str, str, int], Any] = {}
 
 
 def _module(text: str, architecture: str, device: int) -> Any:
-    """Compile a text, once for each architecture and device."""
+    """Compile a text, once for each architecture and device.
+
+    CuPy keeps what it has compiled on disk, by text, options and architecture.
+    """
     import cupy
 
     key = (hashlib.sha256(text.encode()).hexdigest(), architecture, device)
