@@ -14,6 +14,7 @@ from ecteam._core import (
 )
 from ecteam.calculator import ECTEAM
 from ecteam.charges import ChargeEnergy, PointCharges
+from ecteam.cuda.backend import DeviceError
 from ecteam.decoder import DecodedDensity, decode
 from ecteam.density import electron_density, write_cube
 from ecteam.encoder import EncodedDensity, encode
@@ -32,6 +33,7 @@ __all__ = [
     "AtomicState",
     "ChargeEnergy",
     "DecodedDensity",
+    "DeviceError",
     "EcteamError",
     "Element",
     "EncodedDensity",

@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes, compare_atoms
 
 from ecteam import _core
-from ecteam.evaluate import Result, run
+from ecteam.evaluate import Device, Result, make_evaluator, run
 from ecteam.potential import Potential, load
 from ecteam.structure import Arrays, Charge, arrays_of, charge_of
 
@@ -43,6 +43,8 @@ class ECTEAM(Calculator):
     fragments : (n,) array_like of int, optional
         Fragment of each atom; see :func:`ecteam.evaluate`. Default: ``atoms.arrays["fragments"]``,
         else one fragment.
+    device : str
+        ``"cpu"`` or ``"cuda"``, see :func:`ecteam.evaluate`.
     **options
         See :func:`ecteam.evaluate`.
 
@@ -55,7 +57,7 @@ class ECTEAM(Calculator):
 
     Raises
     ------
-    InvalidInputError, PotentialFormatError, NotConvergedError
+    InvalidInputError, PotentialFormatError, NotConvergedError, DeviceError
         As :func:`ecteam.evaluate`.
     PropertyNotImplementedError
         For the stress of a system that is not periodic in all directions.
@@ -78,6 +80,7 @@ class ECTEAM(Calculator):
         total_charge: float | npt.ArrayLike | None = None,
         *,
         fragments: npt.ArrayLike | None = None,
+        device: Device = "cpu",
         **options: Any,
     ) -> None:
         self._last = LastAtoms()
@@ -86,10 +89,11 @@ class ECTEAM(Calculator):
         self.total_charge = total_charge
         self.fragments = fragments
         self.result: Result | None = None
+        self._device: Device = device
         self._options = options
         self._charge_used: Charge | None = None
         self._arrays: Arrays | None = None
-        self._evaluator = _core.Evaluator(self.potential.core, **options)
+        self._evaluator = make_evaluator(self.potential, device, **options)
 
     @property
     def atoms(self) -> Atoms | None:
@@ -143,7 +147,7 @@ class ECTEAM(Calculator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore, with a fresh evaluator."""
         self.__dict__.update(state)
-        self._evaluator = _core.Evaluator(self.potential.core, **self._options)
+        self._evaluator = make_evaluator(self.potential, self._device, **self._options)
 
 
 class LastAtoms:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,14 @@ from ase.data import chemical_symbols
 from ecteam import _core
 from ecteam.potential import Potential, load
 from ecteam.structure import Arrays, Charge, FloatArray, arrays_of, charge_of
+
+if TYPE_CHECKING:
+    from ecteam.cuda.eam import OneStateEvaluator
+    from ecteam.cuda.evaluator import EnsembleEvaluator
+
+    Evaluator: TypeAlias = _core.Evaluator | OneStateEvaluator | EnsembleEvaluator
+
+Device = Literal["cpu", "cuda"]
 
 _log = logging.getLogger("ecteam")
 _LOWER_BRANCH = (
@@ -146,6 +154,7 @@ def evaluate(
     total_charge: float | npt.ArrayLike | None = None,
     *,
     fragments: npt.ArrayLike | None = None,
+    device: Device = "cpu",
     **options: Any,
 ) -> Result:
     """Minimise over the state weights and return energy, forces, charges, weights.
@@ -163,6 +172,9 @@ def evaluate(
         Fragment of each atom, from 0 to f − 1: no charge flows between fragments, at any distance.
         Default: ``atoms.arrays["fragments"]``, else one fragment. For molecules that are far apart
         or separated by more than the electrons tunnel; see the README on charge between molecules.
+    device : str
+        ``"cpu"``, or ``"cuda"`` for the CUDA device that CuPy has made current: potentials without
+        learned terms; charged states in finite systems, or with ``electrostatics="shifted_force"``.
     **options
         ``tolerance=1e-8`` (KKT residual, eV), ``electrostatics="auto"``, ``accuracy=1e-6``
         (relative, of the long-range sum), ``solver="auto"`` (or ``"dense"``, ``"krylov"``),
@@ -179,13 +191,34 @@ def evaluate(
         If an argument is outside its range; the message names it.
     NotConvergedError
         If the weights do not reach `tolerance`.
+    DeviceError
+        If the device, or enough of its memory, is not to be had.
     """
     potential = load(potential)
     system, charge = arrays_of(atoms), charge_of(atoms, total_charge, fragments)
-    return run(_core.Evaluator(potential.core, **options), system, potential, charge)
+    return run(make_evaluator(potential, device, **options), system, potential, charge)
 
 
-def run(evaluator: _core.Evaluator, system: Arrays, potential: Potential, charge: Charge) -> Result:
+def make_evaluator(potential: Potential, device: Device, **options: Any) -> Evaluator:
+    """Return what evaluates a potential on a device."""
+    if device == "cpu":
+        return _core.Evaluator(potential.core, **options)
+    if device != "cuda":
+        raise _core.InvalidInputError(f"device: must be 'cpu' or 'cuda', got {device!r}")
+    from ecteam.cuda.backend import CupyBackend
+    from ecteam.cuda.eam import OneStateEvaluator
+    from ecteam.cuda.evaluator import EnsembleEvaluator
+
+    kind = OneStateEvaluator if potential.core.one_state else EnsembleEvaluator
+    return kind(potential.core, CupyBackend(), **options)
+
+
+def run(
+    evaluator: Evaluator,
+    system: Arrays,
+    potential: Potential,
+    charge: Charge,
+) -> Result:
     """Evaluate with an evaluator that may be warm; `potential` must be the evaluator's own.
 
     Logs a warning to the logger ``ecteam`` if another branch of weights has become lower.

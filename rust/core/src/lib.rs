@@ -10,7 +10,7 @@ mod chebyshev;
 pub mod coulomb;
 pub mod decoder;
 pub mod density;
-mod eam;
+pub mod eam;
 pub mod elements;
 pub mod encoder;
 pub mod energy;

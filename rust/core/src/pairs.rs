@@ -93,6 +93,11 @@ impl ChargeKernel {
         Some(Self { table, charges })
     }
 
+    /// R·K(R).
+    pub(crate) fn into_table(self) -> Table {
+        self.table
+    }
+
     /// Add strength·q_M·q_N to every pair of states (M major) of two elements.
     fn add(&self, strength: f64, [a, b]: [usize; 2], energies: &mut [f64]) {
         let (first, second) = (&self.charges[a], &self.charges[b]);

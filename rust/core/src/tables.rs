@@ -132,6 +132,10 @@ impl Table {
     pub fn end(&self) -> f64 {
         self.end
     }
+    /// Intervals per unit of the argument.
+    pub fn inverse_spacing(&self) -> f64 {
+        self.inverse_spacing
+    }
     /// Number of intervals.
     pub fn intervals(&self) -> usize {
         self.knots.len() / (3 * self.functions.max(1)) - 1

@@ -78,6 +78,11 @@ pub(crate) fn matrix(array: &Bound<'_, PyAny>, name: &str) -> PyResult<(Vec<f64>
     Ok((borrowed.as_slice()?.to_vec(), borrowed.shape()[1]))
 }
 
+/// (n,) uint8.
+pub(crate) fn atomic_numbers(numbers: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    Ok(borrow::<u8>(numbers, "numbers", "uint8", &[None])?.as_slice()?.to_vec())
+}
+
 /// Positions (n, 3), numbers (n,), cell (3, 3), pbc (3,) as a checked structure.
 pub(crate) fn structure(
     positions: &Bound<'_, PyAny>,
@@ -86,7 +91,7 @@ pub(crate) fn structure(
     pbc: &Bound<'_, PyAny>,
 ) -> PyResult<Structure> {
     let py = positions.py();
-    let numbers = borrow::<u8>(numbers, "numbers", "uint8", &[None])?.as_slice()?.to_vec();
+    let numbers = atomic_numbers(numbers)?;
     let cell = borrow::<f64>(cell, "cell", "float64", &[Some(3), Some(3)])?;
     let rows = rows(cell.as_slice()?);
     let cell: Mat3 = [rows[0], rows[1], rows[2]];

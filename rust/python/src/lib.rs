@@ -3,10 +3,12 @@
 mod arrays;
 mod batch;
 mod charges;
+mod device;
 mod encoder;
 mod errors;
 mod evaluator;
 mod functions;
+mod kernels;
 mod potential;
 
 use pyo3::prelude::*;
@@ -20,6 +22,14 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<evaluator::Evaluation>()?;
     module.add_class::<batch::Batch>()?;
     module.add_class::<charges::PointCharges>()?;
+    module.add_class::<device::Frame>()?;
+    module.add_class::<device::BinPlan>()?;
+    module.add_class::<device::MeshPlan>()?;
+    module.add_class::<device::OneStateTables>()?;
+    module.add_class::<device::EnsembleTables>()?;
+    module.add_function(wrap_pyfunction!(device::ensemble_tables, module)?)?;
+    module.add_function(wrap_pyfunction!(device::one_state_tables, module)?)?;
+    module.add_function(wrap_pyfunction!(device::check_structure, module)?)?;
     module.add_function(wrap_pyfunction!(functions::neighbor_list, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density_gradient, module)?)?;
@@ -30,6 +40,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encoder::decode_density, module)?)?;
     module.add_function(wrap_pyfunction!(encoder::decode_potential, module)?)?;
     module.add_function(wrap_pyfunction!(functions::num_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(kernels::kernel_sources, module)?)?;
+    module.add_function(wrap_pyfunction!(kernels::formula_names, module)?)?;
+    module.add_function(wrap_pyfunction!(kernels::formula, module)?)?;
     module.add_function(wrap_pyfunction!(functions::json_schema, module)?)?;
     module.add_function(wrap_pyfunction!(functions::start_terms, module)?)
 }

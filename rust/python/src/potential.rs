@@ -85,6 +85,12 @@ impl Potential {
         self.model.reach()
     }
 
+    /// True if every element has one neutral state and there are no learned terms.
+    #[getter]
+    fn one_state(&self) -> bool {
+        ecteam_core::eam::suits(&self.model)
+    }
+
     #[getter]
     fn elements(&self) -> BTreeMap<String, Vec<String>> {
         let names =

@@ -30,7 +30,7 @@ pub(super) struct Background {
 
 impl Background {
     /// π `COULOMB`/(α²V): its energy is −½ of it times Q².
-    fn strength(&self) -> f64 {
+    pub(super) fn strength(&self) -> f64 {
         PI * COULOMB / (self.alpha * self.alpha * self.volume)
     }
 

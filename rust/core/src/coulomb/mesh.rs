@@ -97,6 +97,15 @@ impl Mesh {
         self.fill_influence(order, volume);
     }
 
+    /// Influence function by (first, second, third) index.
+    pub(super) fn influence_by_first(&self) -> Vec<f64> {
+        let [nx, ny, _] = self.shape;
+        let at = |x: usize, line: usize| self.influence[line * nx + x];
+        let lines =
+            move |x| (0..ny).flat_map(move |y| (0..self.half()).map(move |z| (x, z * ny + y)));
+        (0..nx).flat_map(lines).map(|(x, line)| at(x, line)).collect()
+    }
+
     pub(super) fn row(&self) -> usize {
         self.shape[2] + PAD
     }

@@ -28,6 +28,7 @@ mod charges;
 mod direct;
 mod ewald;
 mod mesh;
+mod mesh_plan;
 mod modes;
 mod periodic;
 mod phases;
@@ -47,6 +48,7 @@ use crate::error::{Error, Result};
 use crate::structure::{Mat3, Structure, Vec3};
 pub use charges::{ChargeEnergy, PointCharges};
 use direct::Direct;
+pub use mesh_plan::MeshPlan;
 use periodic::Periodic;
 use shifted::ShiftedForce;
 

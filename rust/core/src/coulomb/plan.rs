@@ -31,10 +31,10 @@ pub(super) struct Plan {
     pub(super) cost: f64,
 }
 
-/// Order and mesh of least estimated cost that meet the accuracy.
-pub(super) fn plan(cell: &Mat3, structure: &Structure, accuracy: f64, alpha: f64) -> Plan {
-    let atoms = structure.len().max(1) as f64;
-    let scale = alpha * (structure.volume() / atoms).cbrt();
+/// Order and mesh of least estimated cost that meet the accuracy in a volume (Å³) with so many atoms.
+pub(super) fn plan(cell: &Mat3, (volume, atoms): (f64, usize), accuracy: f64, alpha: f64) -> Plan {
+    let atoms = atoms.max(1) as f64;
+    let scale = alpha * (volume / atoms).cbrt();
     let candidate = |order: usize| {
         let spacing = resolution(order, MESH_SHARE * accuracy, scale) / alpha;
         let shape = [0, 1, 2].map(|d| {

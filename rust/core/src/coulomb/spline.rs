@@ -49,6 +49,15 @@ impl<const P: usize> Spline<P> {
     }
 }
 
+/// Coefficients of the weights of `order` mesh points in t, `[power][point]`.
+pub(super) fn powers(order: usize) -> Vec<f64> {
+    let pieces = pieces(order);
+    (0..order)
+        .flat_map(|power| (0..order).map(move |a| (power, a)))
+        .map(|(power, a)| pieces[order - 1 - a][power])
+        .collect()
+}
+
 /// Coefficients in t of M_p(i + t) for i = 0 … p − 1.
 fn pieces(order: usize) -> Vec<Vec<f64>> {
     let mut pieces = vec![vec![1.0]];

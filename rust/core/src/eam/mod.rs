@@ -9,6 +9,7 @@
 #![allow(clippy::inline_always)]
 
 mod domain;
+mod flat;
 mod gather;
 mod passes;
 mod table;
@@ -23,6 +24,8 @@ use crate::model::Model;
 use crate::neighbors::{Grid, Hits, Pair, Reference, check, check_expected_pairs};
 use crate::pairs::too_close;
 use crate::structure::{Mat3, Structure, Vec3, norm, times};
+
+pub use flat::{OneStateTables, PairNumbers};
 
 use domain::Domain;
 use gather::{add_quad, add_up};
@@ -61,7 +64,7 @@ struct Sites {
 }
 
 /// True if every element has one neutral state and atoms interact by pair tables alone.
-pub(crate) fn suits(model: &Model) -> bool {
+pub fn suits(model: &Model) -> bool {
     let single = |e: &crate::model::ElementModel| e.states.len() == 1 && e.states[0].charge == 0.0;
     model.elements().iter().all(single)
         && model.has_pairs()

@@ -154,6 +154,16 @@ impl PairTable {
         self.rows(&self.forces)
     }
 
+    /// φ and the densities at the first and the second atom, row by row.
+    pub(super) fn values(&self) -> Vec<[Quintic; 3]> {
+        let rows = self.forces.iter().zip(&self.densities[0]).zip(&self.densities[1]);
+        rows.map(|((row, a), b)| [row.map(|powers| 2.0 * powers[3]), *a, *b]).collect()
+    }
+    /// A row is where s times the second number plus the first rounds to.
+    pub(super) fn scale(&self) -> [f64; 2] {
+        [self.offset, self.inverse]
+    }
+
     #[inline(always)]
     fn rows<'a, T>(&self, rows: &'a [T]) -> Section<'a, T> {
         Section { offset: self.offset, inverse: self.inverse, rows }

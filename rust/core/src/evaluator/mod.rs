@@ -17,12 +17,14 @@ mod history;
 mod jacobian;
 mod search;
 mod shadow;
+mod tables;
 mod timings;
 
 use history::History;
 pub use jacobian::Jacobian;
 use search::Search;
 use shadow::Shadow;
+pub use tables::{EnsembleTables, MAX_STATES};
 pub use timings::Timings;
 pub(crate) use timings::Watch;
 

@@ -3,13 +3,14 @@
 use crate::energy::{Energy, Geometry, Workspace};
 use crate::ensemble::{self, Constraints, DENSE_LIMIT, Objective, Outcome};
 use crate::error::{Error, Result};
+use crate::model::Model;
 
 /// Weight of the favoured states in any start but the uniform one.
 const FAVOURED: f64 = 0.98;
 
 /// A cold start compares these weights on small systems and takes the lowest minimum.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Start {
+pub(super) enum Start {
     Uniform,
     Neutral,
     /// All ions of every atom alike.
@@ -28,6 +29,52 @@ impl Start {
             Self::Transfer(above) if electronegativity > above => charge < 0.0,
             Self::Transfer(_) => charge > 0.0,
         }
+    }
+
+    /// Weights of the states of an element, to be projected onto the constraints.
+    pub(super) fn weights(self, model: &Model, element: u8) -> Vec<f64> {
+        let electronegativity = electronegativity(model, element);
+        let states = &model.elements()[usize::from(element)].states;
+        let favoured = |q: f64| self.favours(q, electronegativity);
+        let n = states.iter().filter(|s| favoured(s.charge)).count();
+        let (high, low) = if n == 0 || n == states.len() {
+            (1.0, 1.0)
+        } else {
+            (FAVOURED / n as f64, (1.0 - FAVOURED) / (states.len() - n) as f64)
+        };
+        states.iter().map(|s| if favoured(s.charge) { high } else { low }).collect()
+    }
+}
+
+/// Where elements have cations and anions, every way to let the more electronegative ones take
+/// what the others give; else their ions are all there is.
+pub(super) fn starts(model: &Model, elements: &[u8]) -> Vec<Start> {
+    let mut present: Vec<u8> = elements.to_vec();
+    present.sort_unstable();
+    present.dedup();
+    let mut levels: Vec<f64> = present.iter().map(|&e| electronegativity(model, e)).collect();
+    levels.sort_unstable_by(f64::total_cmp);
+    levels.dedup();
+    let mut starts = vec![Start::Uniform, Start::Neutral];
+    if levels.len() > 1 && levels.iter().any(|x| x.is_finite()) {
+        starts.extend(levels[..levels.len() - 1].iter().map(|&x| Start::Transfer(x)));
+    } else {
+        starts.push(Start::Ionic);
+    }
+    starts
+}
+
+/// Mulliken's, (E₊ − E₋)/2 of the lowest ions, eV; −∞ without anions, +∞ without cations.
+fn electronegativity(model: &Model, element: u8) -> f64 {
+    let states = &model.elements()[usize::from(element)].states;
+    let lowest = |sign: f64| {
+        let ions = states.iter().filter(|s| s.charge == sign);
+        ions.map(|s| s.energy).reduce(f64::min)
+    };
+    match (lowest(1.0), lowest(-1.0)) {
+        (Some(cation), Some(anion)) => 0.5 * (cation - anion),
+        (None, Some(_)) => f64::INFINITY,
+        _ => f64::NEG_INFINITY,
     }
 }
 
@@ -53,8 +100,10 @@ impl Search<'_> {
     /// Small systems: the lowest minimum of all starts. Large ones: the start with the lowest
     /// energy, the others only if it fails.
     pub(super) fn cold(&mut self, work: &mut Workspace) -> Result<(Vec<f64>, Outcome)> {
-        let mut starts: Vec<(f64, Vec<f64>)> =
-            self.starts().into_iter().map(|s| self.start(work, s)).collect();
+        let mut starts: Vec<(f64, Vec<f64>)> = starts(self.geometry.model, self.geometry.elements)
+            .into_iter()
+            .map(|s| self.start(work, s))
+            .collect();
         if self.constraints.charges.len() > DENSE_LIMIT {
             starts.sort_by(|a, b| a.0.total_cmp(&b.0));
             let mut last = None;
@@ -83,55 +132,10 @@ impl Search<'_> {
         best.map(|(weights, outcome)| (weights, Outcome { hessian_products: products, ..outcome }))
     }
 
-    /// Where elements have cations and anions, every way to let the more electronegative ones take
-    /// what the others give; else their ions are all there is.
-    fn starts(&self) -> Vec<Start> {
-        let mut present: Vec<u8> = self.geometry.elements.to_vec();
-        present.sort_unstable();
-        present.dedup();
-        let mut levels: Vec<f64> = present.iter().map(|&e| self.electronegativity(e)).collect();
-        levels.sort_unstable_by(f64::total_cmp);
-        levels.dedup();
-        let mut starts = vec![Start::Uniform, Start::Neutral];
-        if levels.len() > 1 && levels.iter().any(|x| x.is_finite()) {
-            starts.extend(levels[..levels.len() - 1].iter().map(|&x| Start::Transfer(x)));
-        } else {
-            starts.push(Start::Ionic);
-        }
-        starts
-    }
-
-    /// Mulliken's, (E₊ − E₋)/2 of the lowest ions, eV; −∞ without anions, +∞ without cations.
-    fn electronegativity(&self, element: u8) -> f64 {
-        let states = &self.geometry.model.elements()[usize::from(element)].states;
-        let lowest = |sign: f64| {
-            let ions = states.iter().filter(|s| s.charge == sign);
-            ions.map(|s| s.energy).reduce(f64::min)
-        };
-        match (lowest(1.0), lowest(-1.0)) {
-            (Some(cation), Some(anion)) => 0.5 * (cation - anion),
-            (None, Some(_)) => f64::INFINITY,
-            _ => f64::NEG_INFINITY,
-        }
-    }
-
     fn start(&self, work: &mut Workspace, start: Start) -> (f64, Vec<f64>) {
-        let mut weights = self.constraints.charges.clone();
-        for g in 0..self.constraints.groups() {
-            let group = self.constraints.group(g);
-            let electronegativity = self.electronegativity(self.geometry.elements[g]);
-            let favoured = |q: f64| start.favours(q, electronegativity);
-            let charges = &self.constraints.charges[group.clone()];
-            let n = charges.iter().filter(|q| favoured(**q)).count();
-            let (high, low) = if n == 0 || n == charges.len() {
-                (1.0, 1.0)
-            } else {
-                (FAVOURED / n as f64, (1.0 - FAVOURED) / (charges.len() - n) as f64)
-            };
-            for a in group {
-                weights[a] = if favoured(self.constraints.charges[a]) { high } else { low };
-            }
-        }
+        let elements = self.geometry.elements.iter();
+        let mut weights: Vec<f64> =
+            elements.flat_map(|&e| start.weights(self.geometry.model, e)).collect();
         self.constraints.project(&mut weights);
         let mut gradient = vec![0.0; weights.len()];
         let value = Energy::new(self.geometry, work).value_gradient(&weights, &mut gradient);

@@ -10,10 +10,12 @@ use crate::tables::Table;
 use crate::terms::Terms;
 
 mod derivatives;
+mod flat;
 mod functions;
 mod state;
 
 pub use derivatives::{ParameterSet, RadialDerivative, Target};
+pub use flat::{EmbeddingKind, FlatEmbeddings};
 use functions::{ConstructedFunctions, FittedFunctions};
 pub use state::StateModel;
 

@@ -15,7 +15,7 @@ pub struct StateModel {
 }
 
 #[derive(Debug, Clone)]
-enum EmbeddingModel {
+pub(crate) enum EmbeddingModel {
     None,
     RootPolynomial { shift: f64, coefficients: Vec<f64> },
     Tabulated(Spline),
@@ -24,9 +24,9 @@ enum EmbeddingModel {
 
 /// A cubic spline, continued by its last value and slope.
 #[derive(Debug, Clone)]
-struct Spline {
-    table: Table,
-    last: Jet,
+pub(crate) struct Spline {
+    pub(crate) table: Table,
+    pub(crate) last: Jet,
 }
 
 impl Spline {
@@ -84,6 +84,11 @@ impl StateModel {
                 [f, f1 * slope, (f2 - f1) * slope * slope]
             }
         }
+    }
+
+    /// What [`Self::embedding`] is made of.
+    pub(crate) fn embedding_model(&self) -> &EmbeddingModel {
+        &self.embedding
     }
 
     /// Value and slope of [`Self::embedding`], for fewer operations.

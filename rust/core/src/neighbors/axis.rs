@@ -21,9 +21,9 @@ const BINS_PER_ATOM: f64 = 2.0;
 pub(super) struct Axis {
     periodic: bool,
     /// Fractional coordinate of the first face of bin 0.
-    origin: f64,
+    pub(super) origin: f64,
     /// Bins per fractional unit.
-    scale: f64,
+    pub(super) scale: f64,
     /// Number of bins, at least 1.
     pub(super) bins: i32,
     /// Bins to search on either side.
@@ -61,27 +61,50 @@ impl Gap {
 
 /// Bins for searches up to `cutoff` (Å) in a cell with this inverse.
 pub(super) fn axes(structure: &Structure, inverse: &Mat3, cutoff: f64) -> [Axis; 3] {
-    // Bins overlap a little, so that rounding near a face cannot lose a pair.
-    let padded = cutoff * (1.0 + 1e-9) + 1e-8;
+    let padded = padded(cutoff);
     let extent = extents(structure, inverse);
     let heights = heights(inverse);
     let pbc = structure.pbc();
     let mut lengths =
         [0, 1, 2].map(|d| if pbc[d] { heights[d] } else { extent[d].1 - extent[d].0 });
-    let wanted =
-        |lengths: [f64; 3]| lengths.map(|x| (BINS_PER_CUTOFF * x / padded).floor().max(1.0));
-    let cap = (BINS_PER_ATOM * structure.len() as f64).clamp(8.0, 1e9);
+    let cap = most_bins(structure.len());
     let mut gaps = [const { Vec::new() }; 3];
-    if wanted(lengths).iter().product::<f64>() > cap {
+    if wanted(lengths, padded).iter().product::<f64>() > cap {
         for d in (0..3).filter(|&d| !pbc[d]) {
             gaps[d] = find_gaps(structure, inverse, d, padded);
             lengths[d] -= gaps[d].last().map_or(0.0, |gap| gap.removed_after);
         }
     }
-    let bins = capped(wanted(lengths), cap);
+    let bins = capped(wanted(lengths, padded), cap);
     std::array::from_fn(|d| {
         Axis::new(pbc[d], extent[d].0, lengths[d], bins[d], padded, std::mem::take(&mut gaps[d]))
     })
+}
+
+/// [`axes`] of these lengths (Å) for atoms whose positions are not at hand.
+pub(super) fn uniform_axes(
+    pbc: [bool; 3],
+    origin: [f64; 3],
+    lengths: [f64; 3],
+    atoms: usize,
+    cutoff: f64,
+) -> [Axis; 3] {
+    let padded = padded(cutoff);
+    let bins = capped(wanted(lengths, padded), most_bins(atoms));
+    std::array::from_fn(|d| Axis::new(pbc[d], origin[d], lengths[d], bins[d], padded, Vec::new()))
+}
+
+/// Bins overlap a little, so that rounding near a face cannot lose a pair.
+fn padded(cutoff: f64) -> f64 {
+    cutoff * (1.0 + 1e-9) + 1e-8
+}
+
+fn wanted(lengths: [f64; 3], padded: f64) -> [f64; 3] {
+    lengths.map(|x| (BINS_PER_CUTOFF * x / padded).floor().max(1.0))
+}
+
+fn most_bins(atoms: usize) -> f64 {
+    (BINS_PER_ATOM * atoms as f64).clamp(8.0, 1e9)
 }
 
 /// Gaps between the atoms along an open direction that are far wider than the search.

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::SERIAL_BELOW;
 use super::axis::{Axis, axes};
-use super::lattice::compact;
+use super::lattice::{Basis, compact};
 use crate::error::{Error, Result};
 use crate::structure::{Mat3, Structure, Vec3, inverse, norm, times};
 
@@ -73,7 +73,7 @@ impl Grid {
         self.cell = basis.cell;
         self.inverse = inverse(&basis.cell);
         self.axes = axes(structure, &self.inverse, cutoff);
-        self.list_images(|shift| basis.in_original(shift))?;
+        self.images = Self::images_within(&basis, &self.axes)?;
         self.assign_bins(structure.positions());
         self.count_bins();
         self.sort(structure.positions(), |wrap| basis.in_original(wrap))
@@ -159,26 +159,27 @@ impl Grid {
         ((x + nx) * (2 * ny + 1) + y + ny) * (2 * nz + 1) + z + nz
     }
 
-    fn list_images(&mut self, in_original: impl Fn([i64; 3]) -> [i64; 3]) -> Result<()> {
-        let [nx, ny, nz] = [0, 1, 2].map(|d| self.axes[d].images);
-        let count: f64 = self.axes.iter().map(|axis| 2.0 * f64::from(axis.images) + 1.0).product();
+    /// All translations that a search meets, in the order of [`Self::image_index`].
+    pub(super) fn images_within(basis: &Basis, axes: &[Axis; 3]) -> Result<Vec<Image>> {
+        let [nx, ny, nz] = [0, 1, 2].map(|d| axes[d].images);
+        let count: f64 = axes.iter().map(|axis| 2.0 * f64::from(axis.images) + 1.0).product();
         if count > MAX_IMAGES {
             return Err(Error::invalid(
                 "cutoff",
                 format!("reaches about {count:.1e} images of the cell, at most {MAX_IMAGES:.1e}"),
             ));
         }
-        self.images.clear();
+        let mut images = Vec::with_capacity(count as usize);
         for x in -nx..=nx {
             for y in -ny..=ny {
                 for z in -nz..=nz {
-                    let shift = narrow(in_original([x, y, z].map(i64::from)))?;
-                    let translation = times(&[x, y, z].map(f64::from), &self.cell);
-                    self.images.push(Image { shift, translation });
+                    let shift = narrow(basis.in_original([x, y, z].map(i64::from)))?;
+                    let translation = times(&[x, y, z].map(f64::from), &basis.cell);
+                    images.push(Image { shift, translation });
                 }
             }
         }
-        Ok(())
+        Ok(images)
     }
 
     fn assign_bins(&mut self, positions: &[Vec3]) {

@@ -8,7 +8,7 @@ pub(super) struct Basis {
     /// Rows are the vectors, Å.
     pub(super) cell: Mat3,
     /// The same vectors as whole multiples of the rows of the cell they come from.
-    multiples: [[i64; 3]; 3],
+    pub(super) multiples: [[i64; 3]; 3],
 }
 
 /// Pairwise shortest vectors for the lattice of the periodic rows of `cell`.

@@ -8,6 +8,7 @@ mod axis;
 mod full;
 mod grid;
 mod lattice;
+mod plan;
 mod reference;
 mod search;
 mod table;
@@ -16,6 +17,7 @@ mod verlet;
 pub use around::{Neighbor, Neighborhoods};
 pub use full::{Columns, FullList, FullSearch, neighbor_list};
 pub(crate) use grid::{Grid, Run};
+pub use plan::BinPlan;
 pub(crate) use reference::Reference;
 pub(crate) use search::{Hits, separation};
 pub use verlet::{NeighborList, Pair};
@@ -60,7 +62,12 @@ pub(crate) fn check(structure: &Structure, cutoff: f64) -> Result<()> {
 /// Counts the images of each atom in the sphere, and in a fully periodic cell all atoms; what
 /// this misses is caught while searching.
 pub(crate) fn check_expected_pairs(structure: &Structure, cutoff: f64) -> Result<()> {
-    let n = structure.len() as f64;
+    check_expected(structure, structure.len(), cutoff)
+}
+
+/// [`check_expected_pairs`] for so many atoms in the cell of a structure.
+fn check_expected(structure: &Structure, atoms: usize, cutoff: f64) -> Result<()> {
+    let n = atoms as f64;
     let periodic = structure.pbc().iter().filter(|&&p| p).count();
     let ball = match periodic {
         0 => return Ok(()),

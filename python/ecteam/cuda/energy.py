@@ -1,0 +1,186 @@
+"""The energy of a geometry as a function of the state weights, on a device; see `cuda/ect.cu`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ecteam import _core
+from ecteam.cuda.backend import Array, Backend, bytes_of, require
+from ecteam.cuda.mesh import MeshSum
+from ecteam.cuda.neighbors import NeighborList
+from ecteam.cuda.sources import Program, block_size
+from ecteam.structure import Arrays
+
+_DIRECT = Program("coulomb.cu")
+_NOBODY = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True, eq=False)
+class Derivatives:
+    """Forces (n, 3) eV/Å, energies (n,) eV without entropy, dA/dstrain (6,) eV; sorted atoms."""
+
+    forces: Array
+    energies: Array
+    virial: Array
+
+
+class WeightEnergy:
+    """An `Objective` of the weights of sorted atoms, at the geometry of :meth:`prepare`.
+
+    Attributes
+    ----------
+    too_close : (1,) int32
+        Less than 2³¹ − 1 if two atoms are closer than the potential allows.
+    background, charges : (n,) float64
+        At the weights of the last value.
+    pair_bytes : int
+        What a product streams of the pairs: it reads the densities once more than the rest.
+    """
+
+    def __init__(
+        self, backend: Backend, tables: _core.EnsembleTables, accuracy: float = 1e-6
+    ) -> None:
+        self._backend, self._xp = backend, backend.xp
+        self._tables = tables
+        self.states = tables.states
+        self._width = tables.states * (tables.states + 2) + tables.channels
+        defines = (("STATES", tables.states), ("CHANNELS", tables.channels))
+        self._program = Program("ect.cu", defines)
+        self._forces_program = Program("ect_forces.cu", defines)
+        self._direct = tables.electrostatics == "direct"
+        self._screened = tables.electrostatics == "screened"
+        self._accuracy = accuracy
+        self._mesh: MeshSum | None = None
+        self._mesh_of: tuple[bytes, int] | None = None
+        self._self_potential = np.float64(tables.self_potential)
+        upload = self._xp.asarray
+        self._pair_numbers, self._pair_places = (
+            upload(tables.pair_numbers),
+            upload(tables.pair_places),
+        )
+        self._knots, self._channels = upload(tables.knots), upload(tables.channel_states)
+        self._state_charges, kernel = upload(tables.charges), upload(tables.kernel_knots)
+        intervals = max(0, len(tables.kernel_knots) // 3 - 1)
+        self._kernel = (*map(np.float64, tables.kernel_numbers), np.int32(intervals), kernel)
+        names = ("embedding_numbers", "embedding_places", "embedding_values")
+        self._embedding = tuple(upload(getattr(tables, name)) for name in names)
+
+    def prepare(self, neighbors: NeighborList, species: Array, system: Arrays) -> None:
+        """Look up the functions of all pairs of a list; `species` of the sorted atoms."""
+        xp, n = self._xp, len(neighbors.order)
+        self._prepare_mesh(system)
+        self._n, self._species, self._neighbors = n, species, neighbors
+        longest = int(neighbors.counts.max())
+        pairs = (longest, n)
+        size = bytes_of(pairs, np.uint32) + self._width * bytes_of(pairs, np.float64)
+        require(self._backend, size, f"the functions of all pairs of {n} atoms")
+        self._counts = xp.empty(n, dtype=np.int32)
+        self._words = xp.empty(pairs, dtype=np.uint32)
+        self._values = xp.empty((longest, self._width, n))
+        self.too_close = xp.full(1, _NOBODY, dtype=np.int32)
+        elements = np.int32(len(self._tables.counts))
+        self._pair_inputs = (elements, species, self._pair_places, self._channels)
+        cutoff2, min2 = self._tables.cutoff**2, self._tables.min_distance**2
+        list_inputs = np.int32(neighbors.bits), np.float64(cutoff2), neighbors.counts
+        arrays = neighbors.words, neighbors.translations, np.float64(min2), neighbors.sorted
+        functions = self._pair_numbers, self._pair_places, self._knots, self._state_charges
+        outputs = self._counts, self._words, self._values, self.too_close
+        inputs = *list_inputs, *arrays, elements, species, *functions, *self._kernel
+        self._launch("fill_pairs", *inputs, *outputs)
+        self._near = (np.int32(neighbors.bits), self._counts, self._words, self._values)
+        self.background, self.charges = xp.empty(n), xp.empty(n)
+        self._energies, self._slopes = xp.empty((n, self.states)), xp.empty((n, self.states))
+        self._means = xp.empty((n, 2))
+        self._none = xp.zeros(n)
+
+    @property
+    def pair_bytes(self) -> int:
+        """Bytes of the pairs that a product reads."""
+        pairs = int(self._counts.sum())
+        return pairs * (2 * 4 + 8 * (self._width + self.states))
+
+    def value_gradient(self, weights: Array, gradient: Array) -> Array:
+        """Fill the gradient (eV); returns parts of the value (eV) that are to be added up."""
+        self._weights = weights
+        outputs = self.background, self._energies, self._slopes, self._means, self.charges
+        inputs = *self._near, self._species, weights, *self._embedding, self._state_charges
+        self._launch("sites", *inputs, *outputs)
+        self._potential = self._potential_of(self.charges)
+        sums = self._xp.empty(-(-self._n // block_size()))
+        scalars = np.float64(self._tables.temperature), self._self_potential
+        inputs = *self._near, *self._pair_inputs, *scalars, weights, self._energies, self._means
+        electric = self.charges, self._potential, self._state_charges
+        self._launch("gradient", *inputs, *electric, gradient, sums)
+        return sums
+
+    def product(self, direction: Array, out: Array) -> None:
+        """Fill the Hessian times a direction at the last point."""
+        response, charges = self._xp.empty(self._n), self._xp.empty(self._n)
+        site = self._weights, self._slopes, self._means, self._state_charges, direction
+        temperature = np.float64(self._tables.temperature)
+        inputs = *self._near, self._species, temperature, *site
+        self._launch("respond", *inputs, out, response, charges)
+        electric = charges, self._potential_of(charges), self._state_charges
+        vectors = self._self_potential, self._weights, direction, response
+        self._launch("product", *self._near, *self._pair_inputs, *vectors, *electric, out)
+
+    def blocks(self, out: Array) -> None:
+        """Fill the Hessian's blocks (n, states, states) at the last point."""
+        temperature = np.float64(self._tables.temperature)
+        inputs = *self._near, *self._pair_inputs, temperature, self._weights, self._means
+        self._launch("blocks", *inputs, out)
+
+    def derivatives(self) -> Derivatives:
+        """Find forces, energies and virial at the weights of the last value."""
+        xp, n = self._xp, self._n
+        forces, energies = xp.empty((n, 3)), xp.empty(n)
+        virials = xp.empty((-(-n // block_size()), 6))
+        places = self._neighbors.sorted, self._neighbors.translations, self._pair_numbers
+        functions = self._knots, self._state_charges, *self._kernel, self._self_potential
+        site = self._weights, self._energies, self._means, self.charges, self._potential
+        inputs = *self._near, *self._pair_inputs, *places, *functions, *site
+        arguments = np.int32(n), *inputs, forces, energies, virials
+        self._backend.launch(self._forces_program, "pair_forces", n, *arguments)
+        if self._direct:
+            arrays = self._neighbors.sorted, self.charges, forces, virials
+            self._launch_direct("direct_forces", *arrays)
+        virial = virials.sum(axis=0)
+        if self._mesh is not None:
+            virial += self._mesh.add_forces(self._neighbors.sorted, self.charges, forces)
+        return Derivatives(forces, energies, virial)
+
+    def entropy(self, weights: Array) -> float:
+        """T Σ ω ln ω, eV."""
+        xp = self._xp
+        logarithms = xp.log(xp.where(weights > 0.0, weights, 1.0))
+        return self._tables.temperature * float((weights * logarithms).sum())
+
+    def _potential_of(self, charges: Array) -> Array:
+        """Potential of the charges beyond the pairs, eV/e."""
+        if self._mesh is not None:
+            return self._mesh.potential(self._neighbors.sorted, charges)
+        if not self._direct:
+            return self._none
+        potential = self._xp.empty(self._n)
+        self._launch_direct("direct_potential", self._neighbors.sorted, charges, potential)
+        return potential
+
+    def _prepare_mesh(self, system: Arrays) -> None:
+        """Make the mesh of a new cell."""
+        key = system.cell.tobytes(), len(system.positions)
+        if not self._screened or self._mesh_of == key:
+            return
+        frame = _core.Frame(system.cell, system.pbc)
+        plan = frame.mesh(len(system.positions), self._tables.cutoff, self._accuracy)
+        self._mesh, self._mesh_of = MeshSum(self._backend, plan), key
+        self._self_potential = np.float64(plan.self_potential)
+
+    def _launch(self, kernel: str, *arguments: Any) -> None:
+        self._backend.launch(self._program, kernel, self._n, np.int32(self._n), *arguments)
+
+    def _launch_direct(self, kernel: str, *arguments: Any) -> None:
+        numbers = np.int32(self._n), np.float64(self._tables.coulomb)
+        self._backend.launch(_DIRECT, kernel, self._n, *numbers, *arguments)

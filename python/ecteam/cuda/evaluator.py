@@ -1,0 +1,251 @@
+"""Potentials with state weights on a device: the ways into the minimisation, and its results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ecteam import _core
+from ecteam.cuda.backend import Array, Backend
+from ecteam.cuda.energy import WeightEnergy
+from ecteam.cuda.ensemble import Minimiser, Outcome
+from ecteam.cuda.neighbors import NeighborList
+from ecteam.cuda.result import Evaluation, stress_of
+from ecteam.structure import Arrays, FloatArray
+
+_NOBODY = np.iinfo(np.int32).max
+_SMALL = 100  # up to so many weights all starts are tried
+_LARGEST_MOVE = 0.5  # Å, further than which the weights are sought afresh
+_SAME_BRANCH = 1e-6  # eV
+
+_Found = tuple[Array, Outcome]
+
+
+class EnsembleEvaluator:
+    """Evaluates one potential; tables, neighbour list and weights stay on the device between calls.
+
+    Parameters
+    ----------
+    potential : _core.Potential
+        Without learned terms.
+    backend : Backend
+        Where to.
+    **options
+        As `_core.Evaluator`. The solver is always the Krylov one, a periodic sum always on a mesh.
+
+    Attributes
+    ----------
+    energy : WeightEnergy
+        The energy at the geometry and the weights of the last call.
+
+    Raises
+    ------
+    InvalidInputError
+        As the engine does, for an option out of range or a potential of another kind.
+    """
+
+    def __init__(self, potential: _core.Potential, backend: Backend, **options: Any) -> None:
+        # Checks the options, and answers, with the same errors, what is not for the device.
+        self._engine = _core.Evaluator(potential, **options)
+        self._potential, self._backend = potential, backend
+        self._tolerance = float(options.get("tolerance", 1e-8))
+        self._most_iterations = int(options.get("max_iterations", 200))
+        self._skin = float(options.get("skin", 0.5))
+        self._interval = int(options.get("branch_interval", 20))
+        self._sum = (options.get("electrostatics", "auto"), float(options.get("accuracy", 1e-6)))
+        self.reset()
+        self._tables_of(np.zeros(0, dtype=np.uint8), np.zeros(3, dtype=bool))
+
+    def reset(self) -> None:
+        """Forget tables, neighbour list and weights."""
+        self._numbers: Any = None
+        self._pbc: Any = None
+        self._warm_calls = 0
+        self._history: list[tuple[Array, Array]] = []
+
+    def evaluate(
+        self,
+        positions: FloatArray,
+        numbers: Any,
+        cell: FloatArray,
+        pbc: Any,
+        total_charge: float | FloatArray,
+        fragments: Any = None,
+        warm: bool = True,
+    ) -> Evaluation | _core.Evaluation:
+        """Evaluate a structure; arguments, errors and result as `_core.Evaluator.evaluate`.
+
+        Raises
+        ------
+        InvalidInputError
+            Also for more than one fragment.
+        """
+        system = Arrays(positions, numbers, cell, pbc)
+        if fragments is not None and fragments.max(initial=0) > 0:
+            raise _core.InvalidInputError(
+                f"fragments: a device holds one, got {fragments.max() + 1}"
+            )
+        if len(positions) == 0:
+            return self._engine.evaluate(*system, total_charge, fragments, warm)
+        device_positions = self._backend.xp.asarray(positions)
+        self._prepare(device_positions, system)
+        minimiser = self._minimiser(float(np.sum(total_charge)))
+        if not minimiser.reachable or int(self.energy.too_close[0]) != _NOBODY:
+            # The engine finds out what is wrong, and says it.
+            return self._engine.evaluate(*system, total_charge, fragments, warm)
+        (weights, outcome), lower = self._search(minimiser, device_positions, warm)
+        if not outcome.converged:
+            raise _not_converged(outcome, self._tolerance)
+        return self._collect(weights, outcome, lower, device_positions, system)
+
+    def _prepare(self, positions: Array, system: Arrays) -> None:
+        """Neighbour list and functions of all pairs at these positions."""
+        same = np.array_equal(self._numbers, system.numbers)
+        if not same or not np.array_equal(self._pbc, system.pbc):
+            self.reset()
+            tables = self._tables_of(system.numbers, system.pbc)
+            xp = self._backend.xp
+            self._species = xp.asarray(tables.species)
+            self._state_charges = xp.asarray(tables.charges)
+            self._counts = xp.asarray(tables.counts)
+            shape = -1, len(tables.counts), tables.states
+            self._starts = xp.asarray(tables.starts.reshape(shape))
+            self.energy = WeightEnergy(self._backend, tables, self._sum[1])
+            reach = max(tables.cutoff, tables.min_distance)
+            self._neighbors = NeighborList(self._backend, reach, self._skin)
+            self._numbers, self._pbc = system.numbers.copy(), system.pbc.copy()
+        self._neighbors.update(positions, system)
+        self.energy.prepare(self._neighbors, self._species[self._neighbors.order], system)
+
+    def _tables_of(self, numbers: Any, pbc: Any) -> _core.EnsembleTables:
+        return _core.ensemble_tables(self._potential, numbers, pbc.tolist(), *self._sum)
+
+    def _minimiser(self, total_charge: float) -> Minimiser:
+        xp = self._backend.xp
+        species = self._species[self._neighbors.order]
+        exists = xp.arange(self.energy.states)[None, :] < self._counts[species][:, None]
+        return Minimiser(self._backend, self._state_charges[species], exists, total_charge)
+
+    def _search(
+        self, minimiser: Minimiser, positions: Array, warm: bool
+    ) -> tuple[_Found, float | None]:
+        """Minimise; returns what was found, and how far another branch lies below, eV."""
+        start = self._predict(positions) if warm else None
+        if start is None:
+            return self._cold(minimiser), None
+        self._warm_calls += 1
+        compare = self._interval > 0 and self._warm_calls % self._interval == 0
+        # A branch followed from a minimum is seldom lost: look now and then.
+        found = self._from(minimiser, start[self._neighbors.order], leave_saddles=compare)
+        if not found[1].converged:
+            return self._cold(minimiser), None
+        if compare and self._small():
+            other = self._cold(minimiser)[1]
+            # Leave the energy at the weights that are kept.
+            minimiser.value(self.energy, found[0])
+            below = found[1].value - other.value
+            if other.converged and below > _SAME_BRANCH:
+                return found, below
+        return found, None
+
+    def _from(self, minimiser: Minimiser, start: Array, leave_saddles: bool = True) -> _Found:
+        limits = self._tolerance, self._most_iterations, leave_saddles
+        return minimiser.minimise(self.energy, start, *limits)
+
+    def _cold(self, minimiser: Minimiser) -> _Found:
+        """Small systems: the lowest minimum of all starts. Large ones: the start of lowest energy.
+
+        The other starts of a large system are tried only if that fails.
+        """
+        species = self._species[self._neighbors.order]
+        starts = [minimiser.project(start[species]) for start in self._starts]
+        if not self._small():
+            starts.sort(key=lambda weights: minimiser.value(self.energy, weights))
+        best, products = None, 0
+        for start in starts:
+            found = self._from(minimiser, start)
+            products += found[1].hessian_products
+            lower = best is None or found[1].value < best[1].value - 1e-9
+            if best is None or (found[1].converged and (lower or not best[1].converged)):
+                best = found
+            if found[1].converged and not self._small():
+                break
+        assert best is not None
+        minimiser.value(self.energy, best[0])
+        return best
+
+    def _small(self) -> bool:
+        return int(self._counts[self._species].sum()) <= _SMALL
+
+    def _predict(self, positions: Array) -> Array | None:
+        """Weights of the last call, extrapolated time-reversibly if the atoms move on steadily."""
+        xp = self._backend.xp
+        if not self._history:
+            return None
+        last, weights = self._history[0]
+        if float(xp.abs(positions - last).max()) > _LARGEST_MOVE:
+            return None
+        if len(self._history) == 1:
+            return weights
+        before, weights_before = self._history[1]
+        step = float(xp.abs(last - before).max())
+        bend = float(xp.abs(positions - 2.0 * last + before).max())
+        if not (step > 0.0 and bend < 0.5 * step):
+            return weights
+        return xp.maximum(2.0 * weights - weights_before, 0.2 * weights)
+
+    def _collect(
+        self,
+        weights: Array,
+        outcome: Outcome,
+        lower_branch: float | None,
+        positions: Array,
+        system: Arrays,
+    ) -> Evaluation:
+        """Results in the user's order."""
+        xp, order = self._backend.xp, self._neighbors.order
+        found = self.energy.derivatives()
+        weights = xp.where(weights <= 2e-30, 0.0, weights)
+
+        def unsorted(values: Array) -> Array:
+            out = xp.empty_like(values)
+            out[order] = values
+            return out
+
+        own = unsorted(weights)
+        self._history = [(positions.copy(), own), *self._history[:1]]
+        to_host = self._backend.to_host
+        charges = to_host(unsorted(self.energy.charges))
+        return Evaluation(
+            energy=outcome.value - self.energy.entropy(weights),
+            free_energy=outcome.value,
+            energies=to_host(unsorted(found.energies)),
+            forces=to_host(unsorted(found.forces)),
+            stress=stress_of(to_host(found.virial), system),
+            background=to_host(unsorted(self.energy.background)),
+            weights=self._padded(to_host(own)),
+            charges=charges,
+            dipole=charges @ system.positions,
+            chemical_potentials=np.array([outcome.chemical_potential]),
+            kkt_residual=outcome.kkt_residual,
+            hessian_products=outcome.hessian_products,
+            iterations=outcome.iterations,
+            positive_definite=outcome.positive_definite,
+            lower_branch=lower_branch,
+        )
+
+    def _padded(self, weights: FloatArray) -> FloatArray:
+        """As many columns as the potential has states of any element."""
+        columns = max(len(states) for states in self._potential.elements.values())
+        return np.pad(weights, ((0, 0), (0, columns - weights.shape[1])))
+
+
+def _not_converged(outcome: Outcome, tolerance: float) -> _core.NotConvergedError:
+    error = _core.NotConvergedError(
+        f"the state weights did not converge on the device: KKT residual "
+        f"{outcome.kkt_residual:.3e} eV after {outcome.iterations} iterations "
+        f"(tolerance {tolerance:.1e} eV)"
+    )
+    error.iterations, error.residual = outcome.iterations, outcome.kkt_residual
+    return error

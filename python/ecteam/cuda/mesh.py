@@ -1,0 +1,81 @@
+"""Particle-mesh Ewald on a device; see `cuda/pme.cu`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ecteam import _core
+from ecteam.cuda.backend import Array, Backend, bytes_of, require
+from ecteam.cuda.sources import Program, block_size
+
+
+class MeshSum:
+    """The reciprocal part of an Ewald sum in one cell: everything beyond the screened pairs.
+
+    Attributes
+    ----------
+    self_potential : float
+        Potential of an atom's own charge, eV/e²; not in :meth:`potential`.
+    """
+
+    def __init__(self, backend: Backend, plan: _core.MeshPlan) -> None:
+        self._backend, self._xp, self._plan = backend, backend.xp, plan
+        self._program = Program("pme.cu", (("ORDER", plan.order),))
+        nx, ny, nz = plan.shape
+        self._half = (nx, ny, nz // 2 + 1)
+        self._points = nx * ny * nz
+        # Whole numbers, charges, spectrum, potential, and the transform's own space.
+        size = 5 * bytes_of(plan.shape, np.float64)
+        require(backend, size, f"a mesh of {nx} × {ny} × {nz} points")
+        upload = self._xp.asarray
+        self._influence = upload(plan.influence.reshape(self._half))
+        shape = upload(np.array(plan.shape, dtype=np.int32))
+        self._geometry = upload(plan.inverse), shape
+        self._powers = upload(plan.powers)
+        self.self_potential = plan.self_potential
+
+    def potential(self, sorted_atoms: Array, charges: Array) -> Array:
+        """Potential of all charges and their images, less the background's, eV/e."""
+        values = self._convolve(self._spectrum(sorted_atoms, charges))
+        potential = self._xp.empty(len(charges))
+        self._launch("gather", len(charges), *self._atoms(sorted_atoms), values, potential)
+        return potential - self._plan.background * charges.sum()
+
+    def add_forces(self, sorted_atoms: Array, charges: Array, forces: Array) -> Array:
+        """Add to the forces, eV/Å; returns dE/dstrain (xx yy zz yz xz xy), eV."""
+        xp, modes = self._xp, self._influence.size
+        spectrum = self._spectrum(sorted_atoms, charges)
+        virials = xp.empty((-(-modes // block_size()), 6))
+        inverse, shape = self._geometry
+        inputs = shape, inverse, np.float64(self._plan.alpha), self._influence, spectrum
+        self._launch("mode_virial", modes, *inputs, virials)
+        inputs = *self._atoms(sorted_atoms), self._convolve(spectrum), charges
+        self._launch("gather_forces", len(charges), *inputs, forces)
+        background = 0.5 * self._plan.background * charges.sum() ** 2
+        return virials.sum(axis=0) + background * xp.asarray([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
+
+    def _spectrum(self, sorted_atoms: Array, charges: Array) -> Array:
+        """Fourier transform of the charges on the mesh."""
+        xp, n = self._xp, len(charges)
+        counts = xp.zeros(self._points, dtype=np.uint64)
+        atoms = self._atoms(sorted_atoms)
+        threads = n * self._plan.order
+        self._backend.launch(self._program, "spread", threads, np.int32(n), *atoms, charges, counts)
+        values = xp.empty(self._plan.shape)
+        self._launch("as_numbers", self._points, counts, values)
+        return xp.ascontiguousarray(xp.fft.rfftn(values))
+
+    def _convolve(self, spectrum: Array) -> Array:
+        """Potential on the mesh."""
+        xp, shape = self._xp, tuple(self._plan.shape)
+        # "forward": no factor on the way back.
+        values = xp.fft.irfftn(spectrum * self._influence, s=shape, axes=(0, 1, 2), norm="forward")
+        return xp.ascontiguousarray(values)
+
+    def _atoms(self, sorted_atoms: Array) -> tuple[Any, ...]:
+        return sorted_atoms, *self._geometry, self._powers
+
+    def _launch(self, kernel: str, threads: int, *arguments: Any) -> None:
+        self._backend.launch(self._program, kernel, threads, np.int32(threads), *arguments)

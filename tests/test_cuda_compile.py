@@ -1,0 +1,90 @@
+"""Every kernel compiled for real architectures, and what the embedded texts are made of."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import nvrtc
+import pytest
+from ecteam import _core
+from ecteam.cuda import backend as backend_module
+from ecteam.cuda.sources import Program, block_size, kernels, source, whole_source
+
+FILES = [name for name, _ in _core.kernel_sources() if name.endswith(".cu")]
+SIZES = {"STATES": 3, "CHANNELS": 2, "ORDER": 8}
+PROGRAMS = [
+    Program(file, tuple((name, size) for name, size in SIZES.items() if name in whole_source(file)))
+    for file in FILES
+]
+NEWEST = nvrtc.architectures()[-1:] or [0]
+# More would leave a multiprocessor a single block of 256 threads.
+MOST_REGISTERS = 128
+KERNELS_DIRECTORY = Path(__file__).parents[1] / "cuda"
+
+
+@pytest.mark.skipif(nvrtc.library() is None, reason="no NVRTC (pip install nvidia-cuda-nvrtc)")
+@pytest.mark.parametrize("architecture", sorted({75, 80, 90, *NEWEST}))
+@pytest.mark.parametrize("program", PROGRAMS, ids=FILES)
+def test_kernels_compile_without_spills(program, architecture, record_property):
+    found = nvrtc.compile_kernels(program, architecture)
+    assert {row.kernel for row in found} == set(kernels(source(program.file)))
+    for row in found:
+        record_property(f"{row.kernel} sm_{architecture}", row._asdict())
+        assert row.stores == row.loads == 0, row
+        assert row.registers <= MOST_REGISTERS, row
+
+
+def test_a_whole_source_has_every_include_once():
+    for file in FILES:
+        text = whole_source(file)
+        assert "#include" not in text.replace("#include <cmath>", "")
+        assert text.count("namespace formulas {") == text.count("struct alignas(16) Quad") == 1
+    assert block_size() % 32 == 0
+
+
+def test_a_text_is_compiled_once_and_launched_in_whole_blocks(monkeypatch):
+    compiled, launched = [], []
+
+    class RawModule:
+        def __init__(self, code, options):
+            compiled.append((code, options))
+
+        def get_function(self, name):
+            return lambda *launch: launched.append((name, *launch))
+
+    device = SimpleNamespace(compute_capability="90", id=0)
+    runtime = SimpleNamespace(
+        getDeviceCount=lambda: 1,
+        getDevice=lambda: 0,
+        CUDARuntimeError=RuntimeError,
+        memGetInfo=lambda: (10, 20),
+    )
+    pool = SimpleNamespace(free_bytes=lambda: 5)
+    cupy = SimpleNamespace(
+        cuda=SimpleNamespace(runtime=runtime, Device=lambda: device),
+        RawModule=RawModule,
+        get_default_memory_pool=lambda: pool,
+    )
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setattr(backend_module, "_modules", {})
+    backend = backend_module.CupyBackend()
+    program = Program("ensemble.cu", (("STATES", 2),))
+    for threads in (0, block_size(), block_size() + 1):
+        backend.launch(program, "survey", threads, "argument")
+    block = (block_size(),)
+    assert launched == [("survey", (blocks,), block, ("argument",)) for blocks in (1, 1, 2)]
+    assert compiled == [(program.text, ("--std=c++17",))]
+    assert program.text.startswith("#define STATES 2\n")
+    assert backend.available_bytes() == 15
+
+
+def test_an_environment_variable_replaces_the_embedded_texts(monkeypatch, tmp_path):
+    (tmp_path / "eam.cu").write_text("edited", encoding="utf-8")
+    monkeypatch.setenv("ECTEAM_CUDA_DIR", str(tmp_path))
+    assert whole_source("eam.cu") == "edited"
+
+
+@pytest.mark.skipif(not KERNELS_DIRECTORY.is_dir(), reason="no source tree here")
+def test_all_files_are_embedded():
+    files = {f.name: f.read_text(encoding="utf-8") for f in KERNELS_DIRECTORY.iterdir()}
+    assert files == dict(_core.kernel_sources())

@@ -1,0 +1,146 @@
+"""The same calls on a CUDA device and on the CPU: only where there is a device.
+
+With ECTEAM_REQUIRE_GPU=1 they fail instead of being skipped.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import ecteam
+import numpy as np
+import pytest
+from ase import Atoms, units
+from ase.build import bulk
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.verlet import VelocityVerlet
+from ecteam import ECTEAM, DeviceError
+from ecteam.cuda.backend import CupyBackend
+from ecteam.cuda.neighbors import NeighborList
+from ecteam.structure import arrays_of
+from one_state_potentials import EMBEDDINGS, crystal, one_state_potentials, strained
+from strategies import placed_molecules, sheared
+
+pytestmark = pytest.mark.gpu
+ENERGY, FORCE, STRESS = 1e-9, 1e-8, 1e-9
+
+
+@pytest.fixture(scope="module")
+def backend():
+    try:
+        return CupyBackend()
+    except DeviceError as error:
+        if os.environ.get("ECTEAM_REQUIRE_GPU") == "1":
+            pytest.fail(f"ECTEAM_REQUIRE_GPU=1, but {error}")
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def potentials(tmp_path_factory):
+    return one_state_potentials(tmp_path_factory.mktemp("setfl"))
+
+
+def check(potential, atoms):
+    found = ecteam.evaluate(atoms, potential, device="cuda")
+    engine = ecteam.evaluate(atoms, potential)
+    assert found.energy == pytest.approx(engine.energy, rel=0, abs=ENERGY * len(atoms))
+    np.testing.assert_allclose(found.energies, engine.energies, rtol=0, atol=ENERGY)
+    np.testing.assert_allclose(found.forces, engine.forces, rtol=0, atol=FORCE)
+    if engine.stress is not None:
+        np.testing.assert_allclose(found.stress, engine.stress, rtol=0, atol=STRESS)
+
+
+@pytest.mark.parametrize("name", ["alloy", "fs", *EMBEDDINGS])
+def test_crystals_of_two_elements(backend, potentials, name):
+    check(potentials[name], crystal())
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        Atoms("Cu"),
+        bulk("Cu", a=3.6),
+        strained(crystal(["Cu"], (1, 2, 2)), True),
+        strained(crystal(["Cu"], (2, 2, 2)), (True, False, True)),
+        crystal(["Cu"], (7, 6, 6)),
+        crystal(["Cu"], (30, 29, 29)),
+    ],
+    ids="lonely primitive triclinic slab thousand hundred-thousand".split(),
+)
+def test_systems(backend, potentials, atoms):
+    check(potentials["one"], atoms)
+
+
+@pytest.mark.parametrize("pbc", [(1, 1, 1), (1, 0, 1), (0, 0, 0)])
+def test_neighbor_lists_are_equal(backend, pbc):
+    atoms = strained(crystal(repeat=(3, 2, 2)), pbc)
+    system = arrays_of(atoms)
+    neighbors = NeighborList(backend, 6.1, 0.0)
+    neighbors.update(backend.xp.asarray(system.positions), system)
+    found = np.column_stack([backend.to_host(part) for part in neighbors.pairs()])
+    engine = np.column_stack(ecteam.neighbor_list("ijS", atoms, 6.1))
+    order = [np.lexsort(pairs.T[::-1]) for pairs in (found, engine)]
+    np.testing.assert_array_equal(found[order[0]], engine[order[1]])
+
+
+def test_two_runs_have_the_same_bits(backend, potentials):
+    atoms = crystal(repeat=(8, 8, 8))
+    runs = [ecteam.evaluate(atoms, potentials["fs"], device="cuda") for _ in range(2)]
+    for name in ("energy", "forces", "energies", "stress"):
+        first, second = (np.asarray(getattr(run, name)).tobytes() for run in runs)
+        assert first == second, name
+
+
+def test_dynamics_conserves_the_energy(backend, potentials):
+    atoms = crystal(["Cu"], (5, 5, 5))
+    atoms.calc = ECTEAM(potentials["one"], device="cuda")
+    MaxwellBoltzmannDistribution(atoms, temperature_K=300, rng=np.random.default_rng(0))
+    start = atoms.get_total_energy()
+    VelocityVerlet(atoms, 1.0 * units.fs).run(500)
+    assert abs(atoms.get_total_energy() - start) / len(atoms) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "charge", "options"),
+    [
+        ("molecule", 0.0, {}),
+        ("molecule", 1.0, {}),
+        ("liquid", 0.0, {"electrostatics": "pme"}),
+        ("liquid", -1.0, {"electrostatics": "pme"}),
+        ("liquid", 0.0, {"electrostatics": "shifted_force"}),
+        ("big liquid", 0.0, {"electrostatics": "pme"}),
+    ],
+)
+def test_state_weights(backend, name, charge, options):
+    rng = np.random.default_rng(1)
+    atoms = placed_molecules(rng, {"molecule": 2, "liquid": 8, "big liquid": 1000}[name], 3.0, 0.1)
+    atoms = sheared(atoms, rng) if "liquid" in name else atoms
+    options = {**options, "tolerance": 1e-11}
+    found = ecteam.evaluate(atoms, "water", charge, device="cuda", **options)
+    engine = ecteam.evaluate(atoms, "water", charge, solver="krylov", **options)
+    np.testing.assert_allclose(found.weights, engine.weights, rtol=0, atol=1e-9)
+    assert found.energy == pytest.approx(engine.energy, rel=0, abs=ENERGY * len(atoms))
+    np.testing.assert_allclose(found.forces, engine.forces, rtol=0, atol=FORCE)
+    if engine.stress is not None:
+        np.testing.assert_allclose(found.stress, engine.stress, rtol=0, atol=STRESS)
+
+
+@pytest.mark.parametrize("tool", ["memcheck", "racecheck"])
+def test_the_sanitizer_finds_nothing(backend, tmp_path, tool):
+    sanitizer = shutil.which("compute-sanitizer")
+    if sanitizer is None:
+        pytest.skip("no compute-sanitizer")
+    one_state_potentials(tmp_path)
+    script = (
+        "import ecteam, sys\nfrom ase.build import bulk\n"
+        "potential = ecteam.read_setfl(sys.argv[1])\n"
+        "atoms = bulk('Cu', cubic=True, a=3.6) * (4, 4, 5)\n"
+        "ecteam.evaluate(atoms, potential, device='cuda')\n"
+        "from ase.build import molecule\n"
+        "water = molecule('H2O', cell=[9, 9, 9], pbc=True)\n"
+        "ecteam.evaluate(water, 'water', device='cuda')\n"
+    )
+    command = [sanitizer, "--tool", tool, "--error-exitcode", "1", sys.executable, "-c", script]
+    done = subprocess.run([*command, tmp_path / "fs"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
