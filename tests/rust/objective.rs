@@ -125,7 +125,7 @@ fn tangent_products_are_products() {
                 group.iter_mut().for_each(|x| *x -= mean);
             }
             energy.product(&direction, &mut product);
-            energy.tangent_product(&direction, &mut tangent);
+            energy.tangent_product(&direction, false, &mut tangent);
             for o in fixture.offsets.windows(2) {
                 let shift = product[o[0]] - tangent[o[0]];
                 for a in o[0]..o[1] {

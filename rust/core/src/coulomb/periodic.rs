@@ -6,6 +6,9 @@ use super::{Method, Options};
 use crate::error::Result;
 use crate::structure::{Mat3, Structure, Vec3};
 
+/// Accuracy of the rough mesh.
+const ROUGH: f64 = 1e-3;
+
 /// Both ways to the reciprocal sum, with the same splitting.
 #[derive(Debug, Clone)]
 pub(super) struct Periodic {
@@ -13,13 +16,16 @@ pub(super) struct Periodic {
     ewald: Ewald,
     pme: Pme,
     on_mesh: bool,
+    /// A coarser mesh for [`Self::add_rough_potential`].
+    rough: Option<Pme>,
 }
 
 impl Periodic {
     pub(super) fn new(options: &Options, cutoff: f64) -> Self {
         let ewald = Ewald::new(options.accuracy, cutoff);
         let pme = Pme::new(options.accuracy, ewald.alpha());
-        Self { method: options.method, ewald, pme, on_mesh: false }
+        let rough = (options.accuracy < 0.5 * ROUGH).then(|| Pme::new(ROUGH, ewald.alpha()));
+        Self { method: options.method, ewald, pme, on_mesh: false, rough }
     }
 
     pub(super) fn alpha(&self) -> f64 {
@@ -46,7 +52,13 @@ impl Periodic {
 
     pub(super) fn prepare(&mut self, structure: &Structure) -> Result<()> {
         self.on_mesh = self.chooses_mesh(structure);
-        if self.on_mesh { self.pme.prepare(structure) } else { self.ewald.prepare(structure) }
+        if !self.on_mesh {
+            return self.ewald.prepare(structure);
+        }
+        if let Some(rough) = &mut self.rough {
+            rough.prepare(structure)?;
+        }
+        self.pme.prepare(structure)
     }
 
     pub(super) fn add_potential(&self, charges: &[f64], potential: &mut [f64]) {
@@ -54,6 +66,14 @@ impl Periodic {
             self.pme.add_potential(charges, potential);
         } else {
             self.ewald.add_potential(charges, potential);
+        }
+    }
+
+    /// As [`Self::add_potential`], to three digits where that takes less time.
+    pub(super) fn add_rough_potential(&self, charges: &[f64], potential: &mut [f64]) {
+        match &self.rough {
+            Some(rough) if self.on_mesh => rough.add_potential(charges, potential),
+            _ => self.add_potential(charges, potential),
         }
     }
 

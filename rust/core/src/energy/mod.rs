@@ -160,8 +160,15 @@ impl<'a> Energy<'a> {
         energy
     }
 
-    /// Point charges beyond the pairs: adds q_M V_i to the gradient, returns ½ Σ q_i V_i.
-    fn point_charges(&mut self, x: &[f64], gradient: &mut [f64], charges: &mut Vec<f64>) -> f64 {
+    /// Point charges beyond the pairs: adds q_M V_i to the gradient, returns ½ Σ q_i V_i. `rough`: to
+    /// three digits.
+    fn point_charges(
+        &mut self,
+        x: &[f64],
+        gradient: &mut [f64],
+        charges: &mut Vec<f64>,
+        rough: bool,
+    ) -> f64 {
         let geometry = self.geometry;
         geometry.charges(x, charges);
         let Some(coulomb) = geometry.coulomb else { return 0.0 };
@@ -169,7 +176,11 @@ impl<'a> Energy<'a> {
         potential.clear();
         potential.resize(charges.len(), 0.0);
         let mut watch = Watch::start();
-        coulomb.add_potential(charges, potential);
+        if rough {
+            coulomb.add_rough_potential(charges, potential);
+        } else {
+            coulomb.add_potential(charges, potential);
+        }
         self.work.long_range += watch.lap();
         let potential = &self.work.potential;
         for (i, v) in potential.iter().enumerate() {

@@ -35,7 +35,7 @@ impl Objective for Energy<'_> {
         self.work.buffers = buffers;
         value += self.resonance(gradient);
         let mut charges = std::mem::take(&mut self.work.charges);
-        value += self.point_charges(weights, gradient, &mut charges);
+        value += self.point_charges(weights, gradient, &mut charges, false);
         self.work.charges = charges;
         self.work.potential_is_of_charges = true;
         value + self.entropy(gradient)
@@ -67,7 +67,7 @@ impl Objective for Energy<'_> {
         self.work.buffers = buffers;
         self.work.response = response;
         let mut change = std::mem::take(&mut self.work.change);
-        self.point_charges(direction, out, &mut change);
+        self.point_charges(direction, out, &mut change, false);
         self.work.potential_is_of_charges = false;
         self.work.change = change;
     }
@@ -96,8 +96,8 @@ impl Objective for Energy<'_> {
         self.work.buffers = buffers;
     }
 
-    fn tangent_product(&mut self, direction: &[f64], out: &mut [f64]) {
-        self.product_on_tangent(direction, out);
+    fn tangent_product(&mut self, direction: &[f64], rough: bool, out: &mut [f64]) {
+        self.product_on_tangent(direction, rough, out);
     }
 
     fn couplings(&mut self) -> Couplings {

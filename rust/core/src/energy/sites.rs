@@ -120,7 +120,8 @@ impl Energy<'_> {
     }
 
     /// `out` = ∇²E · `direction` up to a constant for each atom; `direction` sums to zero on each.
-    pub(super) fn product_on_tangent(&mut self, direction: &[f64], out: &mut [f64]) {
+    /// `rough`: long-ranged sums to three digits.
+    pub(super) fn product_on_tangent(&mut self, direction: &[f64], rough: bool, out: &mut [f64]) {
         let sites = self.work.sites.take().unwrap_or_default();
         let geometry = self.geometry;
         let mut x = std::mem::take(&mut self.work.site_input);
@@ -153,7 +154,7 @@ impl Energy<'_> {
         work.site_output = found;
         work.sites = Some(sites);
         let mut change = std::mem::take(&mut self.work.change);
-        self.point_charges(direction, out, &mut change);
+        self.point_charges(direction, out, &mut change, rough);
         self.work.change = change;
         self.work.potential_is_of_charges = false;
     }

@@ -35,7 +35,8 @@ pub(super) fn step(
     let enough = |ratio: f64, r: &[f64], y: &[f64]| {
         ratio <= ROUGHEST && accurate_enough(point, tolerance, r, y)
     };
-    match conjugate_gradients(objective, constraints, point, rhs, enough, most) {
+    let task = Task { rhs, enough, most, rough: true };
+    match conjugate_gradients(objective, constraints, point, task) {
         Found::Solution(step) => step,
         Found::Descent { y, p, products } => {
             Step { y: if products == 1 { p } else { y }, products, positive_definite: false }
@@ -56,14 +57,9 @@ pub(super) fn escape(
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let rhs =
         point.root.iter().map(|r| if *r > 0.0 { xorshift(&mut state) } else { 0.0 }).collect();
-    match conjugate_gradients(
-        objective,
-        constraints,
-        point,
-        rhs,
-        |left, _, _| left <= ESCAPE_ACCURACY,
-        MAX_PRODUCTS,
-    ) {
+    let enough = |left: f64, _: &[f64], _: &[f64]| left <= ESCAPE_ACCURACY;
+    let task = Task { rhs, enough, most: MAX_PRODUCTS, rough: false };
+    match conjugate_gradients(objective, constraints, point, task) {
         Found::Solution(step) => Step { y: vec![0.0; point.root.len()], ..step },
         Found::Descent { p, products, .. } => Step { y: p, products, positive_definite: false },
     }
@@ -76,14 +72,9 @@ pub(super) fn solve(
     point: &Point,
     rhs: Vec<f64>,
 ) -> Vec<f64> {
-    match conjugate_gradients(
-        objective,
-        constraints,
-        point,
-        rhs,
-        |left, _, _| left <= SOLVE_ACCURACY,
-        SOLVE_PRODUCTS,
-    ) {
+    let enough = |left: f64, _: &[f64], _: &[f64]| left <= SOLVE_ACCURACY;
+    let task = Task { rhs, enough, most: SOLVE_PRODUCTS, rough: false };
+    match conjugate_gradients(objective, constraints, point, task) {
         Found::Solution(Step { y, .. }) | Found::Descent { y, .. } => y,
     }
 }
@@ -107,18 +98,26 @@ enum Found {
     },
 }
 
-/// H y = rhs on the tangent space, until `enough` of the residual's size in the metric of the
-/// preconditioner relative to that of rhs, the residual, and the solution.
+/// A linear problem H y = rhs on the tangent space.
+struct Task<F> {
+    rhs: Vec<f64>,
+    /// Ends it; given the size of the residual in the metric of the preconditioner relative to that
+    /// of rhs, the residual, and the solution.
+    enough: F,
+    /// Most products.
+    most: usize,
+    /// With products of three digits: only the Newton step, whose result is checked.
+    rough: bool,
+}
+
 fn conjugate_gradients(
     objective: &mut impl Objective,
     constraints: &Constraints,
     point: &Point,
-    rhs: Vec<f64>,
-    enough: impl Fn(f64, &[f64], &[f64]) -> bool,
-    most: usize,
+    task: Task<impl Fn(f64, &[f64], &[f64]) -> bool>,
 ) -> Found {
     let mut preconditioner = Preconditioner::new(objective, constraints, point);
-    let found = iterate(objective, constraints, point, &mut preconditioner, rhs, enough, most);
+    let found = iterate(objective, constraints, point, &mut preconditioner, task);
     let products = match &found {
         Found::Solution(step) => step.products,
         Found::Descent { products, .. } => *products,
@@ -132,12 +131,10 @@ fn iterate(
     constraints: &Constraints,
     point: &Point,
     preconditioner: &mut Preconditioner,
-    rhs: Vec<f64>,
-    enough: impl Fn(f64, &[f64], &[f64]) -> bool,
-    most: usize,
+    task: Task<impl Fn(f64, &[f64], &[f64]) -> bool>,
 ) -> Found {
-    let n = rhs.len();
-    let mut r = rhs;
+    let n = task.rhs.len();
+    let mut r = task.rhs;
     remove_normals(constraints, &point.root, &preconditioner.charge, &mut r);
     let mut z = vec![0.0; n];
     preconditioner.apply(constraints, &point.root, &r, &mut z);
@@ -147,12 +144,12 @@ fn iterate(
     let mut rz = dot(&r, &z);
     let first = rz;
     let solution = |y, products| Found::Solution(Step { y, products, positive_definite: true });
-    for products in 1..=most {
+    for products in 1..=task.most {
         if rz <= 0.0 {
             return solution(y, products - 1);
         }
         (0..n).for_each(|a| v[a] = point.root[a] * p[a]);
-        objective.tangent_product(&v, &mut hp);
+        objective.tangent_product(&v, task.rough, &mut hp);
         (0..n).for_each(|a| hp[a] *= point.root[a]);
         // What the preconditioner does not see would grow by rounding and end up in the residual.
         remove_normals(constraints, &point.root, &preconditioner.charge, &mut hp);
@@ -171,14 +168,14 @@ fn iterate(
         });
         preconditioner.apply(constraints, &point.root, &r, &mut z);
         let next = dot(&r, &z);
-        if enough((next / first).max(0.0).sqrt(), &r, &y) {
+        if (task.enough)((next / first).max(0.0).sqrt(), &r, &y) {
             return solution(y, products);
         }
         let beta = next / rz;
         rz = next;
         (0..n).for_each(|a| p[a] = z[a] + beta * p[a]);
     }
-    solution(y, most)
+    solution(y, task.most)
 }
 
 /// A Newton step need not be more accurate than the linearisation, nor than the tolerance.

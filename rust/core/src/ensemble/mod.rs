@@ -31,8 +31,8 @@ pub trait Objective {
     /// `out = ∇²E · direction` at the last point.
     fn product(&mut self, direction: &[f64], out: &mut [f64]);
     /// As [`Objective::product`] for a `direction` that sums to zero in every group, up to a constant
-    /// in every group.
-    fn tangent_product(&mut self, direction: &[f64], out: &mut [f64]);
+    /// in every group; `rough`, to three digits if that is faster.
+    fn tangent_product(&mut self, direction: &[f64], rough: bool, out: &mut [f64]);
     /// Hessian blocks of each group at the last point (row-major S×S, one after another).
     fn blocks(&mut self, out: &mut [f64]);
     /// The strong ones among the Hessian blocks between groups at the last point.
