@@ -27,6 +27,7 @@ class Evaluation:
     iterations: int = 0
     positive_definite: bool = True
     lower_branch: float | None = None
+    timings: tuple[tuple[str, float], ...] = ()
 
 
 def stress_of(virial: FloatArray, system: Arrays) -> FloatArray | None:
