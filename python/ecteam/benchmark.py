@@ -81,10 +81,12 @@ def system(potential: Potential, atoms: int) -> Atoms:
         return water(round(max(atoms / 3, 1)))
     if {"Na", "Cl"} <= elements:
         cells = max(round((atoms / 8) ** (1 / 3)), 1)
-        return bulk("NaCl", "rocksalt", a=5.64, cubic=True).repeat(cells)
+        salt: Atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True).repeat(cells)
+        return salt
     if len(elements) == 1:
         cell = bulk(elements.pop(), cubic=True)
-        return cell.repeat(max(round((atoms / len(cell)) ** (1 / 3)), 1))
+        crystal: Atoms = cell.repeat(max(round((atoms / len(cell)) ** (1 / 3)), 1))
+        return crystal
     raise _core.InvalidInputError(
         f"structure: no example for {', '.join(sorted(elements))}; give a structure"
     )
@@ -108,8 +110,8 @@ class Dynamics:
     def __init__(
         self, atoms: Atoms, potential: Potential, timestep: float, **options: object
     ) -> None:
-        self._positions, *self._rest = arrays_of(atoms)
-        self._positions = self._positions.copy()
+        arrays = arrays_of(atoms)
+        self._system = arrays._replace(positions=arrays.positions.copy())
         self._evaluator = _core.Evaluator(potential.core, **options)  # type: ignore[arg-type]
         masses = atoms.get_masses()[:, None]
         rng = np.random.default_rng(0)
@@ -120,13 +122,14 @@ class Dynamics:
         self.evaluation = self._evaluate()
 
     def _evaluate(self) -> _core.Evaluation:
-        return self._evaluator.evaluate(self._positions, *self._rest, 0.0)
+        return self._evaluator.evaluate(*self._system, 0.0)
 
     def step(self) -> float:
-        """One step; return the seconds that its evaluation took."""
+        """Advance by one step; return the seconds that its evaluation took."""
         # The half kicks of two steps joined: the same trajectory.
         self._velocities += self._kick * self.evaluation.forces
-        self._positions += self._timestep * self._velocities
+        positions = self._system.positions
+        positions += self._timestep * self._velocities
         start = time.perf_counter()
         self.evaluation = self._evaluate()
         return time.perf_counter() - start
