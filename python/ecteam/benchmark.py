@@ -110,8 +110,8 @@ class Dynamics:
     def __init__(
         self, atoms: Atoms, potential: Potential, timestep: float, **options: object
     ) -> None:
-        self._system = arrays_of(atoms)
-        self._positions = self._system.positions.copy()
+        arrays = arrays_of(atoms)
+        self._system = arrays._replace(positions=arrays.positions.copy())
         self._evaluator = _core.Evaluator(potential.core, **options)  # type: ignore[arg-type]
         masses = atoms.get_masses()[:, None]
         rng = np.random.default_rng(0)
@@ -122,13 +122,14 @@ class Dynamics:
         self.evaluation = self._evaluate()
 
     def _evaluate(self) -> _core.Evaluation:
-        return self._evaluator.evaluate(self._positions, *self._system[1:], 0.0)
+        return self._evaluator.evaluate(*self._system, 0.0)
 
     def step(self) -> float:
-        """One step; return the seconds that its evaluation took."""
+        """Advance by one step; return the seconds that its evaluation took."""
         # The half kicks of two steps joined: the same trajectory.
         self._velocities += self._kick * self.evaluation.forces
-        self._positions += self._timestep * self._velocities
+        positions = self._system.positions
+        positions += self._timestep * self._velocities
         start = time.perf_counter()
         self.evaluation = self._evaluate()
         return time.perf_counter() - start

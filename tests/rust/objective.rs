@@ -122,7 +122,9 @@ fn tangent_products_are_products() {
             for o in fixture.offsets.windows(2) {
                 let group = &mut direction[o[0]..o[1]];
                 let mean = group.iter().sum::<f64>() / group.len() as f64;
-                group.iter_mut().for_each(|x| *x -= mean);
+                for x in group {
+                    *x -= mean;
+                }
             }
             energy.product(&direction, &mut product);
             energy.tangent_product(&direction, false, &mut tangent);

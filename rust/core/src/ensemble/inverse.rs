@@ -221,13 +221,13 @@ impl Local {
         for p in 0..self.groups.len() {
             for q in 0..=p {
                 let range = [firsts[p]..firsts[p + 1], firsts[q]..firsts[q + 1]];
-                self.add(source, [p, q], range);
+                self.add(source, [p, q], &range);
             }
         }
     }
 
     /// Zᵀ B Z between two groups, scaled with √ω.
-    fn add(&mut self, source: &Source, [p, q]: [usize; 2], range: [std::ops::Range<usize>; 2]) {
+    fn add(&mut self, source: &Source, [p, q]: [usize; 2], range: &[std::ops::Range<usize>; 2]) {
         let (n, groups) = (self.coordinates.len(), [self.groups[p], self.groups[q]]);
         let columns = source.constraints.group(groups[1]).len();
         let starts = groups.map(|h| source.constraints.group(h).start);

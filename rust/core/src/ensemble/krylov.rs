@@ -158,7 +158,9 @@ fn iterate(
         if curvature <= 1e-14 * size {
             // As long as if the curvature had the other sign; the line search bounds it.
             let length = rz / curvature.abs().max(1e-14 * size);
-            p.iter_mut().for_each(|p| *p *= length);
+            for p in &mut p {
+                *p *= length;
+            }
             return Found::Descent { y, p, products };
         }
         let alpha = rz / curvature;
