@@ -6,6 +6,22 @@
 // from the caches). Value k of the pair that is number p of atom i: values[(p · VALUES + k) · n + i].
 #include "pairs.cuh"
 
+// Number of pairs of every atom within the cutoff: what is kept of a list leaves its skin out.
+extern "C" __global__ void __launch_bounds__(BLOCK) count_pairs(
+    LIST, const Quad *__restrict__ sorted, int *__restrict__ near_counts) {
+    int i = thread_index();
+    if (i >= n) return;
+    List list = {n, bits, cutoff2, counts, words, translations};
+    Quad here = sorted[i];
+    int found = 0;
+    for (int k = 0; k < counts[i]; ++k) {
+        double d[3], w;
+        separation(list, sorted, i, here, k, d, &w);
+        if (d[0] * d[0] + d[1] * d[1] + d[2] * d[2] < cutoff2) ++found;
+    }
+    near_counts[i] = found;
+}
+
 // Pairs within the cutoff, and all of their functions. Per pair two knots, 48 · VALUES bytes, are read
 // from the tables, mostly from the caches, 12 · VALUES operations made and 4 + 8 · VALUES bytes
 // written.

@@ -33,8 +33,9 @@ def _folder() -> Path:
     """Make a folder with the kernels, for this run of the tests."""
     folder = Path(tempfile.mkdtemp(prefix="ecteam-kernels-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "kernels").mkdir()
     for name, text in _core.kernel_sources():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / "kernels" / name).write_text(text, encoding="utf-8")
     return folder
 
 
@@ -42,7 +43,7 @@ def _folder() -> Path:
 def build(text: str) -> ctypes.CDLL:
     """Compile a C++ text, which may include the files of `cuda/`, to a library."""
     folder = _folder()
-    kernels = os.environ.get("ECTEAM_CUDA_DIR", folder)
+    kernels = os.environ.get("ECTEAM_CUDA_DIR", folder / "kernels")
     stem = hashlib.sha256(text.encode()).hexdigest()[:16]
     source, library = folder / f"{stem}.cpp", folder / f"{stem}.so"
     source.write_text(text, encoding="utf-8")

@@ -53,6 +53,8 @@ class WeightEnergy:
         self._direct = tables.electrostatics == "direct"
         self._screened = tables.electrostatics == "screened"
         self._accuracy = accuracy
+        self._words: Array = None
+        self._values: Array = None
         self._mesh: MeshSum | None = None
         self._mesh_of: tuple[bytes, int] | None = None
         self._self_potential = np.float64(tables.self_potential)
@@ -73,28 +75,37 @@ class WeightEnergy:
         xp, n = self._xp, len(neighbors.order)
         self._prepare_mesh(system)
         self._n, self._species, self._neighbors = n, species, neighbors
-        longest = int(neighbors.counts.max())
-        pairs = (longest, n)
-        size = bytes_of(pairs, np.uint32) + self._width * bytes_of(pairs, np.float64)
-        require(self._backend, size, f"the functions of all pairs of {n} atoms")
+        cutoff2, min2 = self._tables.cutoff**2, self._tables.min_distance**2
+        arrays = neighbors.counts, neighbors.words, neighbors.translations
+        list_inputs = np.int32(neighbors.bits), np.float64(cutoff2), *arrays
         self._counts = xp.empty(n, dtype=np.int32)
-        self._words = xp.empty(pairs, dtype=np.uint32)
-        self._values = xp.empty((longest, self._width, n))
+        self._launch("count_pairs", *list_inputs, neighbors.sorted, self._counts)
+        self._allocate(int(self._counts.max()))
         self.too_close = xp.full(1, _NOBODY, dtype=np.int32)
         elements = np.int32(len(self._tables.counts))
         self._pair_inputs = (elements, species, self._pair_places, self._channels)
-        cutoff2, min2 = self._tables.cutoff**2, self._tables.min_distance**2
-        list_inputs = np.int32(neighbors.bits), np.float64(cutoff2), neighbors.counts
-        arrays = neighbors.words, neighbors.translations, np.float64(min2), neighbors.sorted
         functions = self._pair_numbers, self._pair_places, self._knots, self._state_charges
         outputs = self._counts, self._words, self._values, self.too_close
-        inputs = *list_inputs, *arrays, elements, species, *functions, *self._kernel
+        geometry = *list_inputs, np.float64(min2), neighbors.sorted
+        inputs = *geometry, elements, species, *functions, *self._kernel
         self._launch("fill_pairs", *inputs, *outputs)
         self._near = (np.int32(neighbors.bits), self._counts, self._words, self._values)
         self.background, self.charges = xp.empty(n), xp.empty(n)
         self._energies, self._slopes = xp.empty((n, self.states)), xp.empty((n, self.states))
         self._means = xp.empty((n, 2))
         self._none = xp.zeros(n)
+
+    def _allocate(self, longest: int) -> None:
+        """Make room for so many pairs of each atom; what there is may do."""
+        pairs = (longest, self._n)
+        if self._words is not None and self._words.shape[1] == self._n:
+            if self._words.shape[0] >= longest:
+                return
+        self._words = self._values = None  # first give back the memory
+        size = bytes_of(pairs, np.uint32) + self._width * bytes_of(pairs, np.float64)
+        require(self._backend, size, f"the functions of all pairs of {self._n} atoms")
+        self._words = self._xp.empty(pairs, dtype=np.uint32)
+        self._values = self._xp.empty((longest, self._width, self._n))
 
     @property
     def pair_bytes(self) -> int:

@@ -142,12 +142,12 @@ impl Frame {
             return Err(to_python(py, Error::invalid("corners", problem)));
         };
         let plan = Plan::new(&self.inner, atoms, [lowest, highest], cutoff);
-        BinPlan::from_plan(py, plan.map_err(|e| to_python(py, e))?)
+        BinPlan::from_plan(py, &plan.map_err(|e| to_python(py, e))?)
     }
 }
 
 impl BinPlan {
-    fn from_plan(py: Python<'_>, plan: Plan) -> PyResult<Self> {
+    fn from_plan(py: Python<'_>, plan: &Plan) -> PyResult<Self> {
         Ok(Self {
             cell: table(py, plan.cell.concat(), 3)?,
             inverse: table(py, plan.inverse.concat(), 3)?,

@@ -71,7 +71,9 @@ impl EnsembleTables {
         for (k, element) in elements.iter().enumerate() {
             tables.charges.extend(of(element).iter().map(|s| s.charge));
             tables.charges.resize((k + 1) * states, 0.0);
-            of(element).iter().for_each(|state| tables.embeddings.push(state));
+            for state in of(element) {
+                tables.embeddings.push(state);
+            }
             tables.embeddings.pad((k + 1) * states);
         }
         for start in starts(model, elements) {
