@@ -21,12 +21,11 @@ import numpy as np
 from ase import Atoms, units
 from ase.io import write
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.optimize import FIRE
 
 WATER = np.array([[0.0, 0.0, 0.0], [0.757, 0.586, 0.0], [-0.757, 0.586, 0.0]])
-CONTACT = {("H", "H"): 1.6, ("H", "O"): 1.6, ("O", "O"): 2.6}
-"""Å: where atoms of two molecules touch; other contacts must be looser than the wanted one."""
+LOOSE = np.array([[2.6, 1.6, 1.6], [1.6, 1.6, 1.6], [1.6, 1.6, 1.6]])
+"""Å: where the atoms O, H, H of two molecules touch; the wanted contact must be the tightest."""
 SQUEEZED = {
     ("H", "H"): (0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.6),
     ("O", "O"): (1.6, 1.8, 2.0, 2.1, 2.2, 2.3, 2.45, 2.6),
@@ -38,27 +37,24 @@ CLOSEST = {"O–O": 2.25, "H–H": 1.15, "O–H": 0.78}
 
 
 def turned(random: np.random.Generator) -> np.ndarray:
-    """Water, turned at random and up to 5 % too small or large."""
+    """Turn water at random, and make it up to 5 % too small or large."""
     q, _ = np.linalg.qr(random.normal(size=(3, 3)))
     return np.asarray(WATER * random.uniform(0.95, 1.05) @ q)
 
 
 def touching(kind: tuple[str, str], distance: float, random: np.random.Generator) -> np.ndarray:
-    """Two molecules, (6, 3), pushed together until atoms of these kinds are nearer than this."""
+    """Push two molecules, (6, 3), together until atoms of these kinds are nearer than this."""
     while True:
         first, second, way = turned(random), turned(random), random.normal(size=3)
         way /= np.linalg.norm(way)
         for shift in np.linspace(5.0, 0.5, 226):
             moved = second + shift * way
             apart = np.linalg.norm(first[:, None] - moved[None], axis=-1)
-            tightness = [
-                (apart[i, j] / CONTACT["".join(sorted(a + b))[0], "".join(sorted(a + b))[1]], i, j)
-                for i, a in enumerate("OHH")
-                for j, b in enumerate("OHH")
-            ]
-            (least, i, j), (next_least, _, _) = sorted(tightness)[:2]
+            tightness = apart / LOOSE
+            i, j = np.unravel_index(tightness.argmin(), tightness.shape)
+            least, next_least = np.sort(tightness.ravel())[:2]
             if tuple(sorted(("OHH"[i], "OHH"[j]))) != kind:
-                if least < 1.0:
+                if least < 0.2:
                     break
             elif apart[i, j] < distance:
                 if next_least > 1.05 * least:
@@ -67,7 +63,7 @@ def touching(kind: tuple[str, str], distance: float, random: np.random.Generator
 
 
 def squeeze(seed: int) -> list[Atoms]:
-    """Pairs of molecules with one contact too close."""
+    """Make pairs of molecules with one contact too close."""
     random = np.random.default_rng(seed)
     frames = []
     for kind, distances in SQUEEZED.items():
@@ -79,7 +75,7 @@ def squeeze(seed: int) -> list[Atoms]:
 
 
 def box(count: int, spacing: float, random: np.random.Generator) -> Atoms:
-    """Turned molecules on a cubic grid, periodic."""
+    """Put turned molecules on a cubic grid, periodic."""
     side = int(np.ceil(count ** (1 / 3)))
     grid = np.stack(np.meshgrid(*3 * [np.arange(side)], indexing="ij"), -1).reshape(-1, 3)
     positions = np.concatenate([spacing * point + turned(random) for point in grid[:count]])
@@ -87,7 +83,7 @@ def box(count: int, spacing: float, random: np.random.Generator) -> Atoms:
 
 
 def nearest(atoms: Atoms) -> dict[str, tuple[float, int]]:
-    """Smallest distance of each pair of elements, Å, and an atom that has it."""
+    """Find the smallest distance of each pair of elements, Å, and an atom that has it."""
     apart = atoms.get_all_distances(mic=True)
     np.fill_diagonal(apart, np.inf)
     oxygen = atoms.numbers == 8
@@ -103,7 +99,7 @@ def nearest(atoms: Atoms) -> dict[str, tuple[float, int]]:
 
 
 def trouble(atoms: Atoms) -> int | None:
-    """Atom that has come too close to another; none if all is well."""
+    """Find an atom that has come too close to another; none if all is well."""
     for name, (distance, atom) in nearest(atoms).items():
         if distance < CLOSEST[name]:
             return atom
@@ -111,7 +107,7 @@ def trouble(atoms: Atoms) -> int | None:
 
 
 def cut(atoms: Atoms, atom: int, count: int) -> Atoms | None:
-    """The molecule of an atom and its nearest neighbours, as a cluster of whole molecules.
+    """Cut out the molecule of an atom and its nearest neighbours, all whole.
 
     Hydrogens belong to the nearest oxygen. None if its charge is beyond ±1.
     """
@@ -130,12 +126,11 @@ def cut(atoms: Atoms, atom: int, count: int) -> Atoms | None:
 
 
 def harvest(potential: ecteam.Potential, options: argparse.Namespace) -> list[Atoms]:
-    """Relax a box and run it; clusters around the first trouble and a moment before it."""
+    """Relax a box and run it; cut clusters around the first trouble, and a moment before it."""
     random = np.random.default_rng(options.seed)
     atoms = box(options.molecules, options.spacing, random)
     atoms.calc = ecteam.ECTEAM(potential)
     temperature = options.temperature
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=random)
     langevin = Langevin(
         atoms,
         0.5 * units.fs,
@@ -172,8 +167,10 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=300.0, help="K")
     parser.add_argument("--steps", type=int, default=1000, help="of 0.5 fs")
     options = parser.parse_args()
-    squeezing = options.what == "squeeze"
-    frames = squeeze(options.seed) if squeezing else harvest(ecteam.load(options.potential), options)
+    if options.what == "squeeze":
+        frames = squeeze(options.seed)
+    else:
+        frames = harvest(ecteam.load(options.potential), options)
     for k, frame in enumerate(frames):
         frame.info.setdefault("name", f"{options.output.stem}-{k}")
     if frames:

@@ -46,7 +46,7 @@ def methods(others: Sequence[str]) -> Calculators:
 
 
 def energy_of(atoms: Atoms) -> float:
-    """What is conserved with the forces, eV."""
+    """Give what is conserved with the forces, eV."""
     return float(atoms.get_potential_energy(force_consistent=True))
 
 
@@ -177,7 +177,7 @@ def variants() -> dict[str, Form]:
 
 
 def neutral(labels: Labels) -> Labels:
-    """What neutral atoms can be fitted to; their dipoles are zero."""
+    """Keep what neutral atoms can be fitted to; their dipoles are zero."""
     return labels[[k for k, a in enumerate(labels.structures) if not a.info["charge"]]]
 
 

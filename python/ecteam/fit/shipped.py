@@ -51,8 +51,7 @@ def water() -> Form:
         citation=CITATION,
         states={"H": hydrogen, "O": ("ground", "anion", "dianion")},
         decays={
-            pair: (1.8, 2.7, 4.0, 6.0, 9.0)
-            for pair in combinations_with_replacement(("H", "O"), 2)
+            pair: (1.8, 2.7, 4.0, 6.0, 9.0) for pair in combinations_with_replacement(("H", "O"), 2)
         },
         channels=[
             Channel(("H", "O"), hydrogen, ("ground", "anion")),
