@@ -46,16 +46,25 @@ def methods(others: Sequence[str]) -> Calculators:
 
 
 def energy_of(atoms: Atoms) -> float:
-    """Give what is conserved with the forces, eV."""
-    return float(atoms.get_potential_energy(force_consistent=True))
+    """Give the energy whose slopes are the forces, eV."""
+    consistent = "free_energy" in atoms.calc.implemented_properties
+    return float(atoms.get_potential_energy(force_consistent=consistent))
+
+
+def bare(frame: Atoms, make: Callable[[float], object]) -> Atoms:
+    """Copy the geometry, with its unpaired electrons and the calculator of a method."""
+    atoms = Atoms(frame.symbols, positions=frame.positions)
+    unpaired = [float(frame.info.get("spin", 0))] + [0.0] * (len(atoms) - 1)
+    atoms.set_initial_magnetic_moments(unpaired)
+    atoms.calc = make(float(frame.info["charge"]))
+    return atoms
 
 
 def residuals(frames: Sequence[Atoms], make: Callable[[float], object]) -> list[list[np.ndarray]]:
     """Energy (eV/atom), forces (eV/Å) and dipole (e·Å) of a method minus the reference."""
     rows = []
     for frame in frames:
-        atoms = Atoms(frame.symbols, positions=frame.positions)
-        atoms.calc = make(float(frame.info["charge"]))
+        atoms = bare(frame, make)
         energy = (energy_of(atoms) - frame.get_potential_energy()) / len(atoms)
         moment = atoms.get_dipole_moment() - frame.get_dipole_moment()
         rows.append([np.array([energy]), (atoms.get_forces() - frame.get_forces()).ravel(), moment])
@@ -104,8 +113,7 @@ def held_out_table(calculators: Calculators) -> Table:
 
 def relaxed(frame: Atoms, make: Callable[[float], object]) -> Atoms:
     """Relax a copy to 5 meV/Å."""
-    atoms = Atoms(frame.symbols, positions=frame.positions)
-    atoms.calc = make(float(frame.info["charge"]))
+    atoms = bare(frame, make)
     BFGS(atoms, logfile=None, maxstep=0.05).run(fmax=0.005, steps=500)
     return atoms
 
@@ -142,9 +150,7 @@ def observables_table(calculators: Calculators) -> Table:
         shapes.append([relaxed(frames["relaxed-1"], make), relaxed(frames["relaxed-2"], make)])
         energies = {}
         for name, frame in frames.items():
-            atoms = Atoms(frame.symbols, positions=frame.positions)
-            atoms.calc = make(float(frame.info["charge"]))
-            energies[name] = energy_of(atoms)
+            energies[name] = energy_of(bare(frame, make))
         columns.append(energies)
     for one, two in shapes:
         rows.setdefault("r(OH), Å", []).append(f"{one.get_distance(0, 1):.4f}")
