@@ -79,7 +79,7 @@ def test_intervals_are_calibrated(truth):
     parameters, rows = [], []
     for _ in range(DRAWS):
         labels = noisy(frames, values, random)
-        settings = Settings(ridge=0.0, tolerance=1e-3, iterations=5)
+        settings = Settings(ridge=0.0, tolerance=1e-6, iterations=40)
         found = information(trained := train(truth, labels, NOISE, settings))
         half = found.reach(0.95) * found.standard_errors
         parameters.append(np.abs(trained.model.parameters - truth.parameters) <= half)

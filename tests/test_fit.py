@@ -6,7 +6,7 @@ import pytest
 from ase.units import GPa
 from ecteam.fit import Prior, Settings, errors_of, labels_of, train
 from ecteam.fit.labels import check_separate
-from ecteam.fit.shipped import FORMS, card, scales_of, shipped_labels
+from ecteam.fit.shipped import FORMS, SCALES, card, shipped_labels
 from ecteam.library import read_library
 from ecteam.reference import crystals, walls
 
@@ -80,7 +80,7 @@ def test_a_fit_finds_its_way_back():
     moved = start.with_parameters(start.parameters * (1 + 0.02 * random.normal(size=16)))
     before = errors_of(moved, labels).rmse()
     settings = Settings(iterations=40, tolerance=1e-8)
-    found = train(moved, labels, scales_of("water"), settings)
+    found = train(moved, labels, SCALES["water"], settings)
     assert not found.errors.rejected
     for name in ("energy", "force", "dipole"):
         assert found.errors.rmse()[name] < 0.02 * before[name]
@@ -92,7 +92,7 @@ def test_a_prior_holds_what_the_data_do_not_see():
     pairs = truth.select("repulsion[H-O 1: amplitude]", "repulsion[O-O 1: amplitude]")
     moved = pairs.with_parameters(pairs.parameters + 5.0)
     width = np.array([1e3, 1e-3])
-    found = train(moved, labels, scales_of("water"), prior=Prior(moved.parameters, width))
+    found = train(moved, labels, SCALES["water"], prior=Prior(moved.parameters, width))
     # One molecule knows nothing of two oxygens.
     assert found.model.parameters[1] == pytest.approx(moved.parameters[1], abs=1e-6)
     assert found.model.parameters[0] == pytest.approx(pairs.parameters[0], abs=1e-3)
@@ -113,7 +113,7 @@ def test_structures_whose_weights_do_not_converge_are_recorded(monkeypatch):
         return honest(self, structures)
 
     monkeypatch.setattr(type(truth), "jacobian", failing)
-    found = train(truth, labels, scales_of("water"))
+    found = train(truth, labels, SCALES["water"])
     assert found.errors.rejected == [labels.structures[1].info["origin"]]
     assert found.errors.total("energy").count == len(labels) - 1
     assert found.cost > 10.0 * 10.0

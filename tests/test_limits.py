@@ -194,8 +194,8 @@ def test_how_much_unlike_molecules_share(name):
     """Without fragments charge flows at any distance, as in every model of smooth charges.
 
     Measured at 1e5 Å, charge (e) and energy below the sum of the parts (eV): water with water
-    stretched by 5 % 0.006 and 0.0005, by 20 % 0.013 and 0.003; with hydroxide 0.40 and 2.4; with
-    hydronium 0.43 and 2.0; hydronium with hydroxide 0.89 and 9.1. Single atoms do not share: see
+    stretched by 5 % 0.004 and 0.0002, by 20 % 0.022 and 0.005; with hydroxide 0.40 and 2.2; with
+    hydronium 0.46 and 2.0; hydronium with hydroxide 0.91 and 8.3. Single atoms do not share: see
     `test_atoms`. The size follows from the chemical potentials of the parts alone.
 
     Charge flows to the fragment with the higher chemical potential dE/dQ, and lowers the energy by

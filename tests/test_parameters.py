@@ -121,7 +121,7 @@ def test_what_is_fixed_and_what_is_linear():
     assert every["repulsion[H-O 1: decay]"].fixed
     assert every["repulsion[H-O 1: amplitude]"].linear
     assert not every["embedding[O ground 1]"].linear
-    assert len(potential.parameters) == 37
+    assert len(potential.parameters) == 118
     assert "energy[H cation]" in potential.select("*").parameter_names
     again = potential.with_parameters(potential.parameters)
     assert again == potential

@@ -34,6 +34,8 @@ RESONANCE_START = 0.3, 2.5
 """Amplitude at :data:`TYPICAL` distance (eV) and decay (1/Å) a channel starts from."""
 DECAY_WIDTH = 1.5
 """Prior of the decay of a resonance, 1/Å."""
+TERM_WIDTH = 10.0
+"""Prior of a coefficient of the learned terms, eV: it keeps them from digging holes."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ class Form:
             pair, number = rest.split(":")[0].split()
             a, b = pair.split("-")
             return _amplitude(REPULSION_WIDTH, self.decays[a, b][int(number) - 1])
-        return DECAY_WIDTH if name.endswith(": decay]") else np.inf
+        if kind == "resonance":
+            return DECAY_WIDTH if name.endswith(": decay]") else np.inf
+        return TERM_WIDTH
 
     def _fields(self) -> Fields:
         library = read_library()
