@@ -100,7 +100,7 @@ def ctip(cells: int, steps: int) -> Callable[[], float]:
 
 
 def reaxff(atoms: int, steps: int) -> Callable[[], float]:
-    """The same water by ReaxFF with the field that comes with LAMMPS."""
+    """Run the same water by ReaxFF with the field that comes with LAMMPS."""
     from ase.io.lammpsdata import write_lammps_data
     from systems import water_like
 
