@@ -217,9 +217,12 @@ def test_linear_parameters_are_linear():
 
 def test_terms_correct_another_potential():
     """They add to the energy of the states, and leave the weights alone."""
-    water, expression = ecteam.load("water"), Pair(2, cutoff=4.0) + ThreeBody(2, 2, cutoff=4.0)
+    fields = ecteam.load("water").to_dict()
+    del fields["terms"]
+    water = ecteam.Potential.from_dict(fields)
+    expression = Pair(2, cutoff=4.0) + ThreeBody(2, 2, cutoff=4.0)
     terms = with_random_parameters(expression, ["H", "O"], 4)
-    both = ecteam.Potential.from_dict({**water.to_dict(), "terms": terms.to_dict()["terms"]})
+    both = ecteam.Potential.from_dict({**fields, "terms": terms.to_dict()["terms"]})
     atoms = Atoms("OHHOH", [[0, 0, 0], [1, 0, 0], [-0.3, 0.9, 0], [2.7, 0.1, 0.2], [3.2, 0.9, 0]])
     atoms.info["charge"] = -1
     found, base = (ecteam.evaluate(atoms, p) for p in (both, water))

@@ -20,8 +20,9 @@ from ecteam.structure import Arrays, Charge, FloatArray, arrays_of, charge_of
 if TYPE_CHECKING:
     from ecteam.cuda.eam import OneStateEvaluator
     from ecteam.cuda.evaluator import EnsembleEvaluator
+    from ecteam.cuda.terms import WithTerms
 
-    Evaluator: TypeAlias = _core.Evaluator | OneStateEvaluator | EnsembleEvaluator
+    Evaluator: TypeAlias = _core.Evaluator | OneStateEvaluator | EnsembleEvaluator | WithTerms
 
 Device = Literal["cpu", "cuda"]
 
@@ -209,9 +210,14 @@ def make_evaluator(potential: Potential, device: Device, **options: Any) -> Eval
     from ecteam.cuda.backend import CupyBackend
     from ecteam.cuda.eam import OneStateEvaluator
     from ecteam.cuda.evaluator import EnsembleEvaluator
+    from ecteam.cuda.terms import WithTerms, terms_of, without_terms
 
-    kind = OneStateEvaluator if potential.core.one_state else EnsembleEvaluator
-    return kind(potential.core, CupyBackend(), **options)
+    states = without_terms(potential) if potential.expression else potential
+    kind = OneStateEvaluator if states.core.one_state else EnsembleEvaluator
+    evaluator = kind(states.core, CupyBackend(), **options)
+    if not potential.expression:
+        return evaluator
+    return WithTerms(evaluator, _core.Evaluator(terms_of(potential).core, **options))
 
 
 def run(

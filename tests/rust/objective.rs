@@ -109,7 +109,7 @@ fn gradient_and_products_match_differences() {
 /// Products on the tangent space are the general ones, up to a constant for every atom.
 #[test]
 fn tangent_products_are_products() {
-    for structure in [toy::cluster(3, 0.3, 1), toy::liquid(8, 0.3, 1)] {
+    for structure in [toy::cluster(3, 0.3, 1), toy::liquid(8, 0.3, 1), toy::liquid(1, 0.1, 1)] {
         let fixture = Fixture::new(&structure);
         let n = fixture.offsets[fixture.offsets.len() - 1];
         let mut work = Workspace::default();

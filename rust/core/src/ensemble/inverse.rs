@@ -246,7 +246,8 @@ impl Local {
         });
     }
 
-    /// Cholesky's factorisation; pivots that are negative or small are raised.
+    /// Cholesky's factorisation. A coordinate whose pivot would be negative or small is cut off from
+    /// those before it: raising the pivot alone lets the factor grow without bound.
     fn factorise(&mut self) {
         let (n, a) = (self.coordinates.len(), &mut self.matrix);
         for i in 0..n {
@@ -256,8 +257,11 @@ impl Local {
             }
             let dot: f64 = (0..i).map(|k| a[i * n + k] * a[i * n + k]).sum();
             let diagonal = a[i * n + i];
-            let least = SMALLEST_PIVOT * diagonal.abs();
-            let pivot = (diagonal - dot).max(least);
+            let mut pivot = diagonal - dot;
+            if pivot < SMALLEST_PIVOT * diagonal.abs() {
+                a[i * n..i * n + i].fill(0.0);
+                pivot = diagonal.abs();
+            }
             a[i * n + i] = if pivot > 1e-12 { pivot.sqrt() } else { 1.0 };
         }
     }

@@ -1,0 +1,77 @@
+"""Learned terms beside a device: weights do not change them, and the engine evaluates them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from ecteam import _core
+from ecteam.cuda.eam import OneStateEvaluator
+from ecteam.cuda.evaluator import EnsembleEvaluator
+from ecteam.cuda.result import Evaluation
+from ecteam.potential import Potential
+from ecteam.structure import FloatArray
+
+
+def without_terms(potential: Potential) -> Potential:
+    """Return the states, and the functions between them, alone."""
+    found = potential.to_dict()
+    found.pop("terms", None)
+    return Potential.from_dict(found)
+
+
+def terms_of(potential: Potential) -> Potential:
+    """Return the learned terms alone: every element has a state, and no energy from it."""
+    ground = {"name": "ground", "charge": 0.0, "multiplicity": 1, "energy": 0.0}
+    found = potential.to_dict()
+    found["elements"] = {symbol: {"states": [ground]} for symbol in found["elements"]}
+    found.update(repulsions=[], resonances=[], electronic_temperature=0.0)
+    return Potential.from_dict(found)
+
+
+class WithTerms:
+    """Evaluates the states on a device and the learned terms on the host, one after the other.
+
+    Parameters
+    ----------
+    states : OneStateEvaluator or EnsembleEvaluator
+        For the potential without its terms.
+    terms : _core.Evaluator
+        For the terms alone.
+    """
+
+    def __init__(
+        self, states: OneStateEvaluator | EnsembleEvaluator, terms: _core.Evaluator
+    ) -> None:
+        self._states, self._terms = states, terms
+
+    def reset(self) -> None:
+        """Forget neighbour lists and weights."""
+        self._states.reset()
+        self._terms.reset()
+
+    def evaluate(
+        self,
+        positions: FloatArray,
+        numbers: Any,
+        cell: FloatArray,
+        pbc: Any,
+        total_charge: float | FloatArray,
+        fragments: Any = None,
+        warm: bool = True,
+    ) -> Evaluation:
+        """Evaluate a structure; arguments, errors and result as `_core.Evaluator.evaluate`."""
+        system = positions, numbers, cell, pbc
+        found = self._states.evaluate(*system, total_charge, fragments, warm)
+        added = self._terms.evaluate(*system, 0.0)
+        stress = found.stress
+        if stress is not None and added.stress is not None:
+            stress = stress + added.stress
+        sums = {
+            "energy": found.energy + added.energy,
+            "free_energy": found.free_energy + added.energy,
+            "energies": found.energies + added.energies,
+            "forces": found.forces + added.forces,
+            "stress": stress,
+        }
+        return Evaluation(**{f.name: getattr(found, f.name) for f in fields(Evaluation)} | sums)
