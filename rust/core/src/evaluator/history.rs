@@ -13,6 +13,9 @@ const UNEXPLAINED: f64 = 0.5;
 const RIDGE: f64 = 1e-14;
 /// Where the fit leaves a choice (on a straight path, say) it extrapolates with this order.
 const ORDER: usize = 5;
+/// Largest sum of the factors' sizes, that of polynomials through all solutions: more would amplify
+/// errors of the weights, on a path that earlier displacements hardly span.
+const LARGEST_SUM: f64 = 256.0;
 /// A weight falls to no less than this part of itself in one prediction.
 const LARGEST_FALL: f64 = 0.2;
 
@@ -99,7 +102,8 @@ impl History {
     }
 }
 
-/// Factors of the last geometry and of `m` earlier ones; none if their displacements are dependent.
+/// Factors of the last geometry and of `m` earlier ones; none if their displacements are dependent
+/// or the factors large.
 fn combination(products: &[[f64; DEPTH]; DEPTH], m: usize) -> Option<Vec<f64>> {
     let largest = (1..=m).fold(0.0_f64, |most, a| most.max(products[a][a]));
     let mut matrix: Vec<f64> =
@@ -110,7 +114,7 @@ fn combination(products: &[[f64; DEPTH]; DEPTH], m: usize) -> Option<Vec<f64>> {
     factors.iter_mut().zip(&preferred[1..]).for_each(|(x, f)| *x += RIDGE * largest * f);
     solve(&mut matrix, &mut factors)?;
     factors.insert(0, 1.0 - factors.iter().sum::<f64>());
-    Some(factors)
+    (factors.iter().map(|f| f.abs()).sum::<f64>() <= LARGEST_SUM).then_some(factors)
 }
 
 /// Factors of the last `order` values of a polynomial of that degree less one, for the next value.
@@ -185,7 +189,7 @@ mod tests {
     fn the_order_grows_with_the_number_of_solutions() {
         let times: Vec<f64> = (0..8).map(|k| 0.1 * f64::from(k)).collect();
         let errors = [1, 2, 4, 8].map(|n| error(&times[8 - n..], 0.8));
-        assert!(errors[0] < 0.02 && errors[3] < 1e-6, "{errors:?}");
+        assert!(errors[0] < 0.02 && errors[3] < 3e-5, "{errors:?}");
         assert!(errors.windows(2).all(|e| e[1] < 0.5 * e[0]), "{errors:?}");
     }
 
