@@ -174,9 +174,9 @@ def evaluate(
         Default: ``atoms.arrays["fragments"]``, else one fragment. For molecules that are far apart
         or separated by more than the electrons tunnel; see the README on charge between molecules.
     device : str
-        ``"cpu"``, or ``"cuda"`` for the CUDA device that CuPy has made current. There, potentials
-        have no learned terms and atoms form one fragment; the solver is the Krylov one, and
-        periodic sums are made on a mesh.
+        ``"cpu"``, or ``"cuda"`` for the CUDA device that CuPy has made current. There, atoms
+        form one fragment, the solver is the Krylov one, and periodic sums are made on a mesh;
+        learned terms are evaluated on the host.
     **options
         ``tolerance=1e-8`` (KKT residual, eV), ``electrostatics="auto"``, ``accuracy=1e-6``
         (relative, of the long-range sum), ``solver="auto"`` (or ``"dense"``, ``"krylov"``),
