@@ -23,7 +23,8 @@ from test_fisher import of_matrix
 from test_fit_command import SMALL
 from typer.testing import CliRunner
 
-GROUPS = ("h2o-bend", "h2o-random", "oh-minus", "h3o-plus")
+# Not "h2o-bend": a sharply bent molecule has two minima alike, the charge on either hydrogen.
+GROUPS = ("h2o-random", "oh-minus", "h3o-plus")
 NOISE = Scales(0.002, 0.05, np.inf, dipole=0.02, charge=0.01)
 DRAWS = 100
 
@@ -102,7 +103,7 @@ def test_states_and_terms_are_one_matrix():
     columns = []
     for k in range(len(model.parameters)):
         step = np.zeros(len(model.parameters))
-        step[k] = 1e-3 * max(abs(model.parameters[k]), 0.1)
+        step[k] = 1e-4 * max(abs(model.parameters[k]), 0.1)
         ahead = model.with_parameters(model.parameters + step).predictions(frames)
         back = model.with_parameters(model.parameters - step).predictions(frames)
         columns.append(weights * (ahead - back) / (2 * step[k]))
