@@ -22,8 +22,7 @@ const FINAL: f64 = 0.4;
 const ROUGHEST: f64 = 0.1;
 const LINEARISATION: f64 = 0.3;
 
-/// Truncated Newton step of at most `most` products; stops at negative curvature with the best
-/// direction so far.
+/// Truncated Newton step of at most `most` products; at negative curvature it goes down there too.
 pub(super) fn step(
     objective: &mut impl Objective,
     constraints: &Constraints,
@@ -39,7 +38,8 @@ pub(super) fn step(
     match conjugate_gradients(objective, constraints, point, task) {
         Found::Solution(step) => step,
         Found::Descent { y, p, products } => {
-            Step { y: if products == 1 { p } else { y }, products, positive_definite: false }
+            let y = y.iter().zip(&p).map(|(y, p)| y + p).collect();
+            Step { y, products, positive_definite: false }
         }
     }
 }
@@ -118,11 +118,9 @@ fn conjugate_gradients(
 ) -> Found {
     let mut preconditioner = Preconditioner::new(objective, constraints, point);
     let found = iterate(objective, constraints, point, &mut preconditioner, task);
-    let products = match &found {
-        Found::Solution(step) => step.products,
-        Found::Descent { products, .. } => *products,
-    };
-    preconditioner.keep(objective, products);
+    if let Found::Solution(step) = &found {
+        preconditioner.keep(objective, step.products);
+    }
     found
 }
 

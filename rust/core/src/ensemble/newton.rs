@@ -286,10 +286,12 @@ impl Point {
         false
     }
 
-    /// Differences of the value below this are rounding: its terms are as large as the gradient.
+    /// Differences of the value below this are rounding: its terms are as large as the gradient, and
+    /// the rounding of a long sum grows like the root of their number.
     fn rounding(&self) -> f64 {
         let terms: f64 = self.weights.iter().zip(&self.gradient).map(|(w, g)| w * g.abs()).sum();
-        2e-15 * (self.value.abs() + terms + self.weights.len() as f64)
+        let n = self.weights.len() as f64;
+        2e-15 * n.sqrt().max(1.0) * (self.value.abs() + terms + n)
     }
 
     fn finish(
