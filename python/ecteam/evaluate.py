@@ -184,8 +184,9 @@ def evaluate(
         calculator between two looks for a lower branch of weights; 0 for never),
         ``shadow=False`` (True, for a calculator that follows dynamics with steps of one length:
         after seven converged steps the weights are propagated by an extended Lagrangian
-        (Niklasson, J. Chem. Phys. 147, 054103 (2017)), two Hessian products a step and no
-        drift; `tolerance` does not apply, look at `Result.kkt_residual`).
+        (Niklasson, J. Chem. Phys. 147, 054103 (2017)), two Hessian products a step;
+        `tolerance` does not apply, look at `Result.kkt_residual`, and at the drift: salt kept its
+        energy, hot water molecules did not, see the changelog).
 
     Raises
     ------
