@@ -75,6 +75,8 @@ pub struct Constraints {
     /// Fragment of every group.
     fragments: Vec<u32>,
     allowed: Vec<bool>,
+    /// Of every weight, if groups have vectors (see `vectors`).
+    pub(super) softness: Vec<f64>,
 }
 
 impl Constraints {
@@ -85,8 +87,14 @@ impl Constraints {
     /// `fragments` that do not fit the groups.
     pub fn new(offsets: Vec<usize>, charges: Vec<f64>, charge: &Charge) -> Result<Self> {
         let (fragments, totals) = charge.resolve(offsets.len() - 1)?;
-        let mut this =
-            Self { offsets, allowed: vec![true; charges.len()], charges, totals, fragments };
+        let mut this = Self {
+            offsets,
+            allowed: vec![true; charges.len()],
+            charges,
+            totals,
+            fragments,
+            softness: Vec::new(),
+        };
         let ranges = this.charge_ranges();
         let mut kept: Vec<Option<Extreme>> = vec![None; ranges.len()];
         for (fragment, [low, high]) in ranges.into_iter().enumerate() {
@@ -180,8 +188,8 @@ impl Constraints {
         }
     }
 
-    /// Replace positive numbers by the feasible weights nearest to them in the Kullback–Leibler
-    /// sense: ω_a = x_a exp(ν q_a)/Σ_group, with ν fixed by the charge of the fragment.
+    /// Replace positive numbers by the feasible weights nearest to them (what follows the weights stays
+    /// as it is) in the Kullback–Leibler sense: ω_a = x_a exp(ν q_a)/Σ_group, with ν fixed by the charge of the fragment.
     pub fn project(&self, weights: &mut [f64]) {
         let mut multipliers = vec![Multiplier::default(); self.fragments()];
         self.normalise(weights, &multipliers);

@@ -166,6 +166,6 @@ fn normals(constraints: &Constraints, point: &Point, free: &[usize]) -> Vec<DVec
     });
     let centred = centred_charges(constraints, &point.root);
     let fragments = (0..constraints.fragments())
-        .filter_map(|f| restricted(&|a| if of_weight[a] == f { centred[a] } else { 0.0 }));
+        .filter_map(|f| restricted(&|a| if of_weight.get(a) == Some(&f) { centred[a] } else { 0.0 }));
     groups.chain(fragments).collect()
 }

@@ -79,7 +79,7 @@ impl SparseInverse {
         mut couplings: Couplings,
     ) -> Self {
         couplings.entries.sort_by_key(|e| e.0);
-        let mut this = Self { root: root.to_vec(), ..Self::default() };
+        let mut this = Self { root: root[..constraints.weights()].to_vec(), ..Self::default() };
         this.choose_coordinates(constraints, root);
         let source = Source::new(constraints, root, blocks, &couplings);
         let mut local = Local::default();
@@ -110,11 +110,12 @@ impl SparseInverse {
     /// False far from the weights it was made for, or if the groups are others.
     pub(super) fn fits(&self, constraints: &Constraints, root: &[f64]) -> bool {
         self.firsts.len() == constraints.groups() + 1
-            && self.root.len() == root.len()
+            && self.root.len() == constraints.weights()
             && self.root.iter().zip(root).all(|(then, now)| (then - now).abs() < LARGEST_CHANGE)
     }
 
-    /// z ≈ A⁻¹ r in the scaling y = δω/√ω, tangential to all groups.
+    /// z ≈ A⁻¹ r in the scaling y = δω/√ω, tangential to all groups. Vectors keep their r: what they
+    /// cost by themselves is the identity.
     pub(super) fn apply(&mut self, root: &[f64], r: &[f64], z: &mut [f64]) {
         let [mut u, mut t] = std::mem::take(&mut self.scratch);
         u.clear();
@@ -138,7 +139,9 @@ impl SparseInverse {
                 t[*c as usize] += g * sum;
             }
         }
-        z.fill(0.0);
+        let (of_weights, of_vectors) = z.split_at_mut(self.root.len());
+        of_weights.fill(0.0);
+        of_vectors.copy_from_slice(&r[self.root.len()..]);
         for (&[a, pivot], t) in self.weights.iter().zip(&t) {
             let (a, pivot) = (a as usize, pivot as usize);
             if root[a] > 0.0 {

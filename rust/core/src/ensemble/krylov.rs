@@ -32,7 +32,7 @@ pub(super) fn step(
 ) -> Step {
     let rhs = point.root.iter().zip(&point.slack).map(|(r, s)| -r * s).collect();
     let enough = |ratio: f64, r: &[f64], y: &[f64]| {
-        ratio <= ROUGHEST && accurate_enough(point, tolerance, r, y)
+        ratio <= ROUGHEST && accurate_enough(point, constraints.weights(), tolerance, [r, y])
     };
     let task = Task { rhs, enough, most, rough: true };
     match conjugate_gradients(objective, constraints, point, task) {
@@ -179,15 +179,17 @@ fn iterate(
 }
 
 /// A Newton step need not be more accurate than the linearisation, nor than the tolerance.
-fn accurate_enough(point: &Point, tolerance: f64, r: &[f64], y: &[f64]) -> bool {
+fn accurate_enough(point: &Point, weights: usize, tolerance: f64, [r, y]: [&[f64]; 2]) -> bool {
     let (mut left, mut change) = (0.0_f64, 0.0_f64);
-    for ((&root, r), y) in point.root.iter().zip(r).zip(y) {
+    for ((&root, r), y) in point.root[..weights].iter().zip(r).zip(y) {
         if root > 0.0 {
             // As the residual of `Point`: a state that should gain weight counts without its root.
             left = left.max(if *r > 0.0 { r / root } else { -r });
             change = change.max((y / root).abs());
         }
     }
+    // The energy is quadratic in the vectors.
+    left = r[weights..].iter().fold(left, |most, r| most.max(r.abs()));
     left <= ((LINEARISATION * change).min(ROUGHEST) * point.residual).max(FINAL * tolerance)
 }
 

@@ -8,6 +8,7 @@
 //! equation in the Fisher–Rao scaling y = δω/√ω, in which the ensemble entropy is T times the
 //! identity and the resonance terms stay finite: dense with an eigenvalue safeguard for small
 //! systems, projected conjugate gradients with a block preconditioner otherwise.
+//! Every group may also have a vector, free of constraints (see `vectors`).
 
 pub mod constraints;
 mod dense;
@@ -15,6 +16,7 @@ mod inverse;
 mod krylov;
 mod newton;
 mod response;
+mod vectors;
 
 pub use constraints::{Charge, Constraints};
 pub use inverse::{Couplings, SparseInverse};
@@ -26,8 +28,9 @@ pub const FLOOR: f64 = 1e-30;
 
 /// A twice differentiable function of the weights.
 pub trait Objective {
-    /// Value (eV) and gradient (eV) at `weights`; later calls refer to this point.
-    fn value_gradient(&mut self, weights: &[f64], gradient: &mut [f64]) -> f64;
+    /// Value (eV) and gradient (eV) at `unknowns`, the weights and then the vectors if there are any;
+    /// later calls refer to this point.
+    fn value_gradient(&mut self, unknowns: &[f64], gradient: &mut [f64]) -> f64;
     /// `out = ∇²E · direction` at the last point.
     fn product(&mut self, direction: &[f64], out: &mut [f64]);
     /// As [`Objective::product`] for a `direction` that sums to zero in every group, up to a constant
@@ -44,7 +47,7 @@ pub trait Objective {
 /// Which linear algebra finds the Newton step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Solver {
-    /// Dense up to [`DENSE_LIMIT`] weights, Krylov beyond.
+    /// Dense up to [`DENSE_LIMIT`] unknowns, Krylov beyond.
     #[default]
     Auto,
     /// Dense reduced Hessian.
@@ -53,7 +56,7 @@ pub enum Solver {
     Krylov,
 }
 
-/// Largest number of weights that [`Solver::Auto`] treats densely.
+/// Largest number of unknowns that [`Solver::Auto`] treats densely.
 pub const DENSE_LIMIT: usize = 100;
 
 /// Options of [`minimise`].
@@ -77,9 +80,9 @@ impl Default for Options {
 }
 
 impl Options {
-    fn dense(&self, weights: usize) -> bool {
+    fn dense(&self, unknowns: usize) -> bool {
         match self.solver {
-            Solver::Auto => weights <= DENSE_LIMIT,
+            Solver::Auto => unknowns <= DENSE_LIMIT,
             Solver::Dense => true,
             Solver::Krylov => false,
         }
@@ -93,7 +96,8 @@ pub struct Outcome {
     pub value: f64,
     /// Multiplier of the charge of every fragment, dE/dQ, eV/e.
     pub chemical_potentials: Vec<f64>,
-    /// Largest of −s and √ω·s over all weights, s = ∂E/∂ω − λ_i − μ q (see `newton`), eV.
+    /// Largest of −s and √ω·s over all weights, s = ∂E/∂ω − λ_i − μ q (see `newton`), and of the
+    /// gradient in the scaled vectors, eV.
     pub kkt_residual: f64,
     /// Hessian products used.
     pub hessian_products: usize,

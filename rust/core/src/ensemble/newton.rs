@@ -14,14 +14,15 @@ const LARGEST_RESIDUAL: f64 = 0.1;
 /// How often a converged saddle point is left along its most negative direction.
 const MAX_ESCAPES: usize = 5;
 
-/// Value, gradient and multipliers at the current weights.
+/// Value, gradient and multipliers at the current weights (and vectors, after them in every list).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Point {
     pub(super) weights: Vec<f64>,
     pub(super) gradient: Vec<f64>,
-    /// s = g − λ_i − μ q: zero on populated states, not negative on empty ones, at the solution.
+    /// s = g − λ_i − μ q: zero on populated states, not negative on empty ones, at the solution; of
+    /// vectors, their gradient.
     pub(super) slack: Vec<f64>,
-    /// √ω on free weights, 0 on fixed ones.
+    /// √ω on free weights, 0 on fixed ones; √s of a vector's softness.
     pub(super) root: Vec<f64>,
     pub(super) value: f64,
     /// μ of every fragment.
@@ -39,7 +40,7 @@ pub(super) struct Step {
 /// Minimise from `weights` (any positive numbers; projected first); the solution replaces them.
 ///
 /// The KKT residual is the largest of −s_a (a state that should gain weight) and √ω_a·s_a
-/// (a populated state that should lose weight), s as in [`Point::slack`].
+/// (a populated state that should lose weight), s as in [`Point::slack`], and √s|g| of vectors.
 ///
 /// # Errors
 /// [`Error::NotConverged`] names the groups ("atoms") with the largest residuals.
@@ -74,7 +75,7 @@ pub fn minimise(
                 }
             }
             if done {
-                return Ok(point.finish(weights, iteration, products, definite));
+                return Ok(point.finish(constraints, weights, iteration, products, definite));
             }
             break;
         }
@@ -118,12 +119,11 @@ pub fn relax(
     let point = Point::start(objective, constraints, weights);
     let step = krylov::step(objective, constraints, &point, 0.0, products);
     let mut next = point.clone();
-    retract(&point.weights, &point.root, &step.y, 1.0, &mut next.weights);
-    constraints.project(&mut next.weights);
+    retract(constraints, &point, &step.y, 1.0, &mut next.weights);
     next.value = objective.value_gradient(&next.weights, &mut next.gradient);
     next.update(constraints);
     if step.positive_definite && next.residual <= LARGEST_RESIDUAL {
-        return Ok(next.finish(weights, 1, step.products, true));
+        return Ok(next.finish(constraints, weights, 1, step.products, true));
     }
     Err(Error::NotConverged {
         iterations: 1,
@@ -201,6 +201,7 @@ impl Point {
     ) -> Self {
         let mut weights = weights.to_vec();
         constraints.project(&mut weights);
+        constraints.clear_rigid(&mut weights);
         let n = weights.len();
         let mut point = Self {
             weights,
@@ -238,6 +239,11 @@ impl Point {
                 let free = constraints.allowed(a) && !fixed;
                 self.root[a] = if free { self.weights[a].sqrt() } else { 0.0 };
             }
+            let scale = constraints.softness(g, &self.weights).sqrt();
+            for k in constraints.vector(g) {
+                (self.slack[k], self.root[k]) = (self.gradient[k], scale);
+                self.residual = self.residual.max((scale * self.gradient[k]).abs());
+            }
         }
         if !self.value.is_finite() || !self.residual.is_finite() {
             self.residual = f64::INFINITY;
@@ -266,8 +272,7 @@ impl Point {
         let noise = self.rounding();
         let mut trial = self.clone();
         for _ in 0..40 {
-            retract(&self.weights, &self.root, y, scale, &mut trial.weights);
-            constraints.project(&mut trial.weights);
+            retract(constraints, self, y, scale, &mut trial.weights);
             trial.value = objective.value_gradient(&trial.weights, &mut trial.gradient);
             trial.update(constraints);
             let gain = trial.value - self.value;
@@ -289,21 +294,25 @@ impl Point {
     /// Differences of the value below this are rounding: its terms are as large as the gradient, and
     /// the rounding of a long sum grows like the root of their number.
     fn rounding(&self) -> f64 {
-        let terms: f64 = self.weights.iter().zip(&self.gradient).map(|(w, g)| w * g.abs()).sum();
+        let terms: f64 =
+            self.weights.iter().zip(&self.gradient).map(|(w, g)| w.abs() * g.abs()).sum();
         let n = self.weights.len() as f64;
         2e-15 * n.sqrt().max(1.0) * (self.value.abs() + terms + n)
     }
 
     fn finish(
         &self,
+        constraints: &Constraints,
         weights: &mut [f64],
         iterations: usize,
         products: usize,
         definite: bool,
     ) -> Outcome {
-        for (out, w) in weights.iter_mut().zip(&self.weights) {
-            *out = if *w <= 2.0 * FLOOR { 0.0 } else { *w };
+        weights.copy_from_slice(&self.weights);
+        for w in &mut weights[..constraints.weights()] {
+            *w = if *w <= 2.0 * FLOOR { 0.0 } else { *w };
         }
+        constraints.clear_rigid(weights);
         Outcome {
             value: self.value,
             chemical_potentials: self.mu.clone(),
@@ -317,7 +326,9 @@ impl Point {
     /// The three groups with the largest residuals, in words.
     fn worst(&self, constraints: &Constraints) -> String {
         let residual = |g: usize| {
-            constraints.group(g).filter(|&a| constraints.allowed(a)).fold(0.0_f64, |m, a| {
+            let vector = constraints.vector(g).map(|k| (self.root[k] * self.slack[k]).abs());
+            let largest = vector.fold(0.0, f64::max);
+            constraints.group(g).filter(|&a| constraints.allowed(a)).fold(largest, |m, a| {
                 let s = self.slack[a];
                 m.max(if s < 0.0 { -s } else { s * self.weights[a].sqrt() })
             })
@@ -331,13 +342,17 @@ impl Point {
     }
 }
 
-/// ω·exp(y/√ω) where weight is lost, ω + √ω·y where it is gained: first-order equal, never negative.
-fn retract(weights: &[f64], root: &[f64], y: &[f64], scale: f64, out: &mut [f64]) {
-    for a in 0..weights.len() {
+/// ω·exp(y/√ω) where weight is lost, ω + √ω·y where it is gained: first-order equal, never negative;
+/// then projected, and the vectors moved.
+fn retract(constraints: &Constraints, point: &Point, y: &[f64], scale: f64, out: &mut [f64]) {
+    let Point { weights, root, .. } = point;
+    for a in 0..constraints.weights() {
         let d = if root[a] > 0.0 { scale * y[a] / root[a] } else { 0.0 };
         let factor = if d < 0.0 { d.max(-LARGEST_DECREASE).exp() } else { 1.0 + d };
         out[a] = weights[a] * factor;
     }
+    constraints.project(out);
+    constraints.move_vectors(weights, root, (y, scale), out);
 }
 
 /// μ of every fragment by weighted least squares of the stationarity conditions; where every group

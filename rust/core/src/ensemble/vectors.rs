@@ -1,0 +1,140 @@
+//! Vectors beside the weights: three unknowns without constraints for every group.
+//!
+//! The vector v of a group costs |v|²/2s with the softness s = Σ_a ω_a s_a of its weights: jointly
+//! convex in (v, ω), as x²/y is. All unknowns are one list, the weights first. The scaling y = δv/√s
+//! makes that Hessian the identity, as y = δω/√ω makes the entropy's.
+
+use std::ops::Range;
+
+use super::Constraints;
+
+/// Unknowns of a vector.
+pub(super) const DIMENSIONS: usize = 3;
+
+impl Constraints {
+    /// With a vector for every group, given the softness of every weight.
+    ///
+    /// # Panics
+    /// Unless there is one softness for every weight.
+    #[must_use]
+    pub fn with_vectors(mut self, softness: Vec<f64>) -> Self {
+        assert_eq!(softness.len(), self.weights(), "a softness for every weight");
+        self.softness = softness;
+        self
+    }
+
+    /// Number of weights: the first of the unknowns.
+    pub fn weights(&self) -> usize {
+        self.charges.len()
+    }
+
+    /// Number of weights and components of vectors.
+    pub fn unknowns(&self) -> usize {
+        self.weights() + if self.softness.is_empty() { 0 } else { DIMENSIONS * self.groups() }
+    }
+
+    /// The vector of group `g` among the unknowns; empty if groups have none.
+    pub(super) fn vector(&self, g: usize) -> Range<usize> {
+        if self.softness.is_empty() {
+            return self.weights()..self.weights();
+        }
+        let start = self.weights() + DIMENSIONS * g;
+        start..start + DIMENSIONS
+    }
+
+    /// s of group `g`.
+    pub(super) fn softness(&self, g: usize, unknowns: &[f64]) -> f64 {
+        if self.softness.is_empty() {
+            return 0.0;
+        }
+        self.group(g).map(|a| unknowns[a] * self.softness[a]).sum()
+    }
+
+    /// No vector where nothing is soft.
+    pub(super) fn clear_rigid(&self, unknowns: &mut [f64]) {
+        for g in 0..self.groups() {
+            if self.softness(g, unknowns) <= 0.0 {
+                unknowns[self.vector(g)].fill(0.0);
+            }
+        }
+    }
+
+    /// Move the vectors of `unknowns` to `moved`, whose weights have been moved and projected.
+    ///
+    /// To first order v ← v + √s y. Where the softness falls, v/s takes the step instead: the vector
+    /// of a state that empties vanishes with it, and the energy |v|²/2s stays finite on the way.
+    pub(super) fn move_vectors(
+        &self,
+        unknowns: &[f64],
+        root: &[f64],
+        (y, scale): (&[f64], f64),
+        moved: &mut [f64],
+    ) {
+        if self.softness.is_empty() {
+            return;
+        }
+        for g in 0..self.groups() {
+            let (before, after) = (self.softness(g, unknowns), self.softness(g, moved));
+            let change: f64 =
+                self.group(g).map(|a| scale * root[a] * y[a] * self.softness[a]).sum();
+            for k in self.vector(g) {
+                let target = unknowns[k] + scale * root[k] * y[k];
+                moved[k] = if before <= 0.0 {
+                    0.0
+                } else if change < 0.0 {
+                    (target - unknowns[k] * change / before) * (after / before)
+                } else {
+                    target * (after / (before + change))
+                };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::Charge;
+    use super::*;
+
+    fn constraints() -> Constraints {
+        Constraints::new(vec![0, 2], vec![0.0, 0.0], &Charge::Total(0.0))
+            .unwrap()
+            .with_vectors(vec![3.0, 0.0])
+    }
+
+    /// Weights 0.5 ± h·0.5, the vector moved by h times (1, 2, 3)·√s.
+    fn moved(h: f64) -> Vec<f64> {
+        let set = constraints();
+        let x = [0.5, 0.5, 0.2, -0.1, 0.4];
+        let root = [0.5_f64.sqrt(), 0.5_f64.sqrt(), 1.5_f64.sqrt(), 1.5_f64.sqrt(), 1.5_f64.sqrt()];
+        let y = [0.5 / root[0], -0.5 / root[1], 1.0, 2.0, 3.0];
+        let mut out = vec![0.5 + 0.5 * h, 0.5 - 0.5 * h, 0.0, 0.0, 0.0];
+        set.move_vectors(&x, &root, (&y, h), &mut out);
+        out
+    }
+
+    #[test]
+    fn vectors_move_along_the_step_to_first_order() {
+        for h in [1e-4, -1e-4] {
+            let found = moved(h);
+            for (k, (x, y)) in [(0.2, 1.0), (-0.1, 2.0), (0.4, 3.0)].into_iter().enumerate() {
+                let expected = x + h * 1.5_f64.sqrt() * y;
+                assert!((found[2 + k] - expected).abs() < 1e-7, "{h}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_emptied_state_leaves_no_vector() {
+        let set = constraints();
+        let x = [0.5, 0.5, 0.2, -0.1, 0.4];
+        let mut out = vec![1e-20, 1.0, 0.0, 0.0, 0.0];
+        set.move_vectors(&x, &[1.0; 5], (&[-1.0, 1.0, 0.3, 0.0, 0.0], 1.0), &mut out);
+        assert!(out[2..].iter().all(|v| v.abs() < 1e-19), "{out:?}");
+        let mut rigid = vec![0.0, 1.0, 0.2, 0.1, 0.3];
+        set.clear_rigid(&mut rigid);
+        assert_eq!(rigid[2..], [0.0; 3]);
+        assert_eq!((set.weights(), set.unknowns()), (2, 5));
+    }
+}
