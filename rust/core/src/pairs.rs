@@ -1,6 +1,7 @@
 //! Radial functions of all pairs within the cutoff, looked up once per geometry.
 
 mod compact;
+mod dipoles;
 
 use rayon::prelude::*;
 
@@ -13,6 +14,8 @@ use crate::structure::{Structure, Vec3, dot, times};
 use crate::tables::Table;
 
 pub use compact::{Compact, Slots};
+use dipoles::Dipoles;
+pub(crate) use dipoles::dipole_slopes;
 
 /// Below this many pairs everything runs in one chunk: threads would cost more than they bring.
 const SERIAL_PAIRS: usize = 4000;
@@ -42,6 +45,8 @@ pub struct Chunk {
     values: Vec<f64>,
     /// By kind.
     compact: Vec<Compact>,
+    /// Of pairs with a polarisable atom.
+    dipoles: Dipoles,
 }
 
 /// The values of one pair.
@@ -70,6 +75,7 @@ impl<'a> Values<'a> {
 /// The point-charge part of a pair: R·K(R) as a table, and the charges of all states.
 #[derive(Debug, Clone)]
 pub struct ChargeKernel {
+    kernel: Kernel,
     table: Table,
     charges: Vec<Vec<f64>>,
 }
@@ -90,7 +96,7 @@ impl ChargeKernel {
         );
         let charges =
             model.elements().iter().map(|e| e.states.iter().map(|s| s.charge).collect()).collect();
-        Some(Self { table, charges })
+        Some(Self { kernel: *kernel, table, charges })
     }
 
     /// R·K(R).
@@ -204,6 +210,7 @@ impl Chunk {
         let n_elements = model.elements().len();
         self.compact.resize_with(n_elements * n_elements, Compact::default);
         self.compact.iter_mut().for_each(Compact::clear);
+        self.dipoles.clear();
         let cutoff2 = model.cutoff().radius.powi(2);
         let positions = structure.positions();
         for pair in list {
@@ -233,6 +240,7 @@ impl Chunk {
                 distance,
             });
             self.push_values(model, kernel, kind, distance);
+            self.dipoles.push(model, kernel, &self.records);
             let start = self.records[self.records.len() - 1].start;
             let pair = model.pair(kind / n_elements, kind % n_elements);
             let values = Values::split(&self.values[start..], pair);

@@ -58,6 +58,18 @@ impl Penetration {
             .fold([0.0; 3], |total, &(zeta, c)| sum(total, polynomial_exponential(zeta, c, r)))
     }
 
+    /// The derivative in R of R·φ^sr, in the same form.
+    #[must_use]
+    pub fn derivative(&self) -> Self {
+        let terms = self.terms.iter().map(|&(zeta, c)| {
+            (
+                zeta,
+                [0, 1, 2, 3].map(|k| (k + 1) as f64 * c.get(k + 1).unwrap_or(&0.0) - zeta * c[k]),
+            )
+        });
+        Self { terms: terms.collect() }
+    }
+
     /// Slater charge −1 in the field of a point charge: +e^{−ζR}(1 + ζR/2).
     fn add_point(&mut self, zeta: f64, strength: f64) {
         self.add(zeta, [1.0, 0.5 * zeta, 0.0, 0.0], strength);

@@ -27,6 +27,7 @@ pub(crate) struct Evaluation {
     stress: Option<Py<PyArray1<f64>>>,
     weights: Py<PyArray2<f64>>,
     charges: Py<PyArray1<f64>>,
+    induced_dipoles: Py<PyArray2<f64>>,
     background: Py<PyArray1<f64>>,
     chemical_potentials: Py<PyArray1<f64>>,
     kkt_residual: f64,
@@ -161,6 +162,8 @@ impl Evaluation {
         let columns =
             evaluator.model().elements().iter().map(|e| e.states.len()).max().unwrap_or(0);
         let weights = padded(found.weights, &found.offsets, columns);
+        let mut induced_dipoles = found.induced_dipoles;
+        induced_dipoles.resize(system.len(), [0.0; 3]);
         let stress = (system.pbc() == [true; 3])
             .then(|| voigt(&found.virial).map(|x| x / system.volume()).to_vec());
         Ok(Self {
@@ -171,6 +174,7 @@ impl Evaluation {
             stress: stress.map(|s| vector(py, s)),
             weights: table(py, weights, columns)?,
             charges: vector(py, found.charges),
+            induced_dipoles: table(py, induced_dipoles.into_flattened(), 3)?,
             background: vector(py, found.background),
             chemical_potentials: vector(py, found.outcome.chemical_potentials),
             kkt_residual: found.outcome.kkt_residual,

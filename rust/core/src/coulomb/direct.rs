@@ -36,6 +36,10 @@ impl Direct {
         }
     }
 
+    pub(super) fn positions(&self) -> &[Vec3] {
+        &self.positions
+    }
+
     fn fill_matrix(&mut self) {
         for (i, a) in self.positions.iter().enumerate() {
             let row = self.positions.iter().map(|b| COULOMB / distance2(a, b).sqrt());

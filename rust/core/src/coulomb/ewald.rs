@@ -7,6 +7,7 @@
 use std::f64::consts::PI;
 
 use super::modes::{Block, Modes};
+use super::multipoles::Multipoles;
 use super::phases::Phases;
 use super::scratch::with_scratch;
 use crate::COULOMB;
@@ -49,6 +50,12 @@ pub(super) fn charge_terms(background: Background, charges: &[f64], potential: &
     for (v, q) in potential.iter_mut().zip(charges) {
         *v -= own * q + shift;
     }
+}
+
+/// Gradient of the potential of a dipole's own screening charge over the dipole, 4α³/(3√π) `COULOMB`
+/// (A. Toukmaji et al., J. Chem. Phys. 113, 10913 (2000), eq. 2.5).
+pub(super) fn own_gradient(alpha: f64) -> f64 {
+    4.0 * COULOMB * alpha.powi(3) / (3.0 * PI.sqrt())
 }
 
 /// Ewald sum with a fixed splitting.
@@ -147,6 +154,128 @@ impl Ewald {
         });
     }
 
+    /// [`Self::add_potential`] of charges and dipoles, and the gradient ∂E/∂m.
+    pub(super) fn add_multipole_potential(
+        &self,
+        sources: Multipoles,
+        potential: &mut [f64],
+        gradients: &mut [Vec3],
+    ) {
+        self.check(sources.charges);
+        charge_terms(self.background(), sources.charges, potential);
+        let own = own_gradient(self.alpha);
+        for (g, m) in gradients.iter_mut().zip(sources.dipoles) {
+            (0..3).for_each(|d| g[d] -= own * m[d]);
+        }
+        self.with_factors(sources, |factors, slopes, found| {
+            self.each_block(factors, |block, part| self.apply_weights(block, part));
+            self.phases.gather(&self.modes, factors, potential);
+            self.add_gradients(factors, slopes, found, gradients);
+        });
+    }
+
+    /// [`Self::add_forces`] of charges and dipoles: F_i = −q_i ∇V − (m_i·∇)∇V. The dipoles stay as
+    /// they are under strain, the k vectors do not: −∇V⊗m more for the virial.
+    pub(super) fn add_multipole_forces(
+        &self,
+        sources: Multipoles,
+        forces: &mut [Vec3],
+        virial: &mut Mat3,
+    ) {
+        self.check(sources.charges);
+        self.background().add_virial(sources.charges.iter().sum(), virial);
+        self.with_factors(sources, |factors, slopes, found| {
+            self.add_virial(factors, virial);
+            self.each_block(factors, |block, part| self.apply_weights(block, part));
+            let mut gradients = vec![[0.0; 3]; forces.len()];
+            self.add_gradients(factors, slopes, found, &mut gradients);
+            for (i, (g, m)) in gradients.iter().zip(sources.dipoles).enumerate() {
+                for p in 0..3 {
+                    forces[i][p] -= sources.charges[i] * g[p];
+                    (0..3).for_each(|q| virial[p][q] -= g[p] * m[q]);
+                }
+            }
+            self.add_dipole_forces(factors, slopes, found, (sources.dipoles, forces));
+        });
+    }
+
+    /// Lend structure factors of charges and dipoles, a second set of them, and a number per atom.
+    fn with_factors(
+        &self,
+        sources: Multipoles,
+        work: impl FnOnce(&mut [f64], &mut [f64], &mut [f64]),
+    ) {
+        let (size, n) = (4 * self.modes.weights.len(), sources.charges.len());
+        if n == 0 {
+            return;
+        }
+        with_scratch(2 * size + n, |buffer| {
+            let (factors, rest) = buffer.split_at_mut(size);
+            let (slopes, along) = rest.split_at_mut(size);
+            self.phases.structure_factors(&self.modes, sources.charges, factors);
+            for axis in 0..3 {
+                let direction = self.direction(axis);
+                along.iter_mut().zip(sources.dipoles).for_each(|(a, m)| *a = dot(m, &direction));
+                self.phases.structure_factors(&self.modes, along, slopes);
+                // The derivative of a source is minus that at the field point.
+                self.each_block(slopes, |block, part| self.differentiate(axis, block, part));
+                factors.iter_mut().zip(&*slopes).for_each(|(f, s)| *f -= s);
+            }
+            work(factors, slopes, along);
+        });
+    }
+
+    /// Cartesian components of 2π times the gradient of a fractional coordinate, Å⁻¹.
+    fn direction(&self, axis: usize) -> Vec3 {
+        self.modes.inverse.map(|row| 2.0 * PI * row[axis])
+    }
+
+    /// ∇V of weighted factors.
+    fn add_gradients(
+        &self,
+        factors: &[f64],
+        slopes: &mut [f64],
+        found: &mut [f64],
+        gradients: &mut [Vec3],
+    ) {
+        for axis in 0..3 {
+            slopes.copy_from_slice(factors);
+            self.each_block(slopes, |block, part| self.differentiate(axis, block, part));
+            found.fill(0.0);
+            self.phases.gather(&self.modes, slopes, found);
+            let direction = self.direction(axis);
+            for (gradient, g) in gradients.iter_mut().zip(&*found) {
+                (0..3).for_each(|d| gradient[d] += g * direction[d]);
+            }
+        }
+    }
+
+    /// F −= (m·∇)∇V of weighted factors.
+    fn add_dipole_forces(
+        &self,
+        factors: &[f64],
+        slopes: &mut [f64],
+        found: &mut [f64],
+        (dipoles, forces): (&[Vec3], &mut [Vec3]),
+    ) {
+        for (a, b) in [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)] {
+            slopes.copy_from_slice(factors);
+            for axis in [a, b] {
+                self.each_block(slopes, |block, part| self.differentiate(axis, block, part));
+            }
+            found.fill(0.0);
+            self.phases.gather(&self.modes, slopes, found);
+            let directions = [a, b].map(|axis| self.direction(axis));
+            let both = if a == b { 1 } else { 2 };
+            for (i, h) in found.iter().enumerate() {
+                for k in 0..both {
+                    let along = h * dot(&dipoles[i], &directions[k]);
+                    (0..3).for_each(|d| forces[i][d] -= along * directions[1 - k][d]);
+                }
+            }
+        }
+    }
+
     fn check(&self, charges: &[f64]) {
         assert_eq!(charges.len(), self.phases.n_atoms(), "charges of the prepared atoms");
     }
@@ -195,7 +324,7 @@ impl Ewald {
     }
 
     fn add_axis_forces(&self, axis: usize, q: &[f64], gradient: &[f64], forces: &mut [Vec3]) {
-        let direction = self.modes.inverse.map(|row| 2.0 * PI * row[axis]);
+        let direction = self.direction(axis);
         for ((force, q), g) in forces.iter_mut().zip(q).zip(gradient) {
             for d in 0..3 {
                 force[d] -= q * g * direction[d];

@@ -30,6 +30,7 @@ mod ewald;
 mod mesh;
 mod mesh_plan;
 mod modes;
+mod multipoles;
 mod periodic;
 mod phases;
 mod plan;
@@ -49,6 +50,8 @@ use crate::structure::{Mat3, Structure, Vec3};
 pub use charges::{ChargeEnergy, PointCharges};
 use direct::Direct;
 pub use mesh_plan::MeshPlan;
+pub use multipoles::Multipoles;
+pub(crate) use multipoles::{DipolePair, dipole_gradient};
 use periodic::Periodic;
 use shifted::ShiftedForce;
 
@@ -88,6 +91,28 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The same, with a method that knows dipoles.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for a method that does not.
+    pub fn with_dipoles(self, pbc: [bool; 3]) -> Result<Self> {
+        let method = match self.method {
+            Method::Auto if pbc != [false; 3] => Method::Ewald,
+            Method::Pme => return Err(no_dipoles("pme")),
+            Method::ShiftedForce => return Err(no_dipoles("shifted_force")),
+            method => method,
+        };
+        Ok(Self { method, ..self })
+    }
+}
+
+fn no_dipoles(method: &str) -> Error {
+    let problem =
+        format!("must be auto, direct or ewald for a potential with induced dipoles, got {method}");
+    Error::invalid("electrostatics", problem)
+}
+
 /// The part K(R) of the interaction that is summed over pairs within the cutoff, eV/e².
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -117,6 +142,23 @@ impl Kernel {
             Self::Screened { alpha } => screened(alpha, r),
             Self::ShiftedForce { cutoff } => shifted::times_r(cutoff, r),
         }
+    }
+}
+
+impl Kernel {
+    /// f₁ = K′/R, f₂ = f₁′/R and f₃ = f₂′/R: what the pairs hold of dipoles, eV/e² Å⁻², Å⁻⁴, Å⁻⁶.
+    ///
+    /// Of erfc(αR)/R by the recursion of W. Smith, CCP5 Quarterly 4, 13 (1982): −B₁, B₂, −B₃ with
+    /// B_n = [(2n − 1) B_{n−1} + (2α²)ⁿ/(α√π) exp(−α²R²)]/R². Nothing of the other kernels.
+    pub(crate) fn dipole_functions(&self, r: f64) -> [f64; 3] {
+        let Self::Screened { alpha } = *self else { return [0.0; 3] };
+        let (square, inverse) = (alpha * alpha, 1.0 / (r * r));
+        let gaussian = COULOMB * (-square * r * r).exp() / (alpha * PI.sqrt());
+        let b0 = COULOMB * libm::erfc(alpha * r) / r;
+        let b1 = (b0 + 2.0 * square * gaussian) * inverse;
+        let b2 = (3.0 * b1 + (2.0 * square).powi(2) * gaussian) * inverse;
+        let b3 = (5.0 * b2 + (2.0 * square).powi(3) * gaussian) * inverse;
+        [-b1, b2, -b3]
     }
 }
 
@@ -223,6 +265,50 @@ impl Coulomb {
             Solver::Periodic(periodic) => periodic.add_forces(charges, None, forces, virial),
             // The self energy does not depend on positions.
             Solver::ShiftedForce(_) => {}
+        }
+    }
+
+    /// As [`Self::add_potential`] of charges and dipoles (e·Å), and ∂E/∂m (eV/(e·Å)).
+    ///
+    /// # Panics
+    /// If the lengths differ, or for a method that knows no dipoles ([`Options::with_dipoles`]).
+    pub fn add_multipole_potential(
+        &self,
+        sources: Multipoles,
+        potential: &mut [f64],
+        gradients: &mut [Vec3],
+    ) {
+        assert_eq!(sources.dipoles.len(), sources.charges.len(), "one dipole per charge");
+        assert_eq!(sources.charges.len(), potential.len(), "one potential per charge");
+        assert_eq!(gradients.len(), potential.len(), "one gradient per charge");
+        match &self.solver {
+            Solver::Direct(direct) => {
+                direct.add_multipole_potential(sources, potential, gradients);
+            }
+            Solver::Periodic(periodic) => {
+                periodic.add_multipole_potential(sources, potential, gradients);
+            }
+            Solver::ShiftedForce(_) => panic!("no dipoles in a shifted force"),
+        }
+    }
+
+    /// As [`Self::add_forces`] at fixed charges and dipoles. The virial is symmetric where the
+    /// dipoles feel no torque from all interactions together.
+    ///
+    /// # Panics
+    /// As [`Self::add_multipole_potential`].
+    pub fn add_multipole_forces(
+        &self,
+        sources: Multipoles,
+        forces: &mut [Vec3],
+        virial: &mut Mat3,
+    ) {
+        assert_eq!(sources.dipoles.len(), sources.charges.len(), "one dipole per charge");
+        assert_eq!(sources.charges.len(), forces.len(), "one force per charge");
+        match &self.solver {
+            Solver::Direct(direct) => direct.add_multipole_forces(sources, forces, virial),
+            Solver::Periodic(periodic) => periodic.add_multipole_forces(sources, forces, virial),
+            Solver::ShiftedForce(_) => panic!("no dipoles in a shifted force"),
         }
     }
 

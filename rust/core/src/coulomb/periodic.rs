@@ -1,6 +1,7 @@
 //! Ewald sums of fully periodic systems: plain, or on a mesh, whichever is cheaper.
 
 use super::ewald::Ewald;
+use super::multipoles::Multipoles;
 use super::pme::Pme;
 use super::{Method, Options};
 use crate::error::Result;
@@ -75,6 +76,26 @@ impl Periodic {
             Some(rough) if self.on_mesh => rough.add_potential(charges, potential),
             _ => self.add_potential(charges, potential),
         }
+    }
+
+    /// As [`Self::add_potential`] of charges and dipoles, with ∂E/∂m.
+    pub(super) fn add_multipole_potential(
+        &self,
+        sources: Multipoles,
+        potential: &mut [f64],
+        gradients: &mut [Vec3],
+    ) {
+        self.ewald.add_multipole_potential(sources, potential, gradients);
+    }
+
+    /// Forces and virial of charges and dipoles.
+    pub(super) fn add_multipole_forces(
+        &self,
+        sources: Multipoles,
+        forces: &mut [Vec3],
+        virial: &mut Mat3,
+    ) {
+        self.ewald.add_multipole_forces(sources, forces, virial);
     }
 
     /// Forces and virial; the potential too, if asked for.

@@ -69,6 +69,7 @@ pub fn suits(model: &Model) -> bool {
     model.elements().iter().all(single)
         && model.has_pairs()
         && model.terms().is_none()
+        && !model.is_polarisable()
         && model.file().resonances.is_empty()
 }
 
@@ -250,6 +251,7 @@ impl OneState {
             weights: vec![1.0; n],
             offsets: (0..=n).collect(),
             charges: vec![0.0; n],
+            induced_dipoles: Vec::new(),
             background,
             outcome: Outcome {
                 value: energy,

@@ -30,6 +30,9 @@ impl Energy<'_> {
         let work = &*self.work;
         geometry.pairs.accumulate(&mut buffers, &mut flat, |chunk, out| {
             pair_derivatives(&geometry, work, chunk, out);
+            if geometry.is_polarisable() {
+                geometry.add_dipole_forces(&work.unknowns, chunk, out);
+            }
             0.0
         });
         self.work.buffers = buffers;
@@ -39,9 +42,11 @@ impl Energy<'_> {
         let mut virial: Mat3 = [0, 1, 2].map(|p| [0, 1, 2].map(|q| tail[3 * p + q]));
         let mut energies = flat[3 * n..4 * n].to_vec();
         for (i, e) in energies.iter_mut().enumerate() {
-            *e += self.on_site_energy(i);
+            *e += self.on_site_energy(i) + self.own_energy(i);
         }
-        if let Some(coulomb) = geometry.coulomb {
+        if geometry.is_polarisable() {
+            self.far_multipoles(&mut forces, &mut virial, &mut energies);
+        } else if let Some(coulomb) = geometry.coulomb {
             let Workspace { charges, potential, potential_is_of_charges, long_range, .. } =
                 &mut *self.work;
             let mut watch = Watch::start();

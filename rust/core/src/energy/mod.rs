@@ -1,7 +1,7 @@
 //! The energy of design 2.3 as a function of the weights, and its derivatives in the positions.
 //!
 //! Passes: background density → embedding per atom → pairs (electrostatics, embedding response,
-//! resonance) → point charges → entropy. Hessian products repeat them linearised.
+//! resonance) → induced dipoles → point charges and dipoles → entropy. Hessian products repeat them linearised.
 
 use crate::coulomb::Coulomb;
 use crate::ensemble::SparseInverse;
@@ -14,10 +14,12 @@ mod couplings;
 mod derivatives;
 mod objective;
 mod parameters;
+mod polarisation;
 mod sites;
 
 pub use derivatives::Derivatives;
 pub use parameters::{Explicit, Total};
+use polarisation::Induced;
 use sites::Sites;
 
 /// Everything that is fixed while the weights are sought.
@@ -41,6 +43,9 @@ pub struct Geometry<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Workspace {
     weights: Vec<f64>,
+    /// Weights and dipoles, where there are dipoles.
+    unknowns: Vec<f64>,
+    induced: Induced,
     inverse_weights: Vec<f64>,
     /// ρ̄_i, e/Å³.
     pub background: Vec<f64>,
@@ -74,9 +79,10 @@ pub struct Energy<'a> {
 }
 
 impl Workspace {
-    /// True if the last value and gradient were those of `weights`, at whatever geometry.
-    pub fn is_at(&self, weights: &[f64]) -> bool {
-        self.weights == weights
+    /// True if the last value and gradient were those of `unknowns`, at whatever geometry.
+    pub fn is_at(&self, unknowns: &[f64]) -> bool {
+        let (weights, dipoles) = unknowns.split_at(self.weights.len().min(unknowns.len()));
+        self.weights == weights && self.induced.dipoles.as_flattened() == dipoles
     }
 
     /// Seconds spent in long-ranged sums since the last call.
@@ -160,8 +166,8 @@ impl<'a> Energy<'a> {
         energy
     }
 
-    /// Point charges beyond the pairs: adds q_M V_i to the gradient, returns ½ Σ q_i V_i. `rough`: to
-    /// three digits.
+    /// Point charges (and dipoles) beyond the pairs: adds q_M V_i to the gradient, returns ½ Σ q_i V_i.
+    /// `rough`: to three digits.
     fn point_charges(
         &mut self,
         x: &[f64],
@@ -170,6 +176,9 @@ impl<'a> Energy<'a> {
         rough: bool,
     ) -> f64 {
         let geometry = self.geometry;
+        if geometry.is_polarisable() {
+            return self.point_multipoles(x, gradient, charges);
+        }
         geometry.charges(x, charges);
         let Some(coulomb) = geometry.coulomb else { return 0.0 };
         let potential = &mut self.work.potential;

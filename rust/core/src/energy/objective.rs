@@ -6,66 +6,22 @@ use crate::formulas::resonance_mean;
 use crate::pairs::Chunk;
 
 impl Objective for Energy<'_> {
-    fn value_gradient(&mut self, weights: &[f64], gradient: &mut [f64]) -> f64 {
-        let geometry = self.geometry;
-        let work = &mut *self.work;
-        work.sites = None;
-        work.weights.clear();
-        work.weights.extend_from_slice(weights);
-        work.inverse_weights.clear();
-        work.inverse_weights.extend(weights.iter().map(|&w| if w > 0.0 { w.recip() } else { 0.0 }));
-        geometry.densities(weights, &mut work.buffers, &mut work.background);
-        let mut value = self.on_site(gradient);
-        let mut buffers = std::mem::take(&mut self.work.buffers);
-        let work = &*self.work;
-        value += geometry.pairs.accumulate(&mut buffers, gradient, |chunk, out| {
-            chunk
-                .iter(geometry.model)
-                .map(|(record, _, v)| {
-                    let at =
-                        [geometry.offsets[record.a as usize], geometry.offsets[record.b as usize]];
-                    let x = [record.a, record.b].map(|i| geometry.weights_of(weights, i));
-                    let energy = add_bilinear(v.phi, x, out, at);
-                    add_scaled(out, at[1], work.mean_slope[record.a as usize], v.at_a);
-                    add_scaled(out, at[0], work.mean_slope[record.b as usize], v.at_b);
-                    energy
-                })
-                .sum()
-        });
-        self.work.buffers = buffers;
-        value += self.resonance(gradient);
+    fn value_gradient(&mut self, unknowns: &[f64], gradient: &mut [f64]) -> f64 {
+        let weights = self.geometry.weights();
+        let mut value = self.near_value_gradient(&unknowns[..weights], &mut gradient[..weights]);
+        gradient[weights..].fill(0.0);
+        self.set_dipoles(unknowns);
+        value += self.polarisation(gradient);
         let mut charges = std::mem::take(&mut self.work.charges);
-        value += self.point_charges(weights, gradient, &mut charges, false);
+        value += self.point_charges(unknowns, gradient, &mut charges, false);
         self.work.charges = charges;
         self.work.potential_is_of_charges = true;
         value + self.entropy(gradient)
     }
 
     fn product(&mut self, direction: &[f64], out: &mut [f64]) {
-        let geometry = self.geometry;
-        let t = geometry.model.temperature();
-        let work = &mut *self.work;
-        let mut response = std::mem::take(&mut work.response);
-        geometry.densities(direction, &mut work.buffers, &mut response);
-        for i in 0..geometry.atoms() {
-            let group = geometry.offsets[i]..geometry.offsets[i + 1];
-            let change = response[i];
-            let coupling = dot(&direction[group.clone()], &work.embedding_slope[group.clone()]);
-            for a in group {
-                out[a] =
-                    work.embedding_slope[a] * change + t * direction[a] * work.inverse_weights[a];
-            }
-            // From here on: the factor of ρ_N(R_ij) in the neighbours' rows.
-            response[i] = coupling + work.mean_curvature[i] * change;
-        }
-        let mut buffers = std::mem::take(&mut work.buffers);
-        let work = &*self.work;
-        geometry.pairs.accumulate(&mut buffers, out, |chunk, out| {
-            product_pass(&geometry, work, chunk, direction, &response, out);
-            0.0
-        });
-        self.work.buffers = buffers;
-        self.work.response = response;
+        self.near_product(direction, out);
+        self.polarisation_product(direction, out);
         let mut change = std::mem::take(&mut self.work.change);
         self.point_charges(direction, out, &mut change, false);
         self.work.potential_is_of_charges = false;
@@ -106,6 +62,68 @@ impl Objective for Energy<'_> {
 
     fn inverse(&mut self) -> &mut Option<SparseInverse> {
         &mut self.work.inverse
+    }
+}
+
+impl Energy<'_> {
+    /// On-site terms, embedding, electrostatics of near pairs and resonance.
+    fn near_value_gradient(&mut self, weights: &[f64], gradient: &mut [f64]) -> f64 {
+        let geometry = self.geometry;
+        let work = &mut *self.work;
+        work.sites = None;
+        work.weights.clear();
+        work.weights.extend_from_slice(weights);
+        work.inverse_weights.clear();
+        work.inverse_weights.extend(weights.iter().map(|&w| if w > 0.0 { w.recip() } else { 0.0 }));
+        geometry.densities(weights, &mut work.buffers, &mut work.background);
+        let mut value = self.on_site(gradient);
+        let mut buffers = std::mem::take(&mut self.work.buffers);
+        let work = &*self.work;
+        value += geometry.pairs.accumulate(&mut buffers, gradient, |chunk, out| {
+            chunk
+                .iter(geometry.model)
+                .map(|(record, _, v)| {
+                    let at =
+                        [geometry.offsets[record.a as usize], geometry.offsets[record.b as usize]];
+                    let x = [record.a, record.b].map(|i| geometry.weights_of(weights, i));
+                    let energy = add_bilinear(v.phi, x, out, at);
+                    add_scaled(out, at[1], work.mean_slope[record.a as usize], v.at_a);
+                    add_scaled(out, at[0], work.mean_slope[record.b as usize], v.at_b);
+                    energy
+                })
+                .sum()
+        });
+        self.work.buffers = buffers;
+        value + self.resonance(gradient)
+    }
+
+    /// Hessian of [`Self::near_value_gradient`] and of the entropy.
+    fn near_product(&mut self, direction: &[f64], out: &mut [f64]) {
+        out[self.geometry.weights()..].fill(0.0);
+        let geometry = self.geometry;
+        let t = geometry.model.temperature();
+        let work = &mut *self.work;
+        let mut response = std::mem::take(&mut work.response);
+        geometry.densities(direction, &mut work.buffers, &mut response);
+        for i in 0..geometry.atoms() {
+            let group = geometry.offsets[i]..geometry.offsets[i + 1];
+            let change = response[i];
+            let coupling = dot(&direction[group.clone()], &work.embedding_slope[group.clone()]);
+            for a in group {
+                out[a] =
+                    work.embedding_slope[a] * change + t * direction[a] * work.inverse_weights[a];
+            }
+            // From here on: the factor of ρ_N(R_ij) in the neighbours' rows.
+            response[i] = coupling + work.mean_curvature[i] * change;
+        }
+        let mut buffers = std::mem::take(&mut work.buffers);
+        let work = &*self.work;
+        geometry.pairs.accumulate(&mut buffers, out, |chunk, out| {
+            product_pass(&geometry, work, chunk, direction, &response, out);
+            0.0
+        });
+        self.work.buffers = buffers;
+        self.work.response = response;
     }
 }
 
@@ -188,6 +206,6 @@ fn add_bilinear(phi: &[f64], [x, y]: [&[f64]; 2], out: &mut [f64], [a, b]: [usiz
     energy
 }
 
-fn add_scaled(out: &mut [f64], start: usize, factor: f64, x: &[f64]) {
+pub(super) fn add_scaled(out: &mut [f64], start: usize, factor: f64, x: &[f64]) {
     out[start..start + x.len()].iter_mut().zip(x).for_each(|(o, x)| *o += factor * x);
 }

@@ -16,7 +16,7 @@ use crate::structure::{Mat3, Vec3};
 pub struct Explicit {
     /// ∂E/∂θ, eV per unit of the parameter.
     pub energy: Vec<f64>,
-    /// ∂²E/∂ω∂θ, a row for each weight.
+    /// ∂²E/∂ω∂θ, a row for each weight and component of a dipole.
     pub weights: Vec<f64>,
     /// ∂²E/∂ρ̄∂θ, a row for each atom.
     slopes: Vec<f64>,
@@ -47,7 +47,7 @@ impl Energy<'_> {
         let (n, p) = (self.geometry.atoms(), set.len());
         let mut found = Explicit {
             energy: vec![0.0; p],
-            weights: vec![0.0; self.work.weights.len() * p],
+            weights: vec![0.0; self.geometry.unknowns() * p],
             slopes: vec![0.0; n * p],
         };
         for (column, parameter) in set.parameters.iter().enumerate() {
@@ -71,7 +71,7 @@ impl Energy<'_> {
         found
     }
 
-    /// Temperature, state energies, embedding functions.
+    /// Temperature, state energies, polarisabilities, embedding functions.
     fn on_site_by(&self, parameter: Parameter, column: usize, p: usize, found: &mut Explicit) {
         let Geometry { model, elements, offsets, .. } = self.geometry;
         let weights = &self.work.weights;
@@ -86,6 +86,13 @@ impl Energy<'_> {
                 for i in (0..elements.len()).filter(|&i| usize::from(elements[i]) == element) {
                     found.energy[column] += weights[offsets[i] + state];
                     found.weights[(offsets[i] + state) * p + column] = 1.0;
+                }
+            }
+            Parameter::Polarisability(element, state) => {
+                for i in (0..elements.len()).filter(|&i| usize::from(elements[i]) == element) {
+                    found.energy[column] += self.by_polarisability(i, state, |k, value| {
+                        found.weights[k * p + column] += value;
+                    });
                 }
             }
             Parameter::Embedding(element, state, power) => {
@@ -151,7 +158,8 @@ impl Energy<'_> {
         }
     }
 
-    /// Total derivatives of forces, virial and charges; `response` is dω/dθ, a row for each weight.
+    /// Total derivatives of forces, virial and charges; `response` is dω/dθ, a row for each
+    /// unknown.
     pub fn total(&self, set: &ParameterSet, explicit: &Explicit, response: &[f64]) -> Total {
         let (n, p) = (self.geometry.atoms(), set.len());
         let mut total = Total {
@@ -258,6 +266,10 @@ impl Energy<'_> {
             for (a, q) in (geometry.offsets[i]..).zip(geometry.state_charges(i)) {
                 add(&mut total.charges[i * p..][..p], q, &response[a * p..][..p]);
             }
+        }
+        if geometry.is_polarisable() {
+            self.quadratic_forces_along(response, total);
+            return;
         }
         let Some(coulomb) = geometry.coulomb else { return };
         let charges = &self.work.charges;

@@ -135,6 +135,7 @@ impl Energy<'_> {
             0.0
         });
         let mut response = std::mem::take(&mut self.work.response);
+        out[geometry.weights()..].fill(0.0);
         self.respond_on_site(&sites, direction, &found, &mut response, out);
         geometry.pairs.accumulate(&mut buffers, &mut found, |chunk, out| {
             for (kind, pairs) in chunk.compact().iter().enumerate() {
@@ -153,6 +154,7 @@ impl Energy<'_> {
         work.site_input = x;
         work.site_output = found;
         work.sites = Some(sites);
+        self.polarisation_product(direction, out);
         let mut change = std::mem::take(&mut self.work.change);
         self.point_charges(direction, out, &mut change, rough);
         self.work.change = change;

@@ -165,7 +165,8 @@ fn normals(constraints: &Constraints, point: &Point, free: &[usize]) -> Vec<DVec
         restricted(&|a| if group.contains(&a) { point.root[a] } else { 0.0 })
     });
     let centred = centred_charges(constraints, &point.root);
-    let fragments = (0..constraints.fragments())
-        .filter_map(|f| restricted(&|a| if of_weight.get(a) == Some(&f) { centred[a] } else { 0.0 }));
+    let fragments = (0..constraints.fragments()).filter_map(|f| {
+        restricted(&|a| if of_weight.get(a) == Some(&f) { centred[a] } else { 0.0 })
+    });
     groups.chain(fragments).collect()
 }

@@ -25,18 +25,22 @@ pub(super) struct History {
     numbers: Vec<u8>,
     pbc: [bool; 3],
     positions: Vec<Vec<Vec3>>,
-    weights: Vec<Vec<f64>>,
+    /// Weights, and after them what may have any sign.
+    unknowns: Vec<Vec<f64>>,
+    weights: usize,
 }
 
 impl History {
-    pub(super) fn push(&mut self, structure: &Structure, weights: &[f64]) {
+    /// Take a solution, of which the first `weights` are not negative.
+    pub(super) fn push(&mut self, structure: &Structure, unknowns: &[f64], weights: usize) {
         if self.numbers != structure.numbers() || self.pbc != structure.pbc() {
             *self = Self::default();
             self.numbers = structure.numbers().to_vec();
             self.pbc = structure.pbc();
         }
         renew(&mut self.positions, structure.positions());
-        renew(&mut self.weights, weights);
+        self.weights = weights;
+        renew(&mut self.unknowns, unknowns);
     }
 
     /// Weights to start from: the combination of earlier solutions whose geometries, combined alike,
@@ -48,16 +52,16 @@ impl History {
             return Some(last.to_vec());
         };
         let mut found = vec![0.0; last.len()];
-        for (weights, factor) in self.weights.iter().zip(factors) {
-            found.iter_mut().zip(weights).for_each(|(x, w)| *x += factor * w);
+        for (unknowns, factor) in self.unknowns.iter().zip(factors) {
+            found.iter_mut().zip(unknowns).for_each(|(x, w)| *x += factor * w);
         }
-        found.iter_mut().zip(last).for_each(|(x, w)| *x = x.max(LARGEST_FALL * w));
+        found[..self.weights].iter_mut().zip(last).for_each(|(x, w)| *x = x.max(LARGEST_FALL * w));
         Some(found)
     }
 
     /// The last weights, if they are those of a geometry nearby.
     pub(super) fn last(&self, structure: &Structure) -> Option<&[f64]> {
-        let last = self.weights.first()?;
+        let last = self.unknowns.first()?;
         let same = self.numbers == structure.numbers() && self.pbc == structure.pbc();
         (same && self.largest_move(structure) <= LARGEST_MOVE).then_some(last)
     }
@@ -178,7 +182,7 @@ mod tests {
         let mut history = History::default();
         for time in times {
             let (structure, weights) = at(*time);
-            history.push(&structure, &weights);
+            history.push(&structure, &weights, weights.len());
         }
         let (structure, weights) = at(next);
         let found = history.predict(&structure).unwrap();
@@ -203,7 +207,7 @@ mod tests {
         let mut history = History::default();
         for k in 0..8 {
             let (structure, weights) = at(0.001 * f64::from(k));
-            history.push(&structure, &weights);
+            history.push(&structure, &weights, weights.len());
         }
         let moved = |by: f64| {
             let (structure, weights) = at(0.007);

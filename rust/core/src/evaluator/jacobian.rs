@@ -2,7 +2,7 @@
 
 use super::{Evaluation, Evaluator};
 use crate::energy::Energy;
-use crate::ensemble::{self, Charge, Constraints};
+use crate::ensemble::{self, Charge};
 use crate::error::Result;
 use crate::model::ParameterSet;
 use crate::structure::{Mat3, Structure, Vec3};
@@ -91,14 +91,15 @@ impl Evaluator {
         found: &Evaluation,
         jacobian: &mut Jacobian,
     ) -> Result<()> {
-        let (offsets, charges) = self.assign(structure)?;
-        let constraints = Constraints::new(offsets, charges, charge)?;
+        let constraints = self.constraints(structure, charge)?;
         let Self { model, pairs, coulomb, elements, work, .. } = self;
         let geometry = super::geometry(model, pairs, coulomb.as_ref(), elements, &constraints);
         let mut energy = Energy::new(geometry, work);
         let explicit = energy.explicit(set);
         let (p, mut response) = (set.len(), explicit.weights.clone());
-        ensemble::respond(&mut energy, &constraints, &found.weights, &mut response, p);
+        let mut unknowns = found.weights.clone();
+        unknowns.extend(found.induced_dipoles.as_flattened());
+        ensemble::respond(&mut energy, &constraints, &unknowns, &mut response, p);
         let total = energy.total(set, &explicit, &response);
         for column in 0..p {
             let take = |all: &[f64], k: usize| all[k * p + column];
@@ -106,6 +107,9 @@ impl Evaluator {
             let mut dipole = [0.0; 3];
             for (q, r) in charges().zip(structure.positions()) {
                 (0..3).for_each(|d| dipole[d] += q * r[d]);
+            }
+            for (k, row) in response[constraints.weights() * p..].chunks_exact(p).enumerate() {
+                dipole[k % 3] += row[column];
             }
             jacobian.push(
                 explicit.energy[column],

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::COULOMB;
 use crate::coulomb::{Coulomb, Method, Options as CoulombOptions};
 use crate::eam::{self, OneState};
 use crate::energy::{Energy, Geometry, Workspace};
@@ -75,6 +76,8 @@ pub struct Evaluation {
     pub offsets: Vec<usize>,
     /// Atomic charges, e.
     pub charges: Vec<f64>,
+    /// Induced dipoles, e·Å; empty for a potential without polarisabilities.
+    pub induced_dipoles: Vec<Vec3>,
     /// Background densities, e/Å³.
     pub background: Vec<f64>,
     /// How the weights were found.
@@ -86,11 +89,14 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Dipole Σ q_i R_i about the coordinate origin, e·Å; meaningful without periodicity.
+    /// Dipole Σ q_i R_i + m_i about the coordinate origin, e·Å; meaningful without periodicity.
     pub fn dipole(&self, structure: &Structure) -> Vec3 {
         let mut total = [0.0; 3];
         for (q, r) in self.charges.iter().zip(structure.positions()) {
             (0..3).for_each(|d| total[d] += q * r[d]);
+        }
+        for m in &self.induced_dipoles {
+            (0..3).for_each(|d| total[d] += m[d]);
         }
         total
     }
@@ -194,8 +200,9 @@ impl Evaluator {
 
     /// Go on with another potential, from the same weights if its states are the same.
     pub fn set_model(&mut self, model: Arc<Model>) -> Result<()> {
-        let shape = |m: &Model| -> Vec<(u8, usize)> {
-            m.elements().iter().map(|e| (e.number, e.states.len())).collect()
+        let shape = |m: &Model| -> (bool, Vec<(u8, usize)>) {
+            let states = m.elements().iter().map(|e| (e.number, e.states.len()));
+            (m.is_polarisable(), states.collect())
         };
         let history = std::mem::take(&mut self.history);
         let keep = shape(&model) == shape(&self.model);
@@ -249,19 +256,19 @@ impl Evaluator {
         charge: &Charge,
         warm: bool,
     ) -> Result<Evaluation> {
-        let (offsets, charges) = self.assign(structure)?;
-        let constraints = Constraints::new(offsets, charges, charge)?;
+        let constraints = self.constraints(structure, charge)?;
         let mut timings = self.prepare(structure)?;
         let mut watch = Watch::start();
-        let (weights, outcome, lower_branch) = match self.propagate(structure, &constraints, warm) {
-            Some((weights, outcome)) => (weights, outcome, None),
+        let (unknowns, outcome, lower_branch) = match self.propagate(structure, &constraints, warm)
+        {
+            Some((unknowns, outcome)) => (unknowns, outcome, None),
             None => self.converge(structure, &constraints, warm)?,
         };
         let coulomb = self.coulomb.as_ref();
         let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, &constraints);
         let long_range = self.work.take_long_range();
         timings.weights = watch.lap() - long_range;
-        let mut evaluation = collect(geometry, &mut self.work, weights, outcome);
+        let mut evaluation = collect(geometry, &mut self.work, &unknowns, outcome);
         evaluation.lower_branch = lower_branch;
         let long_range_forces = self.work.take_long_range();
         timings.forces = watch.lap() - long_range_forces;
@@ -271,7 +278,7 @@ impl Evaluator {
             timings.terms = watch.lap();
         }
         evaluation.check_finite()?;
-        self.history.push(structure, &evaluation.weights);
+        self.history.push(structure, &unknowns, evaluation.weights.len());
         timings.weights += watch.lap();
         evaluation.timings = timings;
         Ok(evaluation)
@@ -289,6 +296,23 @@ impl Evaluator {
         Ok((offsets, charges))
     }
 
+    /// What weights and dipoles must satisfy.
+    fn constraints(&mut self, structure: &Structure, charge: &Charge) -> Result<Constraints> {
+        let (offsets, charges) = self.assign(structure)?;
+        let constraints = Constraints::new(offsets, charges, charge)?;
+        if !self.model.is_polarisable() {
+            return Ok(constraints);
+        }
+        if self.options.shadow {
+            let problem = "does not propagate induced dipoles: use shadow=False with a polarisable \
+                           potential";
+            return Err(Error::invalid("shadow", problem));
+        }
+        let states = |e: &u8| &self.model.elements()[usize::from(*e)].states;
+        let softness = self.elements.iter().flat_map(states).map(|s| s.polarisability / COULOMB);
+        Ok(constraints.with_vectors(softness.collect()))
+    }
+
     /// Neighbour list, point charges and pair values at a structure.
     fn prepare(&mut self, structure: &Structure) -> Result<Timings> {
         let (mut timings, mut watch) = (Timings::default(), Watch::start());
@@ -298,10 +322,14 @@ impl Evaluator {
         }
         timings.neighbors = watch.lap();
         let charged = self.model.elements().iter().flat_map(|e| &e.states).any(|s| s.charge != 0.0);
-        if charged {
+        if charged || self.model.is_polarisable() {
             let pbc = structure.pbc();
             if self.coulomb.as_ref().is_none_or(|c| c.0 != pbc) {
-                let coulomb = Coulomb::new(self.options.coulomb, pbc, self.model.cutoff().radius)?;
+                let mut options = self.options.coulomb;
+                if self.model.is_polarisable() {
+                    options = options.with_dipoles(pbc)?;
+                }
+                let coulomb = Coulomb::new(options, pbc, self.model.cutoff().radius)?;
                 let kernel = ChargeKernel::new(&coulomb.kernel(), &self.model);
                 self.coulomb = Some((pbc, coulomb, kernel));
             }
@@ -338,19 +366,20 @@ fn geometry<'a>(
 fn collect(
     geometry: Geometry,
     work: &mut Workspace,
-    weights: Vec<f64>,
+    unknowns: &[f64],
     outcome: Outcome,
 ) -> Evaluation {
     // The minimisation ended at these weights, unless others were tried after it.
-    let here = work.is_at(&weights);
+    let here = work.is_at(unknowns);
     let mut energy = Energy::new(geometry, work);
     let free_energy = if here {
         outcome.value
     } else {
-        energy.value_gradient(&weights, &mut vec![0.0; weights.len()])
+        energy.value_gradient(unknowns, &mut vec![0.0; unknowns.len()])
     };
     let derivatives = energy.derivatives();
     let t = geometry.model.temperature();
+    let (weights, dipoles) = unknowns.split_at(geometry.offsets[geometry.elements.len()]);
     let entropy: f64 = weights.iter().map(|&w| crate::formulas::entropy(w)[0]).sum();
     Evaluation {
         energy: free_energy - t * entropy,
@@ -358,9 +387,10 @@ fn collect(
         energies: derivatives.energies,
         forces: derivatives.forces,
         virial: derivatives.virial,
-        weights,
+        weights: weights.to_vec(),
         offsets: geometry.offsets.to_vec(),
         charges: work.charges.clone(),
+        induced_dipoles: dipoles.as_chunks().0.to_vec(),
         background: work.background.clone(),
         outcome,
         lower_branch: None,

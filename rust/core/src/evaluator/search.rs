@@ -104,7 +104,7 @@ impl Search<'_> {
             .into_iter()
             .map(|s| self.start(work, s))
             .collect();
-        if self.constraints.charges.len() > DENSE_LIMIT {
+        if self.constraints.unknowns() > DENSE_LIMIT {
             starts.sort_by(|a, b| a.0.total_cmp(&b.0));
             let mut last = None;
             for (_, weights) in starts {
@@ -136,6 +136,7 @@ impl Search<'_> {
         let elements = self.geometry.elements.iter();
         let mut weights: Vec<f64> =
             elements.flat_map(|&e| start.weights(self.geometry.model, e)).collect();
+        weights.resize(self.constraints.unknowns(), 0.0);
         self.constraints.project(&mut weights);
         let mut gradient = vec![0.0; weights.len()];
         let value = Energy::new(self.geometry, work).value_gradient(&weights, &mut gradient);

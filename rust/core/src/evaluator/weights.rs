@@ -49,7 +49,7 @@ impl Evaluator {
         let coulomb = self.coulomb.as_ref();
         let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, constraints);
         let mut search = Search { geometry, constraints, options: self.options.ensemble };
-        let small = constraints.charges.len() <= DENSE_LIMIT;
+        let small = constraints.unknowns() <= DENSE_LIMIT;
         let mut lower_branch = None;
         let (weights, outcome) = match start {
             Some(start) => {

@@ -111,7 +111,10 @@ fn derivatives(
                     fitted.amplitudes.iter().enumerate().filter(|(_, (source, _))| *source == k);
                 mine.for_each(|(channel, (_, f))| add(Target::Amplitude(channel), f, by_decay));
             }
-            Parameter::Temperature | Parameter::Energy(..) | Parameter::Embedding(..) => {}
+            Parameter::Temperature
+            | Parameter::Energy(..)
+            | Parameter::Polarisability(..)
+            | Parameter::Embedding(..) => {}
         }
     }
     found

@@ -87,7 +87,7 @@ pub(super) fn at_knot(jets: &[Jet], spacing: f64, r: f64) -> Jet {
     jets.get(k).or(jets.last()).copied().unwrap_or([0.0; 3])
 }
 
-fn slater_atom(number: u8, state: &State) -> Option<SlaterAtom<'_>> {
+pub(super) fn slater_atom(number: u8, state: &State) -> Option<SlaterAtom<'_>> {
     state.rbf.as_ref().map(|rbf| SlaterAtom {
         nucleus: f64::from(number),
         exponents: &rbf.exponents,

@@ -10,11 +10,14 @@ use crate::tables::Table;
 use crate::terms::Terms;
 
 mod derivatives;
+mod dipoles;
 mod flat;
 mod functions;
 mod state;
 
 pub use derivatives::{ParameterSet, RadialDerivative, Target};
+pub use dipoles::DipoleTable;
+pub(crate) use dipoles::DipoleValues;
 pub use flat::{EmbeddingKind, FlatEmbeddings};
 use functions::{ConstructedFunctions, FittedFunctions};
 pub use state::StateModel;
@@ -47,6 +50,8 @@ pub struct ElementModel {
     pub number: u8,
     /// States in file order.
     pub states: Vec<StateModel>,
+    /// ζ of the induced dipole, Å⁻¹, if a state is polarisable.
+    pub polarisation_exponent: Option<f64>,
 }
 
 /// Radial functions of a pair of elements (first ≤ second in the model's order).
@@ -61,6 +66,8 @@ pub struct PairModel {
     pub channels: Vec<Channel>,
     /// All columns.
     pub table: Table,
+    /// Short-ranged functions of induced dipoles, if one of the elements is polarisable.
+    pub dipoles: Option<DipoleTable>,
     constructed: Table,
 }
 
@@ -84,7 +91,12 @@ impl Model {
             })?;
             by_number[usize::from(number)] = Some(elements.len() as u8);
             let states = element.states.iter().map(StateModel::new).collect();
-            elements.push(ElementModel { symbol: symbol.clone(), number, states });
+            elements.push(ElementModel {
+                symbol: symbol.clone(),
+                number,
+                states,
+                polarisation_exponent: element.polarisation_exponent,
+            });
         }
         let pairs = (0..elements.len() * elements.len()).map(|_| OnceLock::new()).collect();
         let terms = Terms::new(&file);
@@ -96,11 +108,18 @@ impl Model {
     pub fn recompile(&self, file: PotentialFile) -> Result<Self> {
         let model = Self::new(file)?;
         let same = |a: &PotentialFile, b: &PotentialFile| {
-            let states = |f: &PotentialFile| -> Vec<(String, Vec<State>)> {
-                let bare = |s: &State| State { embedding: None, energy: 0.0, ..s.clone() };
+            let states = |f: &PotentialFile| -> Vec<(String, Option<f64>, Vec<State>)> {
+                let bare = |s: &State| State {
+                    embedding: None,
+                    energy: 0.0,
+                    polarisability: None,
+                    ..s.clone()
+                };
                 f.elements
                     .iter()
-                    .map(|(k, e)| (k.clone(), e.states.iter().map(bare).collect()))
+                    .map(|(k, e)| {
+                        (k.clone(), e.polarisation_exponent, e.states.iter().map(bare).collect())
+                    })
                     .collect()
             };
             a.cutoff == b.cutoff && states(a) == states(b)
@@ -109,7 +128,7 @@ impl Model {
             for (k, old) in self.pairs.iter().enumerate() {
                 if let Some(old) = old.get() {
                     let (a, b) = (k / self.elements.len(), k % self.elements.len());
-                    let pair = model.compile_pair(a, b, Some(&old.constructed));
+                    let pair = model.compile_pair(a, b, Some(old));
                     // A fresh cell: setting it cannot fail.
                     let _ = model.pairs[k].set(Arc::new(pair));
                 }
@@ -182,6 +201,10 @@ impl Model {
         !self.file.repulsions.is_empty()
             || !self.file.resonances.is_empty()
             || states.any(|s| s.rbf.is_some() || !s.density_tables.is_empty())
+    }
+    /// True if a state of any element has a polarisability.
+    pub fn is_polarisable(&self) -> bool {
+        self.elements.iter().any(|e| e.polarisation_exponent.is_some())
     }
     /// Index in the potential of the element of every atom.
     ///
@@ -267,13 +290,15 @@ impl Model {
         table.or(pair).map(|t| t.spacing)
     }
 
-    fn compile_pair(&self, a: usize, b: usize, known: Option<&Table>) -> PairModel {
+    fn compile_pair(&self, a: usize, b: usize, known: Option<&PairModel>) -> PairModel {
         let states = [self.elements[a].states.len(), self.elements[b].states.len()];
         let fitted = FittedFunctions::new(self, a, b);
-        let constructed = known.cloned().unwrap_or_else(|| self.constructed(a, b, &fitted));
+        let constructed = known
+            .map_or_else(|| self.constructed(a, b, &fitted), |known| known.constructed.clone());
+        let dipoles = known.map_or_else(|| DipoleTable::new(self, a, b), |k| k.dipoles.clone());
         let table =
             constructed.with_added(fitted.columns(), |r, row| fitted.jets(self.cutoff(), r, row));
-        PairModel { states, channels: fitted.channels, table, constructed }
+        PairModel { states, channels: fitted.channels, table, dipoles, constructed }
     }
 
     /// Table of the functions that follow from the states alone, fine enough for the fitted ones.

@@ -11,6 +11,8 @@ pub struct StateModel {
     pub charge: f64,
     /// Energy above the neutral ground state, eV.
     pub energy: f64,
+    /// Dipole polarisability, Å³; 0 for none.
+    pub polarisability: f64,
     embedding: EmbeddingModel,
 }
 
@@ -65,7 +67,12 @@ impl StateModel {
                 EmbeddingModel::Logarithmic { scale: *scale, spline: Spline::new(table) }
             }
         };
-        Self { charge: state.charge, energy: state.energy, embedding }
+        Self {
+            charge: state.charge,
+            energy: state.energy,
+            polarisability: state.polarisability.unwrap_or(0.0),
+            embedding,
+        }
     }
 
     /// Embedding energy at a background density, eV; linear (in the density, or in its logarithm)
@@ -115,6 +122,7 @@ mod tests {
         StateModel {
             charge: 0.0,
             energy: 0.0,
+            polarisability: 0.0,
             embedding: EmbeddingModel::Logarithmic { scale: SCALE, spline: Spline::new(&table) },
         }
     }

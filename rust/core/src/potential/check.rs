@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
-use super::rules::{embedding, finite, length, require, require_all, table};
+use super::rules::{embedding, finite, length, positive, require, require_all, table};
 use super::{Cutoff, Element, FORMAT, Fit, PotentialFile, Rbf, State, Units, expression, pairs};
 use crate::elements::number_of;
 use crate::error::{Error, Result};
@@ -14,6 +14,8 @@ const SLATERS: RangeInclusive<usize> = 0..=12;
 const MAX_EXPONENT: f64 = 200.0;
 /// Allowed difference of Σ c_k from the electron count, e.
 const ELECTRON_TOLERANCE: f64 = 1e-8;
+/// Of ζ³α: an own field of −ζ³m/48 (times the Coulomb constant) in the dipole's own density.
+const MAX_SOFTNESS: f64 = 48.0;
 const MAX_TEMPERATURE: f64 = 10.0;
 const MIN_RADIUS: f64 = 0.5;
 const MAX_RADIUS: f64 = 50.0;
@@ -75,7 +77,40 @@ fn check_element(
     for (k, state) in element.states.iter().enumerate() {
         check_state(state, number, elements, &format!("{path}[{k}]"))?;
     }
+    polarisation(element, &format!("elements.{symbol}"))
+}
+
+/// ζ³α ≤ [`MAX_SOFTNESS`] keeps any arrangement of the dipoles stable (see `energy::polarisation`).
+fn polarisation(element: &Element, path: &str) -> Result<()> {
+    let states = || element.states.iter().enumerate();
+    let exponent_path = format!("{path}.polarisation_exponent");
+    let Some(zeta) = element.polarisation_exponent else {
+        let soft = states().find_map(|(_, s)| s.polarisability.map(|_| s.name.as_str()));
+        let rule = "given where a state has a polarisability";
+        return require(soft.is_none(), &exponent_path, rule, quoted("nothing"));
+    };
+    positive(zeta, &exponent_path)?;
+    let rule = format!("at most {MAX_EXPONENT} 1/Å");
+    require(zeta <= MAX_EXPONENT, &exponent_path, &rule, zeta)?;
+    let any = states().any(|(_, s)| s.polarisability.is_some());
+    require(any, &exponent_path, "absent where no state has a polarisability", zeta)?;
+    let most = largest_polarisability(zeta);
+    for (k, state) in states() {
+        let Some(alpha) = state.polarisability else { continue };
+        let path = format!("{path}.states[{k}].polarisability");
+        require(state.rbf.is_some(), &path, "absent in a state without rbf", alpha)?;
+        finite(alpha, &path)?;
+        require(alpha >= 0.0, &path, "zero or positive", alpha)?;
+        let rule = format!("at most 48/polarisation_exponent³ = {most} Å³");
+        require(alpha <= most, &path, &rule, alpha)?;
+    }
     Ok(())
+}
+
+/// Largest polarisability (Å³) for which dipoles of exponent `zeta` (Å⁻¹) cannot polarise each other
+/// without bound: 48/ζ³, where a dipole in the field of its own charge density costs nothing.
+pub(super) fn largest_polarisability(zeta: f64) -> f64 {
+    MAX_SOFTNESS / zeta.powi(3) * (1.0 + 1e-12)
 }
 
 fn state_names(states: &[State], path: &str) -> Result<()> {

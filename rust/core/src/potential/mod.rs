@@ -92,6 +92,10 @@ pub struct Cutoff {
 pub struct Element {
     /// States; the first is the neutral ground state, energy 0.
     pub states: Vec<State>,
+    /// ζ of the induced dipole's charge density, minus the gradient of ζ³/(8π) exp(−ζ r), Å⁻¹; given
+    /// where a state has a polarisability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub polarisation_exponent: Option<f64>,
 }
 
 /// An isolated-atom state.
@@ -122,6 +126,10 @@ pub struct State {
     /// Embedding energy of the state as a function of the background density; absent for zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding: Option<Embedding>,
+    /// Dipole polarisability of the state, Å³ (a volume: induced dipole = polarisability · field, with
+    /// charges in e and the Coulomb constant left out); absent for a state that is not polarised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub polarisability: Option<f64>,
     /// Where energy and density come from.
     #[serde(default)]
     pub provenance: String,

@@ -1,5 +1,6 @@
 //! Parameters of a file's atomic states, repulsions and resonances: names, values, bounds.
 
+use super::check::largest_polarisability;
 use super::{Coefficient, Embedding, PotentialFile, RadialFunction, Repulsion, Resonance, State};
 
 /// A number of the file that the energy depends on, outside the learned terms.
@@ -9,6 +10,8 @@ pub enum Parameter {
     Temperature,
     /// Energy of a state above the neutral ground state, eV; by element and state index.
     Energy(usize, usize),
+    /// Polarisability of a state, Å³; by element and state index.
+    Polarisability(usize, usize),
     /// Coefficient of a root polynomial, by element, state and index.
     Embedding(usize, usize, usize),
     /// Amplitude (eV) of a repulsion, by index.
@@ -25,7 +28,13 @@ impl Parameter {
     /// Left as it is unless a fit asks for it: what the states are made of and the decays of
     /// repulsions, which are chosen and not found.
     fn fixed(self) -> bool {
-        matches!(self, Self::Temperature | Self::Energy(..) | Self::RepulsionDecay(_))
+        matches!(
+            self,
+            Self::Temperature
+                | Self::Energy(..)
+                | Self::Polarisability(..)
+                | Self::RepulsionDecay(_)
+        )
     }
 
     fn bounds(self) -> [f64; 2] {
@@ -48,6 +57,7 @@ impl PotentialFile {
             for (s, state) in element.states.iter().enumerate() {
                 // The first state is the zero of energy.
                 all.extend((s > 0).then_some(Parameter::Energy(e, s)));
+                all.extend(state.polarisability.map(|_| Parameter::Polarisability(e, s)));
                 if let Some(Embedding::RootPolynomial { coefficients, .. }) = &state.embedding {
                     all.extend((0..coefficients.len()).map(|k| Parameter::Embedding(e, s, k)));
                 }
@@ -73,7 +83,7 @@ impl PotentialFile {
             held: false,
             fixed: p.fixed(),
             linear: self.is_linear(p),
-            bounds: p.bounds(),
+            bounds: self.bounds(p),
         };
         self.parameters().into_iter().map(describe).collect()
     }
@@ -96,10 +106,21 @@ impl PotentialFile {
         }
     }
 
+    fn bounds(&self, parameter: Parameter) -> [f64; 2] {
+        let exponent = |e: usize| self.elements.values().nth(e)?.polarisation_exponent;
+        match parameter {
+            Parameter::Polarisability(e, _) => {
+                [0.0, exponent(e).map_or(f64::INFINITY, largest_polarisability)]
+            }
+            other => other.bounds(),
+        }
+    }
+
     fn parameter_mut(&mut self, parameter: Parameter) -> Option<&mut f64> {
         match parameter {
             Parameter::Temperature => Some(&mut self.electronic_temperature),
             Parameter::Energy(e, s) => Some(&mut self.state_mut(e, s)?.energy),
+            Parameter::Polarisability(e, s) => self.state_mut(e, s)?.polarisability.as_mut(),
             Parameter::Embedding(e, s, k) => match &mut self.state_mut(e, s)?.embedding {
                 Some(Embedding::RootPolynomial { coefficients, .. }) => coefficients.get_mut(k),
                 _ => None,
@@ -123,6 +144,7 @@ impl PotentialFile {
         match parameter {
             Parameter::Temperature => "electronic_temperature".to_owned(),
             Parameter::Energy(e, s) => format!("energy[{}]", state(e, s)),
+            Parameter::Polarisability(e, s) => format!("polarisability[{}]", state(e, s)),
             Parameter::Embedding(e, s, k) => format!("embedding[{} {}]", state(e, s), k + 1),
             Parameter::RepulsionAmplitude(k) => format!("repulsion[{}: amplitude]", self.pair(k)),
             Parameter::RepulsionDecay(k) => format!("repulsion[{}: decay]", self.pair(k)),

@@ -1,0 +1,81 @@
+//! Functions of induced dipoles of the pairs that have any.
+
+use super::{ChargeKernel, Chunk, Record};
+use crate::model::{DipoleTable, DipoleValues, Model};
+
+/// The pairs of a chunk with a polarisable atom.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Dipoles {
+    /// Of every such pair, its record and where its values start.
+    places: Vec<(u32, usize)>,
+    values: Vec<f64>,
+}
+
+fn table<'a>(model: &'a Model, record: &Record) -> Option<&'a DipoleTable> {
+    let n = model.elements().len();
+    model.pair(record.kind as usize / n, record.kind as usize % n).dipoles.as_ref()
+}
+
+/// f₁, f₂ and f₃ of the kernel at a distance.
+fn points(kernel: Option<&ChargeKernel>, r: f64) -> [f64; 3] {
+    kernel.map_or([0.0; 3], |k| k.kernel.dipole_functions(r))
+}
+
+impl Dipoles {
+    pub(super) fn clear(&mut self) {
+        self.places.clear();
+        self.values.clear();
+    }
+
+    /// Look up the values of the last record.
+    pub(super) fn push(
+        &mut self,
+        model: &Model,
+        kernel: Option<&ChargeKernel>,
+        records: &[Record],
+    ) {
+        let Some((record, table)) = records.last().and_then(|r| Some((r, table(model, r)?))) else {
+            return;
+        };
+        let start = self.values.len();
+        self.places.push((records.len() as u32 - 1, start));
+        self.values.resize(start + table.len(), 0.0);
+        let [f1, f2, _] = points(kernel, record.distance);
+        table.values(record.distance, [f1, f2], &mut self.values[start..]);
+    }
+}
+
+impl Chunk {
+    /// Pairs with a polarisable atom.
+    pub(crate) fn dipoles<'a>(
+        &'a self,
+        model: &'a Model,
+    ) -> impl Iterator<Item = (&'a Record, DipoleValues<'a>)> {
+        let n = model.elements().len();
+        self.dipoles.places.iter().map(move |&(k, start)| {
+            let record = &self.records[k as usize];
+            let states = model.pair(record.kind as usize / n, record.kind as usize % n).states;
+            (record, DipoleValues::split(&self.dipoles.values[start..], states))
+        })
+    }
+}
+
+/// Derivatives in R over R of the functions of a pair with a polarisable atom.
+pub(crate) fn dipole_slopes<'a>(
+    model: &Model,
+    kernel: Option<&ChargeKernel>,
+    record: &Record,
+    out: &'a mut Vec<f64>,
+) -> DipoleValues<'a> {
+    let n = model.elements().len();
+    let pair = model.pair(record.kind as usize / n, record.kind as usize % n);
+    out.clear();
+    if let Some(table) = &pair.dipoles {
+        out.resize(table.len(), 0.0);
+        let [_, f2, f3] = points(kernel, record.distance);
+        table.slopes(record.distance, [f2, f3], out);
+    } else {
+        out.resize(pair.states[0] + pair.states[1] + 2, 0.0);
+    }
+    DipoleValues::split(out, pair.states)
+}
