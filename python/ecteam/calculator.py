@@ -31,7 +31,7 @@ class ECTEAM(Calculator):
     forces         eV/Å    (n, 3), −∂(free energy)/∂R
     stress         eV/Å³   (6,) xx yy zz yz xz xy; fully periodic cells only
     charges        e       (n,)
-    dipole         e·Å     (3,)
+    dipole         e·Å     (3,), of charges and induced dipoles
     =============  ======  =================================================
 
     Parameters
@@ -51,7 +51,7 @@ class ECTEAM(Calculator):
     Attributes
     ----------
     result : Result or None
-        The last result: weights, background density, convergence.
+        The last result: weights, induced dipoles, background density, convergence.
     atoms : Atoms or None
         A copy of the atoms of the last calculation.
 

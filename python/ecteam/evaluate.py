@@ -53,6 +53,8 @@ class Result:
         Ensemble weights, in the order of `state_names`, padded with 0.
     charges : (n,) float64
         e.
+    induced_dipoles : (n, 3) float64
+        e·Å; zero where the potential has no polarisabilities.
     background : (n,) float64
         Density of all other atoms at each nucleus, e/Å³.
     chemical_potentials : (f,) float64
@@ -60,13 +62,13 @@ class Result:
     chemical_potential : float
         The only one of them.
     kkt_residual : float
-        Largest violation of the optimality conditions of the weights, eV.
+        Largest violation of the optimality conditions of the weights (and dipoles), eV.
     hessian_products, iterations : int
         Work done by the minimisation.
     positive_definite : bool
         True if the weights are a strict minimum.
     dipole : (3,) float64
-        e·Å, about the origin of the coordinates.
+        Of charges and induced dipoles, e·Å, about the origin of the coordinates.
     lower_branch : float or None
         How far another branch of weights lies below the one followed, eV. Small systems that are
         followed by a warm calculator compare branches every ``branch_interval`` calls; None if
@@ -92,6 +94,7 @@ class Result:
     stress: FloatArray | None
     weights: FloatArray
     charges: FloatArray
+    induced_dipoles: FloatArray
     background: FloatArray
     chemical_potentials: FloatArray
     kkt_residual: float
@@ -144,8 +147,9 @@ class Result:
 
 
 _ENGINE_FIELDS = (
-    "energy free_energy energies forces stress weights charges background chemical_potentials "
-    "kkt_residual hessian_products iterations positive_definite dipole lower_branch"
+    "energy free_energy energies forces stress weights charges induced_dipoles background "
+    "chemical_potentials kkt_residual hessian_products iterations positive_definite dipole "
+    "lower_branch"
 ).split()
 
 
@@ -176,7 +180,7 @@ def evaluate(
     device : str
         ``"cpu"``, or ``"cuda"`` for the CUDA device that CuPy has made current. There, atoms
         form one fragment, the solver is the Krylov one, and periodic sums are made on a mesh;
-        learned terms are evaluated on the host.
+        learned terms are evaluated on the host; there are no induced dipoles.
     **options
         ``tolerance=1e-8`` (KKT residual, eV), ``electrostatics="auto"``, ``accuracy=1e-6``
         (relative, of the long-range sum), ``solver="auto"`` (or ``"dense"``, ``"krylov"``),
@@ -186,7 +190,7 @@ def evaluate(
         after seven converged steps the weights are propagated by an extended Lagrangian
         (Niklasson, J. Chem. Phys. 147, 054103 (2017)), two Hessian products a step;
         `tolerance` does not apply, look at `Result.kkt_residual`, and at the drift: salt kept its
-        energy, hot water molecules did not, see the changelog).
+        energy, hot water molecules did not, see the changelog; not for induced dipoles).
 
     Raises
     ------

@@ -17,13 +17,16 @@ from ecteam.files import whole_file
 def frame_of(atoms: Atoms, result: Result) -> Atoms:
     """Copy of the atoms with the numbers of `result` frozen in.
 
-    The weights become the array ``weights`` (n, n_states_max); ``info["states"]`` names their
+    Induced dipoles, where the potential has polarisabilities, become the array ``induced_dipoles``
+    (n, 3), e·Å. The weights become the array ``weights`` (n, n_states_max); ``info["states"]`` names their
     columns for each element, e.g. ``"H: ground cation; O: ground anion"``.
     """
     frame: Atoms = atoms.copy()
     found = {name: getattr(result, name) for name in ECTEAM.implemented_properties}
     known = {name: value for name, value in found.items() if value is not None}
     frame.calc = SinglePointCalculator(frame, **known)
+    if result.potential.core.polarisable:
+        frame.arrays["induced_dipoles"] = result.induced_dipoles.copy()
     frame.arrays["weights"] = result.weights.copy()
     states = dict(sorted(zip(result.symbols, result.state_names, strict=True)))
     frame.info["states"] = "; ".join(f"{el}: {' '.join(names)}" for el, names in states.items())

@@ -26,6 +26,7 @@ def result_data(result: Result) -> dict[str, Any]:
         "stress": None if stress is None else stress.tolist(),
         "symbols": list(result.symbols),
         "charges": result.charges.tolist(),
+        "induced_dipoles": result.induced_dipoles.tolist(),
         "weights": [result.weights_of(i) for i in range(len(result.symbols))],
         "forces": result.forces.tolist(),
         "kkt_residual": result.kkt_residual,
@@ -61,13 +62,19 @@ def _system_table(result: Result) -> Table:
 
 
 def _atom_table(result: Result) -> Table:
-    table = Table("atom", "charge (e)", "energy (eV)", "|force| (eV/Å)", "state weights")
+    columns = ["atom", "charge (e)", "energy (eV)", "|force| (eV/Å)", "state weights"]
+    polarisable = result.potential.core.polarisable
+    if polarisable:
+        columns.insert(2, "|dipole| (e·Å)")
+    table = Table(*columns)
     for i, symbol in enumerate(result.symbols):
         weights = " ".join(f"{name}={w:.4f}" for name, w in result.weights_of(i).items())
         force = float((result.forces[i] ** 2).sum() ** 0.5)
+        dipole = float((result.induced_dipoles[i] ** 2).sum() ** 0.5)
         table.add_row(
             f"{symbol}{i}",
             f"{result.charges[i]:+.4f}",
+            *([f"{dipole:.4f}"] if polarisable else []),
             f"{result.energies[i]:.4f}",
             f"{force:.4f}",
             weights,

@@ -3,6 +3,8 @@
 //! The oracle is a brute-force pair sum of the kernel over all images; the module adds the rest.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::doc_markdown)]
 
+#[path = "coulomb/dipoles.rs"]
+mod dipoles;
 #[path = "coulomb/oracle.rs"]
 mod oracle;
 #[path = "coulomb/pme.rs"]

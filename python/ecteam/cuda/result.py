@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ecteam import _core
 from ecteam.structure import Arrays, FloatArray
 
@@ -28,6 +30,11 @@ class Evaluation:
     positive_definite: bool = True
     lower_branch: float | None = None
     timings: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def induced_dipoles(self) -> FloatArray:
+        """Zero: devices refuse potentials with polarisabilities."""
+        return np.zeros((len(self.charges), 3))
 
 
 def stress_of(virial: FloatArray, system: Arrays) -> FloatArray | None:

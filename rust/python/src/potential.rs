@@ -91,6 +91,12 @@ impl Potential {
         ecteam_core::eam::suits(&self.model)
     }
 
+    /// True if a state has a polarisability.
+    #[getter]
+    fn polarisable(&self) -> bool {
+        self.model.is_polarisable()
+    }
+
     #[getter]
     fn elements(&self) -> BTreeMap<String, Vec<String>> {
         let names =

@@ -55,6 +55,11 @@ pub(crate) use multipoles::{DipolePair, dipole_gradient};
 use periodic::Periodic;
 use shifted::ShiftedForce;
 
+/// Smallest error that may be asked for.
+const SMALLEST_ACCURACY: f64 = 1e-14;
+/// What dipoles take of it.
+const DIPOLE_ACCURACY: f64 = 0.1;
+
 /// How the interaction of point charges is summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -92,25 +97,20 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The same, with a method that knows dipoles.
+    /// The same for charges and dipoles. Sums over higher derivatives of 1/R converge later: they are
+    /// carried to a tenth of the error.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for a method that does not.
-    pub fn with_dipoles(self, pbc: [bool; 3]) -> Result<Self> {
-        let method = match self.method {
-            Method::Auto if pbc != [false; 3] => Method::Ewald,
-            Method::Pme => return Err(no_dipoles("pme")),
-            Method::ShiftedForce => return Err(no_dipoles("shifted_force")),
-            method => method,
-        };
-        Ok(Self { method, ..self })
+    pub fn with_dipoles(self) -> Result<Self> {
+        if self.method == Method::ShiftedForce {
+            // Its curvature jumps at the cutoff, and with it the energy of two dipoles.
+            let problem = "must be auto, direct, ewald or pme for a potential with induced dipoles, \
+                           got shifted_force";
+            return Err(Error::invalid("electrostatics", problem));
+        }
+        Ok(Self { accuracy: (DIPOLE_ACCURACY * self.accuracy).max(SMALLEST_ACCURACY), ..self })
     }
-}
-
-fn no_dipoles(method: &str) -> Error {
-    let problem =
-        format!("must be auto, direct or ewald for a potential with induced dipoles, got {method}");
-    Error::invalid("electrostatics", problem)
 }
 
 /// The part K(R) of the interaction that is summed over pairs within the cutoff, eV/e².
@@ -268,13 +268,15 @@ impl Coulomb {
         }
     }
 
-    /// As [`Self::add_potential`] of charges and dipoles (e·Å), and ∂E/∂m (eV/(e·Å)).
+    /// As [`Self::add_potential`] of charges and dipoles (e·Å), and ∂E/∂m (eV/(e·Å)); `rough` as
+    /// [`Self::add_rough_potential`].
     ///
     /// # Panics
     /// If the lengths differ, or for a method that knows no dipoles ([`Options::with_dipoles`]).
     pub fn add_multipole_potential(
         &self,
         sources: Multipoles,
+        rough: bool,
         potential: &mut [f64],
         gradients: &mut [Vec3],
     ) {
@@ -286,7 +288,7 @@ impl Coulomb {
                 direct.add_multipole_potential(sources, potential, gradients);
             }
             Solver::Periodic(periodic) => {
-                periodic.add_multipole_potential(sources, potential, gradients);
+                periodic.add_multipole_potential(sources, rough, potential, gradients);
             }
             Solver::ShiftedForce(_) => panic!("no dipoles in a shifted force"),
         }
@@ -344,7 +346,7 @@ impl Coulomb {
 }
 
 fn check_options(options: &Options, cutoff: f64) -> Result<()> {
-    if !(1e-14..=1e-1).contains(&options.accuracy) {
+    if !(SMALLEST_ACCURACY..=1e-1).contains(&options.accuracy) {
         let problem = format!("must be from 1e-14 to 1e-1, got {}", options.accuracy);
         return Err(Error::invalid("accuracy", problem));
     }

@@ -50,6 +50,8 @@ macro_rules! for_order {
     };
 }
 
+mod dipoles;
+
 impl Pme {
     /// Reciprocal part for a splitting α (Å⁻¹) with a force error of `accuracy` relative to q²/a².
     pub(super) fn new(accuracy: f64, alpha: f64) -> Self {

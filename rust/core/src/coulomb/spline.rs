@@ -47,6 +47,19 @@ impl<const P: usize> Spline<P> {
         }
         w
     }
+
+    /// Second derivatives of the weights at `t`.
+    #[inline(always)]
+    pub(super) fn curvatures(&self, t: f64) -> [f64; P] {
+        let factor = |power: usize| (power * (power - 1)) as f64;
+        let mut w = self.powers[P - 1].map(|c| c * factor(P - 1));
+        for power in (2..P - 1).rev() {
+            for a in 0..P {
+                w[a] = w[a] * t + self.powers[power][a] * factor(power);
+            }
+        }
+        w
+    }
 }
 
 /// Coefficients of the weights of `order` mesh points in t, `[power][point]`.
@@ -108,7 +121,9 @@ mod tests {
             let (w, d) = (spline.weights(t), spline.slopes(t));
             assert!((w.iter().sum::<f64>() - 1.0).abs() < 1e-14);
             let (up, down) = (spline.weights(t + h), spline.weights(t - h));
-            for a in 0..8 {
+            let (steep, flat) = (spline.slopes(t + h), spline.slopes(t - h));
+            for (a, c) in spline.curvatures(t).into_iter().enumerate() {
+                assert!(((steep[a] - flat[a]) / (2.0 * h) - c).abs() < 1e-7);
                 assert!(((up[a] - down[a]) / (2.0 * h) - d[a]).abs() < 1e-8);
             }
         }

@@ -177,7 +177,7 @@ impl<'a> Energy<'a> {
     ) -> f64 {
         let geometry = self.geometry;
         if geometry.is_polarisable() {
-            return self.point_multipoles(x, gradient, charges);
+            return self.point_multipoles(x, gradient, charges, rough);
         }
         geometry.charges(x, charges);
         let Some(coulomb) = geometry.coulomb else { return 0.0 };

@@ -188,6 +188,7 @@ impl Energy<'_> {
         x: &[f64],
         gradient: &mut [f64],
         charges: &mut Vec<f64>,
+        rough: bool,
     ) -> f64 {
         let geometry = self.geometry;
         geometry.charges(x, charges);
@@ -199,7 +200,8 @@ impl Energy<'_> {
         gradients.clear();
         gradients.resize(charges.len(), [0.0; 3]);
         let mut watch = Watch::start();
-        coulomb.add_multipole_potential(Multipoles { charges, dipoles }, potential, gradients);
+        let sources = Multipoles { charges, dipoles };
+        coulomb.add_multipole_potential(sources, rough, potential, gradients);
         self.work.long_range += watch.lap();
         let (potential, gradients) = (&self.work.potential, &self.work.induced.gradients);
         for (i, v) in potential.iter().enumerate() {
@@ -229,7 +231,7 @@ impl Energy<'_> {
         if !*potential_is_of_charges {
             potential.fill(0.0);
             gradients.fill([0.0; 3]);
-            coulomb.add_multipole_potential(sources, potential, gradients);
+            coulomb.add_multipole_potential(sources, false, potential, gradients);
             *potential_is_of_charges = true;
         }
         coulomb.add_multipole_forces(sources, forces, virial);

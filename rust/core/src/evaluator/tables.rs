@@ -55,7 +55,7 @@ impl EnsembleTables {
     /// periodicity.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for learned terms, more than [`MAX_STATES`] states, and as
+    /// [`Error::InvalidInput`] for learned terms, induced dipoles, more than [`MAX_STATES`] states, and as
     /// [`Coulomb::new`].
     pub fn new(model: &Model, elements: &[u8], options: Options, pbc: [bool; 3]) -> Result<Self> {
         check(model)?;
@@ -159,6 +159,10 @@ impl EnsembleTables {
 fn check(model: &Model) -> Result<()> {
     if model.terms().is_some() {
         let problem = "must have no learned terms to be evaluated on a device";
+        return Err(Error::invalid("potential", problem));
+    }
+    if model.is_polarisable() {
+        let problem = "must have no polarisabilities to be evaluated on a device";
         return Err(Error::invalid("potential", problem));
     }
     match model.elements().iter().find(|e| e.states.len() > MAX_STATES) {
