@@ -7,6 +7,8 @@ from ase import Atoms
 from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import Bohr, Hartree
 from ecteam import _core
+from ecteam.frames import frame_of
+from ecteam.report import result_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polarised import POLARISED, neutral_atoms, with_polarisabilities
@@ -99,8 +101,8 @@ def test_forces_of_periodic_systems(system, picks):
     assert_forces(system, picks)
 
 
-def assert_forces(system, picks):
-    follow = Follower(POLARISED[system.potential])
+def assert_forces(system, picks, **options):
+    follow = Follower(POLARISED[system.potential], **options)
     forces = follow(system.atoms).forces
     bound = RELATIVE * max(1.0, np.abs(forces).max())
     for pick in picks:
@@ -162,9 +164,7 @@ def test_both_solvers_agree(system):
     )
     assert krylov.free_energy == pytest.approx(dense.free_energy, rel=0, abs=1e-8)
     np.testing.assert_allclose(krylov.charges, dense.charges, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(
-        krylov.induced_dipoles, dense.induced_dipoles, rtol=0, atol=1e-6
-    )
+    np.testing.assert_allclose(krylov.induced_dipoles, dense.induced_dipoles, rtol=0, atol=1e-6)
 
 
 @settings(max_examples=20)
@@ -226,7 +226,7 @@ def test_names_and_bounds_of_polarisabilities():
     assert oxygen.value == 1.6
     assert oxygen.fixed
     assert not oxygen.linear
-    assert oxygen.bounds == pytest.approx((0.0, 48 / 2.5**3))
+    assert (oxygen.lowest, oxygen.highest) == pytest.approx((0.0, 48 / 2.5**3))
     assert not any(c.name.startswith("polar") for c in POTENTIALS["water"].coefficients)
 
 
@@ -275,10 +275,105 @@ def test_an_exponent_without_polarisabilities():
 
 
 def test_what_is_refused():
-    atoms, potential = system("water", 1), POLARISED["water"]
+    atoms, potential = system("water", 1), POLARISED["toy"]
     with pytest.raises(ecteam.InvalidInputError, match="shadow: does not propagate"):
         ecteam.evaluate(atoms, potential, shadow=True)
     with pytest.raises(ecteam.InvalidInputError, match="potential: must have no polarisabilities"):
         _core.ensemble_tables(
             potential.core, atoms.numbers.astype(np.uint8), [False] * 3, "auto", 1e-6
         )
+
+
+@settings(max_examples=10)
+@given(system=periodic, picks=picks)
+def test_the_mesh(system, picks):
+    """Exact derivatives of its own energy, which is that of the Ewald sum."""
+    options = {"electrostatics": "pme", "accuracy": 1e-6}
+    assert_forces(system, picks, **options)
+    one = evaluate(system.atoms, system.potential, **options)
+    other = evaluate(system.atoms, system.potential, **{**options, "electrostatics": "ewald"})
+    scale = max(1.0, np.abs(other.forces).max())
+    np.testing.assert_allclose(one.forces, other.forces, rtol=0, atol=1e-4 * scale)
+    np.testing.assert_allclose(one.stress, other.stress, rtol=0, atol=1e-4 * scale)
+    np.testing.assert_allclose(one.induced_dipoles, other.induced_dipoles, rtol=0, atol=1e-5)
+    assert one.energy == pytest.approx(other.energy, abs=1e-5 * len(system.atoms))
+
+
+@settings(max_examples=10)
+@given(system=periodic, picks=picks)
+def test_shifted_forces(system, picks):
+    assert_forces(system, picks, electrostatics="shifted_force")
+
+
+def test_shifted_forces_end_smoothly():
+    """Energy and dipoles do not jump where an ion leaves the cutoff of 6 Å."""
+
+    def at(distance):
+        positions = [[0.0, 0.0, distance], [1.0, 0.0, distance]]
+        return beside_proton(positions, electrostatics="shifted_force")
+
+    (inside, _), (energy, dipoles), (outside, _) = (at(6.0 + x) for x in (-2e-4, -1e-4, 1e-4))
+    assert energy == pytest.approx(outside, abs=1e-9)
+    assert abs(inside - energy) < 1e-8
+    assert np.abs(dipoles).max() < 1e-6
+
+
+def test_the_density_has_the_dipoles():
+    """First moment of the density on a grid around a polarised atom."""
+    atoms = Atoms("HO", [[0.0, 0.0, 0.0], [0.0, 0.0, 2.5]])
+    potential = neutral_atoms(1.7, 3.0)
+    result = ecteam.evaluate(atoms, potential, [1.0, 0.0], fragments=[0, 1])
+    axis = np.arange(-5.0, 5.0, 0.1) + 0.05
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    points += atoms.positions[1]
+    density = ecteam.electron_density(atoms, result, points) * 1e-3
+    moment = -(density @ (points - atoms.positions[1]))
+    assert moment == pytest.approx(result.induced_dipoles[1], rel=2e-3, abs=1e-6)
+    assert result.induced_dipoles[1, 2] > 0.1
+
+
+def test_dipoles_of_frames_and_reports():
+    atoms = system("water", 1)
+    polar = ecteam.evaluate(atoms, POLARISED["water"])
+    plain = ecteam.evaluate(atoms, POTENTIALS["water"])
+    assert frame_of(atoms, polar).arrays["induced_dipoles"] == pytest.approx(polar.induced_dipoles)
+    assert "induced_dipoles" not in frame_of(atoms, plain).arrays
+    assert result_data(polar)["induced_dipoles"] == polar.induced_dipoles.tolist()
+    assert not plain.induced_dipoles.any()
+
+
+def test_polarisabilities_of_the_library():
+    """Those of the library by default; given ones only where they are given."""
+    fields = ecteam.polarised("halides").to_dict()["elements"]
+    for symbol, element in fields.items():
+        values = {state["name"]: state["polarisability"] for state in element["states"]}
+        library = ecteam.states(symbol)
+        assert values == {name: library[name].polarizability for name in values}
+        assert element["polarisation_exponent"] ** 3 * max(values.values()) == pytest.approx(48)
+    chosen = ecteam.polarised("halides", {"Cl": {"anion": 3.0}}, {"Cl": 2.0}).to_dict()["elements"]
+    assert chosen["Cl"]["polarisation_exponent"] == 2.0
+    assert "polarisation_exponent" not in chosen["Na"]
+    with pytest.raises(ecteam.InvalidInputError, match="got 'Xe'"):
+        ecteam.polarised("halides", {"Xe": {"ground": 1.0}})
+    with pytest.raises(ecteam.InvalidInputError, match=r"Cl has .*got 'dication'"):
+        ecteam.polarised("halides", {"Cl": {"dication": 1.0}})
+    with pytest.raises(ecteam.InvalidInputError, match="polarisability: must be positive"):
+        ecteam.polarised("halides", {"Cl": {"anion": 0.0}})
+
+
+# Recommended values, atomic units: P. Schwerdtfeger and J. K. Nagle, Mol. Phys. 117, 1200 (2019).
+RECOMMENDED = {
+    "H": 4.50, "He": 1.383, "Li": 164.1, "Be": 37.74, "C": 11.3, "N": 7.4, "O": 5.3, "F": 3.74,
+    "Ne": 2.66, "Na": 162.7, "Mg": 71.2, "Cl": 14.6, "Ar": 11.083, "K": 289.7, "Ca": 160.8,
+    "Cu": 46.5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("symbol", RECOMMENDED)
+def test_computed_polarisabilities_against_the_table(symbol):
+    """Within 4 %; 12 % for the elements from K on, whose response is that of UMP2."""
+    ground = ecteam.states(symbol)["ground"]
+    table = RECOMMENDED[symbol] * Bohr**3
+    assert ground.polarizability == pytest.approx(table, rel=0.01)
+    bound = 0.12 if symbol in ("K", "Ca", "Cu") else 0.04
+    assert ground.polarizability_computed == pytest.approx(table, rel=bound)

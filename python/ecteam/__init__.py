@@ -22,6 +22,7 @@ from ecteam.evaluate import Result, evaluate
 from ecteam.interop import read_setfl
 from ecteam.library import AtomicState, Element, states
 from ecteam.neighbors import neighbor_list
+from ecteam.polarisation import polarised
 from ecteam.potential import Potential, available, load
 from ecteam.sampling import SampledDensity
 from ecteam.threads import limit_threads
@@ -53,6 +54,7 @@ __all__ = [
     "limit_threads",
     "load",
     "neighbor_list",
+    "polarised",
     "read_setfl",
     "states",
     "write_cube",

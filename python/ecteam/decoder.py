@@ -1,4 +1,8 @@
-"""From weights of atomic states back to density, charges, dipole and electrostatic potential."""
+"""From weights of atomic states back to density, charges, dipole and electrostatic potential.
+
+Weights say nothing about induced dipoles: those of a polarisable potential are in
+`ecteam.electron_density` of its result, not here.
+"""
 
 from __future__ import annotations
 

@@ -8,26 +8,31 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
+from ase.data import atomic_numbers
 from ase.io.cube import write_cube as write_ase_cube
 from ase.units import Bohr
 
 from ecteam import _core
 from ecteam.evaluate import Result
 from ecteam.files import whole_file
-from ecteam.structure import FloatArray, arrays_of
+from ecteam.potential import Potential
+from ecteam.structure import Arrays, FloatArray, arrays_of
 
 _MAX_POINTS = 50_000_000
 
 
 def electron_density(atoms: Atoms, result: Result, points: npt.ArrayLike) -> FloatArray:
-    """Superposed density of the weighted states, e/Å³.
+    """Superposed density of the weighted states and the induced dipoles, e/Å³.
+
+    An induced dipole m adds m·∇g, g the Slater function of its element's polarisation exponent; it
+    has no electrons, and outside the states' own densities it may be negative.
 
     Parameters
     ----------
     atoms : ase.Atoms
         The structure of `result`.
     result : Result
-        Gives the weights and the potential.
+        Gives the weights, the dipoles and the potential.
     points : (m, 3) array_like
         Å; in a periodic cell they may lie anywhere.
 
@@ -44,7 +49,37 @@ def electron_density(atoms: Atoms, result: Result, points: npt.ArrayLike) -> Flo
     system = arrays_of(atoms)
     if tuple(atoms.get_chemical_symbols()) != result.symbols:
         raise _core.InvalidInputError("atoms: must be the atoms of the result, in its order")
-    return _core.electron_density(result.potential.core, *system, result.weights, points)
+    density = _core.electron_density(result.potential.core, *system, result.weights, points)
+    if result.potential.core.polarisable:
+        density += _dipole_density(result, system, points)
+    return density
+
+
+def _dipole_density(result: Result, system: Arrays, points: FloatArray) -> FloatArray:
+    """Σ m·∇g: gradients of densities that have the components of m for weights."""
+    carriers = _carriers(result.potential)
+    per_electron = result.induced_dipoles / system.numbers[:, None]
+    total = np.zeros(len(points))
+    for axis in range(3):
+        weights = np.ascontiguousarray(per_electron[:, axis : axis + 1])
+        gradient = _core.electron_density_gradient(carriers, *system, weights, points)[1]
+        total += gradient[:, axis]
+    return total
+
+
+def _carriers(potential: Potential) -> _core.Potential:
+    """Potential whose atoms are g of their element, times the atomic number."""
+    fields = potential.to_dict()
+    elements = {}
+    for symbol, element in fields["elements"].items():
+        number = float(atomic_numbers[symbol])
+        exponent = element.get("polarisation_exponent", 1.0)
+        rbf = {"exponents": [exponent], "coefficients": [number]}
+        state = {"name": "g", "charge": 0.0, "multiplicity": 1, "energy": 0.0, "rbf": rbf}
+        elements[symbol] = {"states": [state]}
+    kept = ("format", "name", "description", "citation", "units", "cutoff")
+    bare = {"repulsions": [], "resonances": [], "electronic_temperature": 0.0}
+    return Potential.from_dict({k: fields[k] for k in kept} | bare | {"elements": elements}).core
 
 
 def write_cube(

@@ -18,8 +18,8 @@ def frame_of(atoms: Atoms, result: Result) -> Atoms:
     """Copy of the atoms with the numbers of `result` frozen in.
 
     Induced dipoles, where the potential has polarisabilities, become the array ``induced_dipoles``
-    (n, 3), e·Å. The weights become the array ``weights`` (n, n_states_max); ``info["states"]`` names their
-    columns for each element, e.g. ``"H: ground cation; O: ground anion"``.
+    (n, 3), e·Å. The weights become the array ``weights`` (n, n_states_max); ``info["states"]``
+    names their columns for each element, e.g. ``"H: ground cation; O: ground anion"``.
     """
     frame: Atoms = atoms.copy()
     found = {name: getattr(result, name) for name in ECTEAM.implemented_properties}

@@ -1,10 +1,11 @@
 """Parameters of a potential: which of its numbers a fit may change.
 
 Every potential names its coefficients: ``electronic_temperature``, ``energy[H cation]``,
-``embedding[H ground 1]``, ``repulsion[H-O 2: amplitude]``,
+``polarisability[O anion]``, ``embedding[H ground 1]``, ``repulsion[H-O 2: amplitude]``,
 ``resonance[H ground>cation O ground>anion: decay]`` and those of the learned terms,
 ``three_body1[O: H0 H1 l=2]``. Some are *held*: they belong to the form and are never a parameter.
-Some are *fixed* unless they are asked for: temperature, energies of states, decays of repulsions.
+Some are *fixed* unless they are asked for: temperature, energies and polarisabilities of states,
+decays of repulsions.
 """
 
 from __future__ import annotations

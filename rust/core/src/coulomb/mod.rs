@@ -99,17 +99,9 @@ impl Default for Options {
 impl Options {
     /// The same for charges and dipoles. Sums over higher derivatives of 1/R converge later: they are
     /// carried to a tenth of the error.
-    ///
-    /// # Errors
-    /// [`Error::InvalidInput`] for a method that does not.
-    pub fn with_dipoles(self) -> Result<Self> {
-        if self.method == Method::ShiftedForce {
-            // Its curvature jumps at the cutoff, and with it the energy of two dipoles.
-            let problem = "must be auto, direct, ewald or pme for a potential with induced dipoles, \
-                           got shifted_force";
-            return Err(Error::invalid("electrostatics", problem));
-        }
-        Ok(Self { accuracy: (DIPOLE_ACCURACY * self.accuracy).max(SMALLEST_ACCURACY), ..self })
+    #[must_use]
+    pub fn with_dipoles(self) -> Self {
+        Self { accuracy: (DIPOLE_ACCURACY * self.accuracy).max(SMALLEST_ACCURACY), ..self }
     }
 }
 
@@ -145,20 +137,34 @@ impl Kernel {
     }
 }
 
+/// What the pairs hold of dipoles (see `multipoles`): of f₁ = K′/R, f₂ = f₁′/R, f₃ = f₂′/R, eV/e² Å⁻²,
+/// Å⁻⁴, Å⁻⁶.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DipoleFunctions {
+    /// f₁ and f₂ of a charge and a dipole.
+    pub(crate) charge: [f64; 2],
+    /// f₁, f₂ and f₃ of two dipoles.
+    pub(crate) dipole: [f64; 3],
+}
+
 impl Kernel {
-    /// f₁ = K′/R, f₂ = f₁′/R and f₃ = f₂′/R: what the pairs hold of dipoles, eV/e² Å⁻², Å⁻⁴, Å⁻⁶.
+    /// Dipole functions at a distance.
     ///
     /// Of erfc(αR)/R by the recursion of W. Smith, CCP5 Quarterly 4, 13 (1982): −B₁, B₂, −B₃ with
-    /// B_n = [(2n − 1) B_{n−1} + (2α²)ⁿ/(α√π) exp(−α²R²)]/R². Nothing of the other kernels.
-    pub(crate) fn dipole_functions(&self, r: f64) -> [f64; 3] {
-        let Self::Screened { alpha } = *self else { return [0.0; 3] };
+    /// B_n = [(2n − 1) B_{n−1} + (2α²)ⁿ/(α√π) exp(−α²R²)]/R².
+    pub(crate) fn dipole_functions(&self, r: f64) -> DipoleFunctions {
+        let alpha = match *self {
+            Self::None => return DipoleFunctions::default(),
+            Self::ShiftedForce { cutoff } => return shifted::dipole_functions(cutoff, r),
+            Self::Screened { alpha } => alpha,
+        };
         let (square, inverse) = (alpha * alpha, 1.0 / (r * r));
         let gaussian = COULOMB * (-square * r * r).exp() / (alpha * PI.sqrt());
         let b0 = COULOMB * libm::erfc(alpha * r) / r;
         let b1 = (b0 + 2.0 * square * gaussian) * inverse;
         let b2 = (3.0 * b1 + (2.0 * square).powi(2) * gaussian) * inverse;
         let b3 = (5.0 * b2 + (2.0 * square).powi(3) * gaussian) * inverse;
-        [-b1, b2, -b3]
+        DipoleFunctions { charge: [-b1, b2], dipole: [-b1, b2, -b3] }
     }
 }
 
@@ -272,7 +278,7 @@ impl Coulomb {
     /// [`Self::add_rough_potential`].
     ///
     /// # Panics
-    /// If the lengths differ, or for a method that knows no dipoles ([`Options::with_dipoles`]).
+    /// If the lengths differ.
     pub fn add_multipole_potential(
         &self,
         sources: Multipoles,
@@ -290,7 +296,7 @@ impl Coulomb {
             Solver::Periodic(periodic) => {
                 periodic.add_multipole_potential(sources, rough, potential, gradients);
             }
-            Solver::ShiftedForce(_) => panic!("no dipoles in a shifted force"),
+            Solver::ShiftedForce(shifted) => shifted.add_potential(sources.charges, potential),
         }
     }
 
@@ -310,7 +316,8 @@ impl Coulomb {
         match &self.solver {
             Solver::Direct(direct) => direct.add_multipole_forces(sources, forces, virial),
             Solver::Periodic(periodic) => periodic.add_multipole_forces(sources, forces, virial),
-            Solver::ShiftedForce(_) => panic!("no dipoles in a shifted force"),
+            // All of it is in the pairs.
+            Solver::ShiftedForce(_) => {}
         }
     }
 

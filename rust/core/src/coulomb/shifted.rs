@@ -1,5 +1,6 @@
 //! Shifted-force truncation of the Coulomb interaction.
 
+use super::DipoleFunctions;
 use crate::COULOMB;
 
 /// Shifted-force electrostatics with a cutoff (Å): the pairs are left to the kernel.
@@ -38,4 +39,53 @@ pub(super) fn times_r(cutoff: f64, r: f64) -> [f64; 3] {
     }
     let x = 1.0 - r / cutoff;
     [COULOMB * x * x, -2.0 * COULOMB * x / cutoff, 2.0 * COULOMB / (cutoff * cutoff)]
+}
+
+/// Functions of dipoles: 1/R less its Taylor series about the cutoff to one order more than there are
+/// derivatives in the force, so that forces vanish there (M. Lamichhane, J. D. Gezelter & K. E. Newman,
+/// J. Chem. Phys. 141, 134109 (2014), "Taylor-shifted"): quadratic for a charge and a dipole, cubic for
+/// two dipoles, as it is linear for two charges.
+pub(super) fn dipole_functions(cutoff: f64, r: f64) -> DipoleFunctions {
+    if r >= cutoff {
+        return DipoleFunctions::default();
+    }
+    let (x, u, v) = (r - cutoff, 1.0 / r, 1.0 / cutoff);
+    let slope = v * v - u * u - 2.0 * v.powi(3) * x;
+    let curvature = 2.0 * (u.powi(3) - v.powi(3));
+    // f₁ = K′/R, f₂ = (K″ − f₁)/R², f₃ = (K‴/R − 3 f₂)/R².
+    let both = |slope: f64, curvature: f64| [slope * u, (curvature - slope * u) * u * u];
+    let charge = both(slope, curvature);
+    let [f1, f2] = both(slope + 3.0 * v.powi(4) * x * x, curvature + 6.0 * v.powi(4) * x);
+    let f3 = (6.0 * (v.powi(4) - u.powi(4)) * u - 3.0 * f2) * u * u;
+    DipoleFunctions {
+        charge: charge.map(|f| COULOMB * f),
+        dipole: [f1, f2, f3].map(|f| COULOMB * f),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dipole_functions_are_a_chain_that_ends_at_the_cutoff() {
+        let (cutoff, h) = (6.0, 1e-4);
+        for r in [0.7, 2.0, 4.5, 5.9] {
+            let at = |r: f64| dipole_functions(cutoff, r);
+            let (low, here, high) = (at(r - h), at(r), at(r + h));
+            let slope = |low: f64, high: f64| (high - low) / (2.0 * h * r);
+            let tolerance = 1e-6 * (1.0 + r.powi(-7));
+            assert!(
+                (slope(low.charge[0], high.charge[0]) - here.charge[1]).abs() < 14.0 * tolerance
+            );
+            for k in 0..2 {
+                let found = slope(low.dipole[k], high.dipole[k]);
+                assert!((found - here.dipole[k + 1]).abs() < 1e3 * tolerance, "{r} {k}");
+            }
+        }
+        let end = dipole_functions(cutoff, cutoff - 1e-3);
+        assert!(end.charge[0].abs() < 1e-7 && end.charge[1].abs() < 1e-3);
+        assert!(end.dipole[0].abs() < 1e-9 && end.dipole[1].abs() < 1e-6);
+        assert!(end.dipole[2].abs() < 1e-3);
+    }
 }

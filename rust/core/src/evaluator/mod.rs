@@ -327,7 +327,7 @@ impl Evaluator {
             if self.coulomb.as_ref().is_none_or(|c| c.0 != pbc) {
                 let mut options = self.options.coulomb;
                 if self.model.is_polarisable() {
-                    options = options.with_dipoles()?;
+                    options = options.with_dipoles();
                 }
                 let coulomb = Coulomb::new(options, pbc, self.model.cutoff().radius)?;
                 let kernel = ChargeKernel::new(&coulomb.kernel(), &self.model);

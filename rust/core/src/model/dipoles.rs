@@ -9,7 +9,7 @@
 
 use super::functions::slater_atom;
 use super::{ACCURATE_FROM, MIN_DISTANCE, Model, TOLERANCE};
-use crate::coulomb::DipolePair;
+use crate::coulomb::{DipoleFunctions, DipolePair};
 use crate::formulas::{Jet, product, switch};
 use crate::slater::{Penetration, SlaterAtom};
 use crate::tables::Table;
@@ -95,17 +95,17 @@ impl DipoleTable {
     }
 
     /// f₁ and f₂ at a distance, `points` those of unit point charges that are added.
-    pub(crate) fn values(&self, r: f64, points: [f64; 2], out: &mut [f64]) {
+    pub(crate) fn values(&self, r: f64, points: &DipoleFunctions, out: &mut [f64]) {
         self.table.values(&self.table.lookup(r), out);
         let (once, twice) = (r.powi(-3), r.powi(-5));
         let n = self.len();
         out[..n - 1].iter_mut().for_each(|x| *x *= once);
         out[n - 1] *= twice;
-        self.add_points(points, out);
+        self.add_points(points.charge[0], [points.dipole[0], points.dipole[1]], out);
     }
 
     /// Derivatives of [`Self::values`] in R over R, `points` likewise.
-    pub(crate) fn slopes(&self, r: f64, points: [f64; 2], out: &mut [f64]) {
+    pub(crate) fn slopes(&self, r: f64, points: &DipoleFunctions, out: &mut [f64]) {
         let n = self.len();
         let at = self.table.lookup(r);
         let mut values = vec![0.0; n];
@@ -116,16 +116,16 @@ impl DipoleTable {
             let power = if k + 1 == n { 5 } else { 3 };
             *x = (*x - f64::from(power) * value / r) * r.powi(-power - 1);
         }
-        self.add_points(points, out);
+        self.add_points(points.charge[1], [points.dipole[1], points.dipole[2]], out);
     }
 
-    fn add_points(&self, f: [f64; 2], out: &mut [f64]) {
+    fn add_points(&self, of_charge: f64, of_dipoles: [f64; 2], out: &mut [f64]) {
         let [of_first, of_second] = &self.charges;
         let (first, rest) = out.split_at_mut(of_second.len());
         let (second, both) = rest.split_at_mut(of_first.len());
-        first.iter_mut().zip(of_second).for_each(|(x, q)| *x += q * f[0]);
-        second.iter_mut().zip(of_first).for_each(|(x, q)| *x += q * f[0]);
-        (0..2).for_each(|k| both[k] += f[k]);
+        first.iter_mut().zip(of_second).for_each(|(x, q)| *x += q * of_charge);
+        second.iter_mut().zip(of_first).for_each(|(x, q)| *x += q * of_charge);
+        (0..2).for_each(|k| both[k] += of_dipoles[k]);
     }
 }
 

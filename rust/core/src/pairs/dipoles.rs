@@ -1,6 +1,7 @@
 //! Functions of induced dipoles of the pairs that have any.
 
 use super::{ChargeKernel, Chunk, Record};
+use crate::coulomb::DipoleFunctions;
 use crate::model::{DipoleTable, DipoleValues, Model};
 
 /// The pairs of a chunk with a polarisable atom.
@@ -16,9 +17,9 @@ fn table<'a>(model: &'a Model, record: &Record) -> Option<&'a DipoleTable> {
     model.pair(record.kind as usize / n, record.kind as usize % n).dipoles.as_ref()
 }
 
-/// f₁, f₂ and f₃ of the kernel at a distance.
-fn points(kernel: Option<&ChargeKernel>, r: f64) -> [f64; 3] {
-    kernel.map_or([0.0; 3], |k| k.kernel.dipole_functions(r))
+/// What the kernel holds of dipoles at a distance.
+fn points(kernel: Option<&ChargeKernel>, r: f64) -> DipoleFunctions {
+    kernel.map_or_else(DipoleFunctions::default, |k| k.kernel.dipole_functions(r))
 }
 
 impl Dipoles {
@@ -40,8 +41,8 @@ impl Dipoles {
         let start = self.values.len();
         self.places.push((records.len() as u32 - 1, start));
         self.values.resize(start + table.len(), 0.0);
-        let [f1, f2, _] = points(kernel, record.distance);
-        table.values(record.distance, [f1, f2], &mut self.values[start..]);
+        let points = points(kernel, record.distance);
+        table.values(record.distance, &points, &mut self.values[start..]);
     }
 }
 
@@ -72,8 +73,7 @@ pub(crate) fn dipole_slopes<'a>(
     out.clear();
     if let Some(table) = &pair.dipoles {
         out.resize(table.len(), 0.0);
-        let [_, f2, f3] = points(kernel, record.distance);
-        table.slopes(record.distance, [f2, f3], out);
+        table.slopes(record.distance, &points(kernel, record.distance), out);
     } else {
         out.resize(pair.states[0] + pair.states[1] + 2, 0.0);
     }
