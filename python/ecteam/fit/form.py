@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ecteam.fit.settings import Prior
 from ecteam.library import read_library
+from ecteam.polarisation import polarised
 from ecteam.potential import Potential
 from ecteam.terms import Expression
 
@@ -34,6 +35,8 @@ RESONANCE_START = 0.3, 2.5
 """Amplitude at :data:`TYPICAL` distance (eV) and decay (1/Å) a channel starts from."""
 DECAY_WIDTH = 1.5
 """Prior of the decay of a resonance, 1/Å."""
+POLARISABILITY_WIDTH = 1.0
+"""Prior of a polarisability, Å³."""
 TERM_WIDTH = 10.0
 """Prior of a coefficient of the learned terms, eV: it keeps them from digging holes."""
 
@@ -69,6 +72,9 @@ class Form:
         Of each embedding function.
     terms : Expression, optional
         Learned terms to add.
+    polarisabilities : mapping, optional
+        Element → state → Å³; see :func:`ecteam.polarised`. Held unless a fit selects
+        ``polarisability[...]``. Default: no induced dipoles.
     """
 
     name: str
@@ -82,10 +88,11 @@ class Form:
     switch_width: float
     coefficients: int = 4
     terms: Expression | None = None
+    polarisabilities: Mapping[str, Mapping[str, float]] | None = None
 
     def start(self, seed: int | None = None) -> Potential:
         """Unfitted potential; with a seed, its parameters are drawn: the fit has several minima."""
-        potential = Potential.from_dict(self._fields())
+        potential = self._unfitted()
         if seed is None:
             return potential
         random, values = np.random.default_rng(seed), potential.parameters
@@ -95,7 +102,7 @@ class Form:
 
     def prior(self, potential: Potential) -> Prior:
         """Gaussian prior of the parameters of :meth:`start`, around its values."""
-        origin = Potential.from_dict(self._fields()).parameters
+        origin = self._unfitted().parameters
         widths = [self.width(c.name) for c in potential.coefficients if not (c.held or c.fixed)]
         return Prior(origin, np.array(widths))
 
@@ -110,7 +117,15 @@ class Form:
             return _amplitude(REPULSION_WIDTH, self.decays[a, b][int(number) - 1])
         if kind == "resonance":
             return DECAY_WIDTH if name.endswith(": decay]") else np.inf
+        if kind == "polarisability":
+            return POLARISABILITY_WIDTH
         return TERM_WIDTH
+
+    def _unfitted(self) -> Potential:
+        potential = Potential.from_dict(self._fields())
+        if self.polarisabilities is None:
+            return potential
+        return polarised(potential, self.polarisabilities)
 
     def _fields(self) -> Fields:
         library = read_library()

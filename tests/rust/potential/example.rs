@@ -23,6 +23,7 @@ pub fn state(
         rbf: Some(Rbf { exponents: exponents.into(), coefficients: coefficients.into() }),
         density_tables: BTreeMap::new(),
         embedding: Some(Embedding::RootPolynomial { shift: 0.01, coefficients: vec![-1.5, 0.25] }),
+        polarisability: (charge == -1.0).then_some(1.5),
         provenance: "made up".into(),
     }
 }
@@ -61,7 +62,11 @@ pub fn example() -> PotentialFile {
         citation: "none".into(),
         units: Units { energy: "eV".into(), length: "Å".into(), charge: "e".into() },
         elements: [("H", hydrogen), ("O", oxygen)]
-            .map(|(symbol, states)| (symbol.to_owned(), Element { states }))
+            .map(|(symbol, states)| {
+                let soft = states.iter().any(|s| s.polarisability.is_some());
+                let polarisation_exponent = soft.then_some(2.5);
+                (symbol.to_owned(), Element { states, polarisation_exponent })
+            })
             .into(),
         repulsions: vec![
             Repulsion { pair: pair("H", "O"), states: None, function: exponential(-250.5, 4.1) },
