@@ -1,10 +1,9 @@
 //! The outer iteration: multipliers, residual, step, line search.
 
+use super::vectors::retract;
 use super::{Constraints, FLOOR, Objective, Options, Outcome, dense, krylov};
 use crate::error::{Error, Result};
 
-/// Steps on log ω below this leave a weight at the floor anyway.
-const LARGEST_DECREASE: f64 = 80.0;
 /// Largest change of a weight that a step of negative curvature may ask for.
 const LARGEST_CHANGE: f64 = 0.5;
 /// Sufficient-decrease constant of the line search (Armijo).
@@ -239,12 +238,8 @@ impl Point {
                 let free = constraints.allowed(a) && !fixed;
                 self.root[a] = if free { self.weights[a].sqrt() } else { 0.0 };
             }
-            let scale = constraints.softness(g, &self.weights).sqrt();
-            for k in constraints.vector(g) {
-                (self.slack[k], self.root[k]) = (self.gradient[k], scale);
-                self.residual = self.residual.max((scale * self.gradient[k]).abs());
-            }
         }
+        self.update_vectors(constraints);
         if !self.value.is_finite() || !self.residual.is_finite() {
             self.residual = f64::INFINITY;
         }
@@ -340,19 +335,6 @@ impl Point {
             groups.iter().take(3).map(|(g, r)| format!("atom {g} ({r:.2e} eV)")).collect();
         words.join(", ")
     }
-}
-
-/// ω·exp(y/√ω) where weight is lost, ω + √ω·y where it is gained: first-order equal, never negative;
-/// then projected, and the vectors moved.
-fn retract(constraints: &Constraints, point: &Point, y: &[f64], scale: f64, out: &mut [f64]) {
-    let Point { weights, root, .. } = point;
-    for a in 0..constraints.weights() {
-        let d = if root[a] > 0.0 { scale * y[a] / root[a] } else { 0.0 };
-        let factor = if d < 0.0 { d.max(-LARGEST_DECREASE).exp() } else { 1.0 + d };
-        out[a] = weights[a] * factor;
-    }
-    constraints.project(out);
-    constraints.move_vectors(weights, root, (y, scale), out);
 }
 
 /// μ of every fragment by weighted least squares of the stationarity conditions; where every group

@@ -1,4 +1,4 @@
-//! Vectors beside the weights: three unknowns without constraints for every group.
+//! Vectors beside the weights: three unknowns without constraints for every group; steps of both.
 //!
 //! The vector v of a group costs |v|²/2s with the softness s = Σ_a ω_a s_a of its weights: jointly
 //! convex in (v, ω), as x²/y is. All unknowns are one list, the weights first. The scaling y = δv/√s
@@ -7,7 +7,10 @@
 use std::ops::Range;
 
 use super::Constraints;
+use super::newton::Point;
 
+/// Steps on log ω below this leave a weight at the floor anyway.
+const LARGEST_DECREASE: f64 = 80.0;
 /// Unknowns of a vector.
 pub(super) const DIMENSIONS: usize = 3;
 
@@ -89,6 +92,38 @@ impl Constraints {
             }
         }
     }
+}
+
+impl Point {
+    /// Slack, scale and residual of the vectors.
+    pub(super) fn update_vectors(&mut self, constraints: &Constraints) {
+        for g in 0..constraints.groups() {
+            let scale = constraints.softness(g, &self.weights).sqrt();
+            for k in constraints.vector(g) {
+                (self.slack[k], self.root[k]) = (self.gradient[k], scale);
+                self.residual = self.residual.max((scale * self.gradient[k]).abs());
+            }
+        }
+    }
+}
+
+/// ω·exp(y/√ω) where weight is lost, ω + √ω·y where it is gained: first-order equal, never negative;
+/// then projected, and the vectors moved.
+pub(super) fn retract(
+    constraints: &Constraints,
+    point: &Point,
+    y: &[f64],
+    scale: f64,
+    out: &mut [f64],
+) {
+    let Point { weights, root, .. } = point;
+    for a in 0..constraints.weights() {
+        let d = if root[a] > 0.0 { scale * y[a] / root[a] } else { 0.0 };
+        let factor = if d < 0.0 { d.max(-LARGEST_DECREASE).exp() } else { 1.0 + d };
+        out[a] = weights[a] * factor;
+    }
+    constraints.project(out);
+    constraints.move_vectors(weights, root, (y, scale), out);
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::COULOMB;
 use crate::coulomb::{Coulomb, Method, Options as CoulombOptions};
 use crate::eam::{self, OneState};
 use crate::energy::{Energy, Geometry, Workspace};
@@ -294,23 +293,6 @@ impl Evaluator {
             offsets.push(charges.len());
         }
         Ok((offsets, charges))
-    }
-
-    /// What weights and dipoles must satisfy.
-    fn constraints(&mut self, structure: &Structure, charge: &Charge) -> Result<Constraints> {
-        let (offsets, charges) = self.assign(structure)?;
-        let constraints = Constraints::new(offsets, charges, charge)?;
-        if !self.model.is_polarisable() {
-            return Ok(constraints);
-        }
-        if self.options.shadow {
-            let problem = "does not propagate induced dipoles: use shadow=False with a polarisable \
-                           potential";
-            return Err(Error::invalid("shadow", problem));
-        }
-        let states = |e: &u8| &self.model.elements()[usize::from(*e)].states;
-        let softness = self.elements.iter().flat_map(states).map(|s| s.polarisability / COULOMB);
-        Ok(constraints.with_vectors(softness.collect()))
     }
 
     /// Neighbour list, point charges and pair values at a structure.

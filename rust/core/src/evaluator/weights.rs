@@ -2,15 +2,37 @@
 
 use super::search::Search;
 use super::{Evaluator, geometry, shadow};
+use crate::COULOMB;
 use crate::energy::Energy;
-use crate::ensemble::{self, Constraints, DENSE_LIMIT, Outcome};
-use crate::error::Result;
+use crate::ensemble::{self, Charge, Constraints, DENSE_LIMIT, Outcome};
+use crate::error::{Error, Result};
 use crate::structure::Structure;
 
 /// A branch lower than the one followed by less than this is not reported, eV.
 const SAME_BRANCH: f64 = 1e-6;
 
 impl Evaluator {
+    /// What weights and dipoles must satisfy.
+    pub(super) fn constraints(
+        &mut self,
+        structure: &Structure,
+        charge: &Charge,
+    ) -> Result<Constraints> {
+        let (offsets, charges) = self.assign(structure)?;
+        let constraints = Constraints::new(offsets, charges, charge)?;
+        if !self.model.is_polarisable() {
+            return Ok(constraints);
+        }
+        if self.options.shadow {
+            let problem = "does not propagate induced dipoles: use shadow=False with a polarisable \
+                           potential";
+            return Err(Error::invalid("shadow", problem));
+        }
+        let states = |e: &u8| &self.model.elements()[usize::from(*e)].states;
+        let softness = self.elements.iter().flat_map(states).map(|s| s.polarisability / COULOMB);
+        Ok(constraints.with_vectors(softness.collect()))
+    }
+
     /// Weights of the next step of the extended Lagrangian; none if they must be converged.
     pub(super) fn propagate(
         &mut self,
