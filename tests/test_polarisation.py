@@ -1,5 +1,7 @@
 """Induced dipoles: limits, laws, derivatives, and what must be refused."""
 
+from dataclasses import replace
+
 import ecteam
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from ase import Atoms
 from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import Bohr, Hartree
 from ecteam import _core
+from ecteam.fit.shipped import FORMS
 from ecteam.frames import frame_of
 from ecteam.report import result_data
 from hypothesis import given, settings
@@ -359,6 +362,15 @@ def test_polarisabilities_of_the_library():
         ecteam.polarised("halides", {"Cl": {"dication": 1.0}})
     with pytest.raises(ecteam.InvalidInputError, match="polarisability: must be positive"):
         ecteam.polarised("halides", {"Cl": {"anion": 0.0}})
+
+
+def test_a_form_with_polarisabilities():
+    form = replace(FORMS["halides"](), polarisabilities={"Cl": {"anion": 3.0}})
+    potential = form.start(seed=1)
+    (found,) = [c for c in potential.coefficients if c.name.startswith("polarisability")]
+    assert (found.name, found.value) == ("polarisability[Cl anion]", 3.0)
+    assert form.prior(potential).width.shape == potential.parameters.shape
+    assert form.width(found.name) == 1.0
 
 
 # Recommended values, atomic units: P. Schwerdtfeger and J. K. Nagle, Mol. Phys. 117, 1200 (2019).

@@ -3,8 +3,8 @@
     python benches/studies/polarisation.py --iterations 60 -o fits
 
 Both start from the shipped potential `halides` and fit molecules, ions, chains, dimers and walls of
-its data (no crystals: they take most of the time). The polarisabilities are held: cations and halogen
-atoms are those of the library, anions are stiffer than in vacuum, as they are between cations.
+its data (no crystals: they take most of the time). The polarisabilities are held: cations and
+halogen atoms are those of the library, anions are stiffer than in vacuum, as between cations.
 """
 
 from __future__ import annotations
