@@ -1,7 +1,8 @@
 //! The energy of design 2.3 as a function of the weights, and its derivatives in the positions.
 //!
 //! Passes: background density → embedding per atom → pairs (electrostatics, embedding response,
-//! resonance) → induced dipoles → point charges and dipoles → entropy. Hessian products repeat them linearised.
+//! resonance) → induced dipoles → point charges and dipoles → entropy. Hessian products repeat them
+//! linearised.
 
 use crate::coulomb::Coulomb;
 use crate::ensemble::SparseInverse;

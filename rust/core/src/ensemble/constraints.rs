@@ -189,7 +189,8 @@ impl Constraints {
     }
 
     /// Replace positive numbers by the feasible weights nearest to them (what follows the weights stays
-    /// as it is) in the Kullback–Leibler sense: ω_a = x_a exp(ν q_a)/Σ_group, with ν fixed by the charge of the fragment.
+    /// as it is) in the Kullback–Leibler sense: ω_a = x_a exp(ν q_a)/Σ_group, with ν fixed by the
+    /// charge of the fragment.
     pub fn project(&self, weights: &mut [f64]) {
         let mut multipliers = vec![Multiplier::default(); self.fragments()];
         self.normalise(weights, &multipliers);

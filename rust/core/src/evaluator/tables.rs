@@ -55,8 +55,8 @@ impl EnsembleTables {
     /// periodicity.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for learned terms, induced dipoles, more than [`MAX_STATES`] states, and as
-    /// [`Coulomb::new`].
+    /// [`Error::InvalidInput`] for learned terms, polarisabilities, more than [`MAX_STATES`] states,
+    /// and as [`Coulomb::new`].
     pub fn new(model: &Model, elements: &[u8], options: Options, pbc: [bool; 3]) -> Result<Self> {
         check(model)?;
         let of = |e: &u8| &model.elements()[usize::from(*e)].states;
