@@ -3,8 +3,10 @@
 
 #include "formulas.cuh"
 
-// Threads of a block, for all kernels.
+// Threads of a block, for all kernels of a file that does not say otherwise.
+#ifndef BLOCK
 #define BLOCK 256
+#endif
 
 // Four doubles, moved by 16-byte loads: one 32-byte sector of memory.
 struct alignas(16) Quad {

@@ -3,11 +3,8 @@
 //
 // Sums over all atoms are made block by block in a fixed order and added up afterwards; scalars that
 // only the device needs (multipliers, step lengths) are read from its memory and never copied.
-#include "common.cuh"
+#include "groups.cuh"
 
-#define FLOOR 1e-30              // weights at or below this are on the boundary
-#define LARGEST_DECREASE 80.0    // steps on log ω below this leave a weight at the floor anyway
-#define SMALLEST_PIVOT 1e-3      // of a preconditioner block, relative to its diagonal entry
 #define GROUP for (int a = STATES * i; a < STATES * (i + 1); ++a)
 
 // Write the sums of `count` numbers of every thread over the block.
@@ -26,20 +23,8 @@ extern "C" __global__ void normalise(int n, double nu, const double *__restrict_
     int i = thread_index();
     double parts[2] = {0.0, 0.0};
     if (i < n) {
-        double peak = -1e300, total = 0.0, mean = 0.0, square = 0.0;
-        GROUP if (allowed[a]) peak = fmax(peak, nu * charges[a]);
-        GROUP {
-            double tilt = nu == 0.0 ? 1.0 : exp(nu * charges[a] - peak);
-            weights[a] = allowed[a] ? fmax(start[a] * tilt, FLOOR) : 0.0;
-            total += weights[a];
-        }
-        GROUP {
-            weights[a] /= total;
-            mean += weights[a] * charges[a];
-            square += weights[a] * charges[a] * charges[a];
-        }
-        parts[0] = mean;
-        parts[1] = fmax(square - mean * mean, 0.0);
+        int a = STATES * i;
+        normalise_group(nu, start + a, charges + a, allowed + a, weights + a, parts);
     }
     store_sums(parts, 2, sums);
 }
@@ -53,17 +38,8 @@ extern "C" __global__ void moments(int n, const double *__restrict__ weights,
     int i = thread_index();
     double parts[3] = {0.0, 0.0, 0.0};
     if (i < n) {
-        double mean_q = 0.0, mean_g = 0.0;
-        GROUP if (allowed[a]) {
-            mean_q += weights[a] * charges[a];
-            mean_g += weights[a] * gradient[a];
-        }
-        GROUP if (allowed[a]) {
-            double dq = charges[a] - mean_q;
-            parts[0] += weights[a] * dq * (gradient[a] - mean_g);
-            parts[1] += weights[a] * dq * dq;
-            parts[2] += weights[a] * fabs(gradient[a]);
-        }
+        int a = STATES * i;
+        add_moments(weights + a, gradient + a, charges + a, allowed + a, parts);
     }
     store_sums(parts, 3, sums);
 }
@@ -81,21 +57,10 @@ extern "C" __global__ void slacks(int n, const double *__restrict__ mu,
     int i = thread_index();
     double worst = 0.0, square = 0.0;
     if (i < n) {
-        double lambda = 0.0, norm = 0.0, mean = 0.0;
-        GROUP if (allowed[a]) lambda += weights[a] * (gradient[a] - *mu * charges[a]);
-        GROUP {
-            double s = gradient[a] - *mu * charges[a] - lambda;
-            slack[a] = s;
-            if (allowed[a]) worst = Larger()(worst, s < 0.0 ? -s : sqrt(weights[a]) * s);
-            bool fixed = weights[a] <= 2.0 * FLOOR && s >= 0.0;
-            root[a] = allowed[a] && !fixed ? sqrt(weights[a]) : 0.0;
-            norm += root[a] * root[a];
-            mean += root[a] * root[a] * charges[a];
-        }
-        GROUP {
-            normal[a] = norm > 0.0 ? root[a] * (charges[a] - mean / norm) : 0.0;
-            square += normal[a] * normal[a];
-        }
+        int a = STATES * i;
+        worst = slacks_of(*mu, weights + a, gradient + a, charges + a, allowed + a, slack + a,
+                          root + a, normal + a);
+        GROUP square += normal[a] * normal[a];
     }
     double most = block_reduce(worst, Larger());
     if (threadIdx.x == 0) residuals[blockIdx.x] = most;
@@ -110,13 +75,8 @@ extern "C" __global__ void group_tangent(int n, double factor, const double *__r
     int i = thread_index();
     double along = 0.0;
     if (i < n) {
-        double norm = 0.0, part = 0.0;
-        GROUP {
-            y[a] = factor * root[a] * x[a];
-            norm += root[a] * root[a];
-            part += root[a] * y[a];
-        }
-        if (norm > 0.0) GROUP y[a] -= part / norm * root[a];
+        int a = STATES * i;
+        tangent_of(factor, root + a, x + a, y + a);
         GROUP along += normal[a] * y[a];
     }
     store_sums(&along, 1, sums);
@@ -142,74 +102,11 @@ extern "C" __global__ void charge_tangent(int n, const double *__restrict__ alon
     store_sums(parts, 2, sums);
 }
 
-// P A P for P = 1 − u uᵀ.
-__device__ void project_block(double a[STATES][STATES], const double u[STATES]) {
-    for (int r = 0; r < STATES; ++r) {
-        double along = 0.0;
-        for (int c = 0; c < STATES; ++c) along += a[r][c] * u[c];
-        for (int c = 0; c < STATES; ++c) a[r][c] -= along * u[c];
-    }
-    for (int c = 0; c < STATES; ++c) {
-        double along = 0.0;
-        for (int r = 0; r < STATES; ++r) along += a[r][c] * u[r];
-        for (int r = 0; r < STATES; ++r) a[r][c] -= along * u[r];
-    }
-}
-
-// Inverse by L D Lᵀ with raised pivots.
-__device__ void invert_positive(double a[STATES][STATES]) {
-    double l[STATES][STATES], d[STATES];
-    for (int j = 0; j < STATES; ++j) {
-        double s = 0.0;
-        for (int k = 0; k < j; ++k) s += l[j][k] * l[j][k] * d[k];
-        double pivot = fabs(a[j][j] - s);
-        d[j] = fmax(fmax(pivot, SMALLEST_PIVOT * fabs(a[j][j])), 1e-12);
-        for (int r = j + 1; r < STATES; ++r) {
-            double t = 0.0;
-            for (int k = 0; k < j; ++k) t += l[r][k] * l[j][k] * d[k];
-            l[r][j] = (a[r][j] - t) / d[j];
-        }
-    }
-    for (int column = 0; column < STATES; ++column) {
-        double x[STATES];
-        for (int r = 0; r < STATES; ++r) {
-            double s = r == column ? 1.0 : 0.0;
-            for (int k = 0; k < r; ++k) s -= l[r][k] * x[k];
-            x[r] = s;
-        }
-        for (int r = STATES - 1; r >= 0; --r) {
-            double s = 0.0;
-            for (int k = r + 1; k < STATES; ++k) s += l[k][r] * x[k];
-            x[r] = x[r] / d[r] - s;
-        }
-        for (int r = 0; r < STATES; ++r) a[r][column] = x[r];
-    }
-}
-
 // Replace a block H by the pseudo-inverse of P √ω H √ω P, P the projector orthogonal to √ω.
 extern "C" __global__ void invert_blocks(int n, const double *__restrict__ root,
                                          double *__restrict__ blocks) {
     int i = thread_index();
-    if (i >= n) return;
-    double a[STATES][STATES], u[STATES], norm = 0.0, shift = 1e-12;
-    const double *x = root + STATES * i;
-    double *block = blocks + STATES * STATES * i;
-    for (int r = 0; r < STATES; ++r) norm += x[r] * x[r];
-    norm = sqrt(norm);
-    for (int r = 0; r < STATES; ++r) {
-        u[r] = norm > 0.0 ? x[r] / norm : 0.0;
-        for (int c = 0; c < STATES; ++c) a[r][c] = block[STATES * r + c] * x[r] * x[c];
-    }
-    project_block(a, u);
-    for (int r = 0; r < STATES; ++r) shift = fmax(shift, fabs(a[r][r]));
-    for (int r = 0; r < STATES; ++r)
-        for (int c = 0; c < STATES; ++c)
-            a[r][c] += shift * (u[r] * u[c] + (r == c && x[r] == 0.0 ? 1.0 : 0.0));
-    invert_positive(a);
-    project_block(a, u);
-    for (int r = 0; r < STATES; ++r)
-        for (int c = 0; c < STATES; ++c)
-            block[STATES * r + c] = x[r] == 0.0 || x[c] == 0.0 ? 0.0 : a[r][c];
+    if (i < n) invert_block(root + STATES * i, blocks + STATES * STATES * i);
 }
 
 // z = M⁺ r; sums: normal · z.
@@ -296,8 +193,6 @@ extern "C" __global__ void retract(int n, double scale, const double *__restrict
                                    double *__restrict__ out) {
     int i = thread_index();
     if (i >= n) return;
-    GROUP {
-        double d = root[a] > 0.0 ? scale * y[a] / root[a] : 0.0;
-        out[a] = weights[a] * (d < 0.0 ? exp(fmax(d, -LARGEST_DECREASE)) : 1.0 + d);
-    }
+    int a = STATES * i;
+    retract_group(scale, weights + a, root + a, y + a, out + a);
 }

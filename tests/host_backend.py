@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ecteam.cuda.sources import Program, block_size, kernels, source
+from ecteam.cuda.sources import Program, kernels, source
 from host_compiler import build
 
 LAUNCHER = Path(__file__).parent / "device" / "launcher.hpp"
@@ -35,7 +35,7 @@ class HostBackend:
         assert given == signature().decode(), f"{kernel} takes {signature()}, got {given}"
         values = [_value(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        block = block_size()
+        block = program.block
         blocks = max(1, -(-threads // block))
         done = getattr(library, f"launch_{kernel}")(pointers, blocks, block, self.backwards)
         assert done == 1, f"{kernel}: not all threads of a block came to the same barriers"

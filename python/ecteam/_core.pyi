@@ -260,6 +260,12 @@ class Evaluator:
         fragments: _Labels | None = None,
         warm: bool = True,
     ) -> Evaluation: ...
+    def evaluate_all(
+        self,
+        systems: Sequence[
+            tuple[_Floats, _Numbers, _Floats, _Flags, float | _Floats, _Labels | None]
+        ],
+    ) -> list[Evaluation | EcteamError]: ...
     def reset(self) -> None: ...
 
 @final

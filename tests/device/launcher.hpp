@@ -24,6 +24,7 @@
 // One variable for all fibres of a block: blocks run one after the other.
 #define __shared__ static
 
+using std::isfinite;
 using std::max;
 using std::min;
 

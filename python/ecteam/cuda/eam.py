@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend, require
+from ecteam.cuda.batch import Found, System, one_by_one
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.result import Evaluation, stress_of
 from ecteam.cuda.sources import Program, block_size
@@ -102,6 +104,10 @@ class OneStateEvaluator:
             # The engine finds out what is wrong, and says it.
             return self._engine.evaluate(*system, *charge, warm)
         return evaluation
+
+    def evaluate_all(self, systems: Sequence[System]) -> list[Found]:
+        """Evaluate many structures, one after another: for each its result or its error."""
+        return one_by_one(self.evaluate, systems)
 
     def compute(self, positions: Array, system: Arrays) -> DeviceResult:
         """Evaluate at positions that are on the device; all results stay there.

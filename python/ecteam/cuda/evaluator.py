@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend
+from ecteam.cuda.batch import Found, StructureBatch, System, not_converged
 from ecteam.cuda.energy import WeightEnergy
 from ecteam.cuda.ensemble import Minimiser, Outcome
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.result import Evaluation, stress_of
+from ecteam.cuda.structures import Limits
 from ecteam.structure import Arrays, FloatArray
 
 _NOBODY = np.iinfo(np.int32).max
@@ -96,8 +99,14 @@ class EnsembleEvaluator:
             return self._engine.evaluate(*system, total_charge, fragments, warm)
         (weights, outcome), lower = self._search(minimiser, device_positions, warm)
         if not outcome.converged:
-            raise _not_converged(outcome, self._tolerance)
+            raise not_converged(outcome.kkt_residual, outcome.iterations, self._tolerance)
         return self._collect(weights, outcome, lower, device_positions, system)
+
+    def evaluate_all(self, systems: Sequence[System]) -> list[Found]:
+        """Evaluate many structures cold, small ones together: for each its result or its error."""
+        limits = Limits(self._tolerance, self._most_iterations)
+        arguments = self._potential, self._backend, *self._sum, limits
+        return StructureBatch(*arguments, self.evaluate).evaluate(systems)
 
     def _prepare(self, positions: Array, system: Arrays) -> None:
         """Neighbour list and functions of all pairs at these positions."""
@@ -239,13 +248,3 @@ class EnsembleEvaluator:
         """As many columns as the potential has states of any element."""
         columns = max(len(states) for states in self._potential.elements.values())
         return np.pad(weights, ((0, 0), (0, columns - weights.shape[1])))
-
-
-def _not_converged(outcome: Outcome, tolerance: float) -> _core.NotConvergedError:
-    error = _core.NotConvergedError(
-        f"the state weights did not converge on the device: KKT residual "
-        f"{outcome.kkt_residual:.3e} eV after {outcome.iterations} iterations "
-        f"(tolerance {tolerance:.1e} eV)"
-    )
-    error.iterations, error.residual = outcome.iterations, outcome.kkt_residual
-    return error

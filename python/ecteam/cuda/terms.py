@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from ecteam import _core
+from ecteam.cuda.batch import Found, System
 from ecteam.cuda.eam import OneStateEvaluator
 from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.cuda.result import Evaluation
@@ -63,15 +65,32 @@ class WithTerms:
         """Evaluate a structure; arguments, errors and result as `_core.Evaluator.evaluate`."""
         system = positions, numbers, cell, pbc
         found = self._states.evaluate(*system, total_charge, fragments, warm)
-        added = self._terms.evaluate(*system, 0.0)
-        stress = found.stress
-        if stress is not None and added.stress is not None:
-            stress = stress + added.stress
-        sums = {
-            "energy": found.energy + added.energy,
-            "free_energy": found.free_energy + added.energy,
-            "energies": found.energies + added.energies,
-            "forces": found.forces + added.forces,
-            "stress": stress,
-        }
-        return Evaluation(**{f.name: getattr(found, f.name) for f in fields(Evaluation)} | sums)
+        return _sum_of(found, self._terms.evaluate(*system, 0.0))
+
+    def evaluate_all(self, systems: Sequence[System]) -> list[Found]:
+        """Evaluate many structures cold: for each its result or its error."""
+        states = self._states.evaluate_all(systems)
+        uncharged = [system._replace(total_charge=0.0, fragments=None) for system in systems]
+        both = zip(states, self._terms.evaluate_all(uncharged), strict=True)
+        return [_sum_or_error(found, added) for found, added in both]
+
+
+def _sum_or_error(found: Found, added: _core.Evaluation | _core.EcteamError) -> Found:
+    if isinstance(found, _core.EcteamError):
+        return found
+    return added if isinstance(added, _core.EcteamError) else _sum_of(found, added)
+
+
+def _sum_of(found: Evaluation | _core.Evaluation, added: _core.Evaluation) -> Evaluation:
+    """Results of the states with those of the terms."""
+    stress = found.stress
+    if stress is not None and added.stress is not None:
+        stress = stress + added.stress
+    sums = {
+        "energy": found.energy + added.energy,
+        "free_energy": found.free_energy + added.energy,
+        "energies": found.energies + added.energies,
+        "forces": found.forces + added.forces,
+        "stress": stress,
+    }
+    return Evaluation(**{f.name: getattr(found, f.name) for f in fields(Evaluation)} | sums)

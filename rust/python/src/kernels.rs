@@ -8,7 +8,7 @@ use crate::arrays::{matrix, table};
 use crate::errors::invalid;
 
 /// Name and text of every file of `cuda/`.
-const SOURCES: [(&str, &str); 12] = [
+const SOURCES: [(&str, &str); 22] = [
     ("formulas.cuh", include_str!("../../../cuda/formulas.cuh")),
     ("common.cuh", include_str!("../../../cuda/common.cuh")),
     ("list.cuh", include_str!("../../../cuda/list.cuh")),
@@ -17,9 +17,19 @@ const SOURCES: [(&str, &str); 12] = [
     ("eam.cu", include_str!("../../../cuda/eam.cu")),
     ("coulomb.cu", include_str!("../../../cuda/coulomb.cu")),
     ("pairs.cuh", include_str!("../../../cuda/pairs.cuh")),
+    ("pair_terms.cuh", include_str!("../../../cuda/pair_terms.cuh")),
+    ("pair_energy.cuh", include_str!("../../../cuda/pair_energy.cuh")),
     ("ect_forces.cu", include_str!("../../../cuda/ect_forces.cu")),
     ("ect.cu", include_str!("../../../cuda/ect.cu")),
     ("pme.cu", include_str!("../../../cuda/pme.cu")),
+    ("groups.cuh", include_str!("../../../cuda/groups.cuh")),
+    ("random.cuh", include_str!("../../../cuda/random.cuh")),
+    ("structures.cuh", include_str!("../../../cuda/structures.cuh")),
+    ("structure_energy.cuh", include_str!("../../../cuda/structure_energy.cuh")),
+    ("structure_pairs.cu", include_str!("../../../cuda/structure_pairs.cu")),
+    ("structure_weights.cu", include_str!("../../../cuda/structure_weights.cu")),
+    ("structure_forces.cu", include_str!("../../../cuda/structure_forces.cu")),
+    ("dynamics.cu", include_str!("../../../cuda/dynamics.cu")),
     ("ensemble.cu", include_str!("../../../cuda/ensemble.cu")),
 ];
 
