@@ -4,6 +4,7 @@
 #include "random.cuh"
 #include "structure_energy.cuh"
 
+#define MINIMUM_BLOCKS 6           // of a multiprocessor: leaves 168 registers to a thread
 #define MOST_STARTS 8
 #define SMALL 100                  // up to so many weights all starts are tried
 #define SAME_VALUE 1e-9            // eV: two minima of one value
@@ -379,7 +380,7 @@ __device__ __forceinline__ void search(Work &work, Task task, const Limits &limi
 
 // The weights, what belongs to them, and eight numbers of every structure: value and entropy T Σ ω ln ω
 // (eV), chemical potential, residual, products, iterations, 1 for a strict minimum, 1 if converged.
-extern "C" __global__ void __launch_bounds__(BLOCK) minimise_structures(
+extern "C" __global__ void __launch_bounds__(BLOCK, MINIMUM_BLOCKS) minimise_structures(
     const Extent *__restrict__ extents, const int *__restrict__ near_counts,
     const unsigned *__restrict__ near_words, const double *__restrict__ values, SPECIES,
     int direct, const double *__restrict__ charge_pairs, double temperature, double self_potential,

@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from ase.data import atomic_numbers
 
 from ecteam import _core
 from ecteam.cuda.backend import Backend
 from ecteam.cuda.result import Evaluation, stress_of
-from ecteam.cuda.structures import Limits, StructureGroup, StructureResults, most_atoms
-from ecteam.structure import Arrays, FloatArray
+from ecteam.cuda.structures import Limits, StructureGroup, StructureResults, room_for
+from ecteam.systems import System
 
 _LARGEST = 1e6  # Å, the engine's limit of a coordinate
 _NOBODY = np.iinfo(np.int32).max
 _FLOOR = 2e-30  # weights at or below this are on the boundary
 
 Found: TypeAlias = Evaluation | _core.Evaluation | _core.EcteamError
-
-
-class System(NamedTuple):
-    """A structure as `_core.Evaluator.evaluate_all` takes it."""
-
-    positions: FloatArray
-    numbers: npt.NDArray[np.uint8]
-    cell: FloatArray
-    pbc: npt.NDArray[np.bool_]
-    total_charge: float | FloatArray
-    fragments: npt.NDArray[np.uint32] | None = None
-
-    @property
-    def arrays(self) -> Arrays:
-        """Without the charge."""
-        return Arrays(*self[:4])
 
 
 def one_by_one(evaluate: Callable[..., Any], systems: Iterable[Any]) -> list[Any]:
@@ -107,9 +90,7 @@ class StructureBatch:
             self._potential, np.unique(system.numbers), system.pbc.tolist(), *self._sum
         )
 
-    def _groups(
-        self, systems: Sequence[System]
-    ) -> list[tuple[list[int], _core.EnsembleTables]]:
+    def _groups(self, systems: Sequence[System]) -> list[tuple[list[int], _core.EnsembleTables]]:
         """Structures that can be evaluated together, and their tables."""
         members: dict[tuple[bytes, bytes], list[int]] = {}
         for k, system in enumerate(systems):
@@ -124,15 +105,16 @@ class StructureBatch:
                 continue  # raised again for each of them alone
             if tables.electrostatics == "screened":
                 continue
-            limit = most_atoms(tables.states)
-            group = [k for k in group if len(systems[k].positions) <= limit]
-            if group:
-                groups.append((group, tables))
+            rooms: dict[int, list[int]] = {}
+            for k in group:
+                room = room_for(len(systems[k].positions), tables.states)
+                rooms.setdefault(room, []).append(k)
+            groups += [(fitting, tables) for room, fitting in rooms.items() if room]
         return groups
 
     def _suits(self, system: System) -> bool:
         """Return True for structures with atoms, in range, known, of one fragment."""
-        if not 0 < len(system.positions) <= most_atoms(1):
+        if len(system.positions) == 0:
             return False
         if system.fragments is not None and system.fragments.max(initial=0) > 0:
             return False

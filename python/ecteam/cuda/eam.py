@@ -10,11 +10,12 @@ import numpy as np
 
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend, require
-from ecteam.cuda.batch import Found, System, one_by_one
+from ecteam.cuda.batch import Found, one_by_one
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.result import Evaluation, stress_of
 from ecteam.cuda.sources import Program, block_size
 from ecteam.structure import Arrays, FloatArray
+from ecteam.systems import System
 
 _PROGRAM = Program("eam.cu")
 _NOBODY = np.iinfo(np.int32).max

@@ -9,13 +9,14 @@ import numpy as np
 
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend
-from ecteam.cuda.batch import Found, StructureBatch, System, not_converged
+from ecteam.cuda.batch import Found, StructureBatch, not_converged
 from ecteam.cuda.energy import WeightEnergy
 from ecteam.cuda.ensemble import Minimiser, Outcome
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.result import Evaluation, stress_of
 from ecteam.cuda.structures import Limits
 from ecteam.structure import Arrays, FloatArray
+from ecteam.systems import System
 
 _NOBODY = np.iinfo(np.int32).max
 _SMALL = 100  # up to so many weights all starts are tried

@@ -72,7 +72,7 @@ def whole_source(name: str) -> str:
 
 def kernels(text: str) -> list[str]:
     """Names of the kernels of a text, also of those that a macro makes."""
-    plain = r'^extern "C" __global__ void (?:__launch_bounds__\(BLOCK\) )?(\w+)\('
+    plain = r'^extern "C" __global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\('
     return re.findall(plain, text, re.MULTILINE) + re.findall(
         r"^\w+_KERNEL\((\w+), ", text, re.MULTILINE
     )

@@ -1,7 +1,7 @@
 """Many small structures in one launch on a device: a block of threads for each.
 
-The whole minimisation over a structure's weights is one kernel (`cuda/structure_weights.cu`): the host
-launches it once for all structures and reads the results.
+The whole minimisation over a structure's weights is one kernel (`cuda/structure_weights.cu`): the
+host launches it once for all structures and reads the results.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ecteam.cuda.backend import Array, Backend, require
 from ecteam.cuda.sources import Program
 from ecteam.structure import Arrays, FloatArray
 
-_BLOCK = 128
+_BLOCK = 64
 _SHARED = 48 * 1024  # bytes that every device has for a block
-_SIZES = (64, 48, 32, 16)
+_SIZES = (32, 48, 64)
 _NOBODY = np.iinfo(np.int32).max
 _EXTREME = 1e-11  # charges closer to the extreme leave only the extreme states
 _EXTENT = np.dtype(
@@ -29,11 +29,13 @@ _EXTENT = np.dtype(
 )
 
 
-def most_atoms(states: int) -> int:
-    """Atoms of the largest structure whose minimisation fits into a block's shared memory."""
+def room_for(atoms: int, states: int) -> int:
+    """Atoms that a block is made for, to hold a structure; 0 if its shared memory cannot."""
     vectors, lanes = 19 * states + states**2 + 13, (states + 2) * _BLOCK
-    fitting = (n for n in _SIZES if 8 * (n * vectors + lanes) + 1024 <= _SHARED)
-    return next(fitting, 0)
+    for room in _SIZES:
+        if atoms <= room and 8 * (room * vectors + lanes) + 1024 <= _SHARED:
+            return room
+    return 0
 
 
 class Limits(NamedTuple):
@@ -85,7 +87,7 @@ class StructureGroup:
     tables : _core.EnsembleTables
         For all elements of the structures, in the order of their atomic numbers.
     systems : sequence of Arrays
-        Each of 1 to `most_atoms` atoms.
+        Each of at least one atom, and with `room_for` it.
     total_charges : (s,) array_like of float
         e.
     limits : Limits
@@ -111,7 +113,7 @@ class StructureGroup:
         counts = [len(system.positions) for system in systems]
         self.firsts = np.concatenate([[0], np.cumsum(counts)])
         defines = (("STATES", tables.states), ("CHANNELS", tables.channels), ("BLOCK", _BLOCK))
-        self._defines = (*defines, ("ATOMS", most_atoms(tables.states)))
+        self._defines = (*defines, ("ATOMS", room_for(max(counts), tables.states)))
         self._take_atoms(systems)
         self._take_charges(np.asarray(total_charges, dtype=np.float64))
         self._take_tables()
@@ -135,9 +137,8 @@ class StructureGroup:
 
     def _take_atoms(self, systems: Sequence[Arrays]) -> None:
         numbers = np.concatenate([system.numbers for system in systems])
-        _, species = np.unique(numbers, return_inverse=True)
-        species = np.asarray(self._tables.species)[species]
-        self._host_species = species
+        _, places = np.unique(numbers, return_inverse=True)
+        self._host_species = species = np.asarray(self._tables.species)[places]
         self._species = self._backend.xp.asarray(species)
         weights = np.add.reduceat(np.asarray(self._tables.counts)[species], self.firsts[:-1])
         self._weight_counts = self._backend.xp.asarray(weights.astype(np.int32))
@@ -214,7 +215,7 @@ class StructureGroup:
         return counts, self._backend.to_host(longest)
 
     def _parts(self, pairs: npt.NDArray[np.int64]) -> Iterator[slice]:
-        """Runs of structures that fit together into half of the memory that is there."""
+        """Cut the structures into runs that fit together into half of the memory that is there."""
         atoms = np.diff(self.firsts)
         width = self._tables.states * (self._tables.states + 2) + self._tables.channels
         sizes = pairs * (4 + 8 * width) + 8 * atoms**2 + 8 * atoms * (2 * self._tables.states + 9)

@@ -7,12 +7,13 @@ from dataclasses import fields
 from typing import Any
 
 from ecteam import _core
-from ecteam.cuda.batch import Found, System
+from ecteam.cuda.batch import Found
 from ecteam.cuda.eam import OneStateEvaluator
 from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.cuda.result import Evaluation
 from ecteam.potential import Potential
 from ecteam.structure import FloatArray
+from ecteam.systems import System
 
 
 def without_terms(potential: Potential) -> Potential:
