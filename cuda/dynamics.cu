@@ -1,4 +1,4 @@
-// Steps of molecular dynamics, atoms in the user's order: twin of ecteam/dynamics/steps.py. BAOAB
+// Steps of molecular dynamics, atoms in the order of the user: twin of ecteam/steps.py. BAOAB
 // (Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34): half a kick, half a drift, friction and
 // noise, half a drift; then the forces, and half a kick. Without friction it is velocity Verlet.
 // Units: eV, Å, u; hence time in Å √(u/eV).

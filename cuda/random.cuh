@@ -1,5 +1,5 @@
 // Random numbers that depend on what they are for, not on what was drawn before: the counter-based
-// generator Philox4x32-10 (Salmon et al., Proc. SC11, 16 (2011)). Twin of ecteam/cuda/random.py.
+// generator Philox4x32-10 (Salmon et al., Proc. SC11, 16 (2011)). Twin of `philox` in ecteam/steps.py.
 #pragma once
 
 #include "common.cuh"

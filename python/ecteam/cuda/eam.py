@@ -14,7 +14,7 @@ from ecteam.cuda.batch import Found, one_by_one
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.result import Evaluation, stress_of
 from ecteam.cuda.sources import Program, block_size
-from ecteam.structure import Arrays, FloatArray
+from ecteam.structure import Arrays, Charge, FloatArray
 from ecteam.systems import System
 
 _PROGRAM = Program("eam.cu")
@@ -79,6 +79,11 @@ class OneStateEvaluator:
         self.reset()
         self._take(np.zeros(0, dtype=np.uint8))
 
+    @property
+    def backend(self) -> Backend:
+        """Where the arrays are."""
+        return self._backend
+
     def reset(self) -> None:
         """Forget tables and neighbour list."""
         self._numbers: Any = None
@@ -100,8 +105,7 @@ class OneStateEvaluator:
             return self._engine.evaluate(*system, *charge, warm)
         found = self.compute(self._backend.xp.asarray(positions), system)
         evaluation = self._collect(found, system, np.size(total_charge))
-        bad = int(found.too_close[0]) != _NOBODY or not np.isfinite(evaluation.forces).all()
-        if bad or not np.isfinite(evaluation.energies).all():
+        if self._wrong(found):
             # The engine finds out what is wrong, and says it.
             return self._engine.evaluate(*system, *charge, warm)
         return evaluation
@@ -110,18 +114,52 @@ class OneStateEvaluator:
         """Evaluate many structures, one after another: for each its result or its error."""
         return one_by_one(self.evaluate, systems)
 
+    def find_forces(self, positions: Array, system: Arrays, charge: Charge) -> tuple[Array, Array]:
+        """Find forces (n, 3) eV/Å and parts of the energy (eV), all on the device.
+
+        `positions` are on the device; of `system` they are not read.
+
+        Raises
+        ------
+        InvalidInputError
+            As :meth:`evaluate`.
+        """
+        if not np.any(charge.total_charge):
+            found = self.compute(positions, system)
+            if not self._wrong(found):
+                return found.forces, found.energies
+        xp, here = self._backend.xp, self._backend.to_host(positions)
+        engine = self._engine.evaluate(*system._replace(positions=here), *charge)
+        return xp.asarray(engine.forces), xp.asarray(engine.energies)
+
+    def _wrong(self, found: DeviceResult) -> bool:
+        """Return True if atoms are too close or a number is not finite; one read-back."""
+        xp = self._backend.xp
+        finite = xp.isfinite(found.forces).all() & xp.isfinite(found.energies).all()
+        return not bool((finite & (found.too_close == _NOBODY))[0])
+
+    def renew(self, positions: Array, system: Arrays) -> None:
+        """Make the neighbour list again."""
+        self.neighbors.build(positions, system)
+        self._sorted_species = self._species[self.neighbors.order]
+
     def compute(self, positions: Array, system: Arrays) -> DeviceResult:
         """Evaluate at positions that are on the device; all results stay there.
 
         Those in `system` are looked at only to name what is wrong.
         """
-        xp, n = self._backend.xp, len(positions)
         if not np.array_equal(self._numbers, system.numbers):
             self._take(system.numbers)
+        n = len(positions)
         require(self._backend, n * _BYTES_PER_ATOM, f"an evaluation of {n} atoms")
+        if self.neighbors.update(positions, system):
+            self._sorted_species = self._species[self.neighbors.order]
+        return self.compute_listed()
+
+    def compute_listed(self) -> DeviceResult:
+        """Evaluate where the neighbour list has placed the atoms."""
         neighbors = self.neighbors
-        if neighbors.update(positions, system):
-            self._sorted_species = self._species[neighbors.order]
+        xp, n = self._backend.xp, len(neighbors.order)
         energies, background, site_energies = (xp.empty(n) for _ in range(3))
         sites, too_close = xp.empty((n, 4)), xp.full(1, _NOBODY, dtype=np.int32)
         forces, virials = xp.empty((n, 3)), xp.empty((-(-n // block_size()), 6))

@@ -15,7 +15,7 @@ from ecteam.cuda.ensemble import Minimiser, Outcome
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.result import Evaluation, stress_of
 from ecteam.cuda.structures import Limits
-from ecteam.structure import Arrays, FloatArray
+from ecteam.structure import Arrays, Charge, FloatArray
 from ecteam.systems import System
 
 _NOBODY = np.iinfo(np.int32).max
@@ -61,6 +61,11 @@ class EnsembleEvaluator:
         self.reset()
         self._tables_of(np.zeros(0, dtype=np.uint8), np.zeros(3, dtype=bool))
 
+    @property
+    def backend(self) -> Backend:
+        """Where the arrays are."""
+        return self._backend
+
     def reset(self) -> None:
         """Forget tables, neighbour list and weights."""
         self._numbers: Any = None
@@ -93,15 +98,49 @@ class EnsembleEvaluator:
         if len(positions) == 0:
             return self._engine.evaluate(*system, total_charge, fragments, warm)
         device_positions = self._backend.xp.asarray(positions)
-        self._prepare(device_positions, system)
-        minimiser = self._minimiser(float(np.sum(total_charge)))
-        if not minimiser.reachable or int(self.energy.too_close[0]) != _NOBODY:
+        found = self._minimum(device_positions, system, float(np.sum(total_charge)), warm)
+        if found is None:
             # The engine finds out what is wrong, and says it.
             return self._engine.evaluate(*system, total_charge, fragments, warm)
-        (weights, outcome), lower = self._search(minimiser, device_positions, warm)
-        if not outcome.converged:
-            raise not_converged(outcome.kkt_residual, outcome.iterations, self._tolerance)
+        (weights, outcome), lower = found
         return self._collect(weights, outcome, lower, device_positions, system)
+
+    def find_forces(self, positions: Array, system: Arrays, charge: Charge) -> tuple[Array, Array]:
+        """Find forces (n, 3) eV/Å and parts of the free energy (eV), all on the device.
+
+        `positions` are on the device; of `system` they are not read.
+
+        Raises
+        ------
+        InvalidInputError, NotConvergedError
+            As :meth:`evaluate`.
+        """
+        found = self._minimum(positions, system, float(np.sum(charge.total_charge)), True)
+        if found is None:
+            return self._from_engine(positions, system, charge)
+        (weights, outcome), _ = found
+        self._remember(positions, self._unsorted(weights))
+        forces = self._unsorted(self.energy.derivatives().forces)
+        return forces, self._backend.xp.full(1, outcome.value)
+
+    def _from_engine(self, positions: Array, system: Arrays, charge: Charge) -> tuple[Array, Array]:
+        """Take the forces of the engine, which says what is wrong."""
+        xp, here = self._backend.xp, self._backend.to_host(positions)
+        found = self._engine.evaluate(*system._replace(positions=here), *charge)
+        return xp.asarray(found.forces), xp.full(1, found.free_energy)
+
+    def _minimum(
+        self, positions: Array, system: Arrays, total_charge: float, warm: bool
+    ) -> tuple[_Found, float | None] | None:
+        """Weights at these positions, and how far another branch lies below; None for bad input."""
+        self._prepare(positions, system)
+        minimiser = self._minimiser(total_charge)
+        if not minimiser.reachable or int(self.energy.too_close[0]) != _NOBODY:
+            return None
+        found, lower = self._search(minimiser, positions, warm)
+        if not found[1].converged:
+            raise not_converged(found[1].kkt_residual, found[1].iterations, self._tolerance)
+        return found, lower
 
     def evaluate_all(self, systems: Sequence[System]) -> list[Found]:
         """Evaluate many structures cold, small ones together: for each its result or its error."""
@@ -214,17 +253,12 @@ class EnsembleEvaluator:
         system: Arrays,
     ) -> Evaluation:
         """Results in the user's order."""
-        xp, order = self._backend.xp, self._neighbors.order
+        xp = self._backend.xp
         found = self.energy.derivatives()
         weights = xp.where(weights <= 2e-30, 0.0, weights)
-
-        def unsorted(values: Array) -> Array:
-            out = xp.empty_like(values)
-            out[order] = values
-            return out
-
+        unsorted = self._unsorted
         own = unsorted(weights)
-        self._history = [(positions.copy(), own), *self._history[:1]]
+        self._remember(positions, own)
         to_host = self._backend.to_host
         charges = to_host(unsorted(self.energy.charges))
         return Evaluation(
@@ -244,6 +278,16 @@ class EnsembleEvaluator:
             positive_definite=outcome.positive_definite,
             lower_branch=lower_branch,
         )
+
+    def _unsorted(self, values: Array) -> Array:
+        """Put what belongs to the sorted atoms into the user's order."""
+        out = self._backend.xp.empty_like(values)
+        out[self._neighbors.order] = values
+        return out
+
+    def _remember(self, positions: Array, weights: Array) -> None:
+        """Keep where the next minimisation starts from."""
+        self._history = [(positions.copy(), weights), *self._history[:1]]
 
     def _padded(self, weights: FloatArray) -> FloatArray:
         """As many columns as the potential has states of any element."""

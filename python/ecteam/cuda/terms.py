@@ -7,12 +7,13 @@ from dataclasses import fields
 from typing import Any
 
 from ecteam import _core
+from ecteam.cuda.backend import Array, Backend
 from ecteam.cuda.batch import Found
 from ecteam.cuda.eam import OneStateEvaluator
 from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.cuda.result import Evaluation
 from ecteam.potential import Potential
-from ecteam.structure import FloatArray
+from ecteam.structure import Arrays, Charge, FloatArray
 from ecteam.systems import System
 
 
@@ -47,6 +48,20 @@ class WithTerms:
         self, states: OneStateEvaluator | EnsembleEvaluator, terms: _core.Evaluator
     ) -> None:
         self._states, self._terms = states, terms
+
+    @property
+    def backend(self) -> Backend:
+        """Where the arrays of the states are."""
+        return self._states.backend
+
+    def find_forces(self, positions: Array, system: Arrays, charge: Charge) -> tuple[Array, Array]:
+        """Find forces and parts of the energy on the device; the positions visit the host."""
+        backend = self.backend
+        forces, energies = self._states.find_forces(positions, system, charge)
+        here = system._replace(positions=backend.to_host(positions))
+        added = self._terms.evaluate(*here, 0.0)
+        total = backend.xp.full(1, float(energies.sum()) + added.energy)
+        return forces + backend.xp.asarray(added.forces), total
 
     def reset(self) -> None:
         """Forget neighbour lists and weights."""
