@@ -5,10 +5,11 @@
 // doubles: φ, the density at the first atom and, with several elements, that at the second. Rows
 // that the engine left out (NaN) or that lie outside the table are looked up in its own knots.
 #include "list.cuh"
+#include "rows.cuh"
 #include "tables.cuh"
 
 struct PairNumbers {
-    double offset, inverse, start, inverse_spacing;
+    real offset, inverse, start, inverse_spacing;
 };
 struct PairPlaces {
     int first_row, rows, first_knot, intervals;
@@ -17,15 +18,16 @@ struct PairPlaces {
 // All that is looked up for pairs.
 struct PairTables {
     int elements;
-    double min2;
+    real min2;
     const PairNumbers *numbers;
     const PairPlaces *places;
-    const double *rows, *knots;
+    const real *rows;
+    const double *knots;
 };
 
 // φ (eV), twice the derivatives in s of φ and of the densities at the first and the second atom.
 struct PairValue {
-    double phi, phi_slope, first_slope, second_slope;
+    real phi, phi_slope, first_slope, second_slope;
 };
 
 struct ValueSlope {
@@ -52,32 +54,20 @@ __device__ __noinline__ PairValue exact(const PairTables &tables, int pair, doub
     for (int k = 0; k < FUNCTIONS; ++k) f[k] = from_knots<FUNCTIONS>(tables, pair, k, r);
     if (FUNCTIONS == 2) f[2] = f[1];
     double phi = f[0].value / r;
-    return {phi, (f[0].slope - phi) / s, f[1].slope / r, f[2].slope / r};
+    return {(real)phi, (real)((f[0].slope - phi) / s), (real)(f[1].slope / r),
+            (real)(f[2].slope / r)};
 }
 
-// A row of a squared distance and t in it; null where the engine has none.
+// A row of a squared distance and t = −½ … ½ in it; null where the engine has none.
 template <int FUNCTIONS>
-__device__ __forceinline__ const double *row_of(const PairTables &tables, const PairNumbers &numbers,
-                                                const PairPlaces &places, double s, double *t) {
-    double x = fma(s, numbers.inverse, numbers.offset);
-    double whole = rint(x);
+__device__ __forceinline__ const real *row_of(const PairTables &tables, const PairNumbers &numbers,
+                                              const PairPlaces &places, real s, real *t) {
+    real x = fma(s, numbers.inverse, numbers.offset);
+    real whole = rint(x);
     *t = x - whole;
-    if (!(whole >= 0.0 && whole < places.rows)) return nullptr;
-    const double *row = tables.rows + (size_t)6 * FUNCTIONS * (places.first_row + (int)whole);
+    if (!(whole >= 0 && whole < places.rows)) return nullptr;
+    const real *row = tables.rows + (size_t)6 * FUNCTIONS * (places.first_row + (int)whole);
     return row[0] == row[0] ? row : nullptr;
-}
-
-__device__ __forceinline__ double polynomial(const double *c, double t) {
-    double sum = c[5];
-    for (int k = 4; k >= 0; --k) sum = fma(sum, t, c[k]);
-    return sum;
-}
-
-// Derivative in t of the same polynomial.
-__device__ __forceinline__ double derivative(const double *c, double t) {
-    double sum = 5.0 * c[5];
-    for (int k = 4; k >= 1; --k) sum = fma(sum, t, k * c[k]);
-    return sum;
 }
 
 // Tell the host of an atom with a neighbour too close: the first one in sorted order.
@@ -96,14 +86,14 @@ __device__ void density_pass(const List &list, const PairTables &tables, const Q
     if (i >= list.n) return;
     Quad here = sorted[i];
     int element = FUNCTIONS == 2 ? 0 : species[i], pair = 0, count = list.counts[i];
-    double sum = 0.0, w, t;
+    double sum = 0.0, w;
     for (int k = 0; k < count; ++k) {
-        double d[3];
+        real d[3], t;
         int j = separation(list, sorted, i, here, k, d, &w);
-        double s = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+        real s = squared(d);
         if (!(s < list.cutoff2)) continue;
         if (FUNCTIONS == 3) pair = element * tables.elements + species[j];
-        const double *row =
+        const real *row =
             row_of<FUNCTIONS>(tables, tables.numbers[pair], tables.places[pair], s, &t);
         if (row)
             sum += polynomial(row + 6, t);
@@ -127,22 +117,25 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
                            const double *site_energies, double *forces, double *energies,
                            double *virials) {
     int i = thread_index();
-    double f[3] = {0.0, 0.0, 0.0}, virial[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0}, phi = 0.0;
+    Pull pull = {};
+    double phi = 0.0;
     bool active = i < list.n;
+    int atom = active ? order[i] : 0;
     if (active) {
         Quad here = sites[i];
         int element = FUNCTIONS == 2 ? 0 : species[i], pair = 0, count = list.counts[i];
         for (int k = 0; k < count; ++k) {
-            double d[3], w, t;
+            real d[3], t;
+            double w;
             int j = separation(list, sites, i, here, k, d, &w);
-            double s = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+            real s = squared(d);
             if (!(s < list.cutoff2)) continue;
             if (FUNCTIONS == 3) pair = element * tables.elements + species[j];
             PairNumbers numbers = tables.numbers[pair];
-            const double *row = row_of<FUNCTIONS>(tables, numbers, tables.places[pair], s, &t);
-            PairValue value = {0.0, 0.0, 0.0, 0.0};
+            const real *row = row_of<FUNCTIONS>(tables, numbers, tables.places[pair], s, &t);
+            PairValue value = {0, 0, 0, 0};
             if (row) {
-                double twice = 2.0 * numbers.inverse;
+                real twice = 2 * numbers.inverse;
                 value.phi = polynomial(row, t);
                 value.phi_slope = twice * derivative(row, t);
                 value.first_slope = twice * derivative(row + 6, t);
@@ -151,28 +144,20 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
             } else if (s >= tables.min2) {
                 value = exact<FUNCTIONS>(tables, pair, s);
             }
-            double factor = value.phi_slope + here.w * value.first_slope + w * value.second_slope;
+            real factor = value.phi_slope + (real)here.w * value.first_slope +
+                          (real)w * value.second_slope;
             phi += value.phi;
-            for (int axis = 0; axis < 3; ++axis) {
-                f[axis] += factor * d[axis];
-                virial[axis] += factor * d[axis] * d[axis];
-                virial[3 + axis] += factor * d[(axis + 1) % 3] * d[(axis + 2) % 3];
-            }
+            real slope[3] = {factor * d[0], factor * d[1], factor * d[2]};
+            pull.add(slope, d);
         }
-        int atom = order[i];
-        for (int axis = 0; axis < 3; ++axis) forces[3 * atom + axis] = f[axis];
         energies[atom] = site_energies[i] + 0.5 * phi;
     }
-    for (int part = 0; part < 6; ++part) {
-        // Every pair is met from both of its atoms.
-        double sum = block_reduce(0.5 * virial[part], Sum());
-        if (threadIdx.x == 0) virials[6 * blockIdx.x + part] = sum;
-    }
+    pull.store(active, forces + 3 * (size_t)atom, virials);
 }
 
 #define TABLES                                                                                 \
     int elements, double min2, const PairNumbers *__restrict__ pair_numbers,                   \
-        const PairPlaces *__restrict__ pair_places, const double *__restrict__ rows,           \
+        const PairPlaces *__restrict__ pair_places, const real *__restrict__ rows,             \
         const double *__restrict__ knots
 
 #define DENSITY_KERNEL(NAME, FUNCTIONS)                                                        \
@@ -182,8 +167,8 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
         const EmbeddingPlaces *__restrict__ places, const double *__restrict__ values,         \
         double *__restrict__ densities, double *__restrict__ site_energies,                    \
         Quad *__restrict__ sites, int *__restrict__ too_close) {                               \
-        List list = {n, bits, cutoff2, counts, words, translations};                           \
-        PairTables tables = {elements, min2, pair_numbers, pair_places, rows, knots};          \
+        List list = {n, bits, (real)cutoff2, counts, words, translations};                     \
+        PairTables tables = {elements, (real)min2, pair_numbers, pair_places, rows, knots};    \
         density_pass<FUNCTIONS>(list, tables, sorted, species, order, numbers, places, values, \
                                 densities, site_energies, sites, too_close);                   \
     }
@@ -194,8 +179,8 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
         const int *__restrict__ order, const double *__restrict__ site_energies,               \
         double *__restrict__ forces, double *__restrict__ energies,                            \
         double *__restrict__ virials) {                                                        \
-        List list = {n, bits, cutoff2, counts, words, translations};                           \
-        PairTables tables = {elements, min2, pair_numbers, pair_places, rows, knots};          \
+        List list = {n, bits, (real)cutoff2, counts, words, translations};                     \
+        PairTables tables = {elements, (real)min2, pair_numbers, pair_places, rows, knots};    \
         force_pass<FUNCTIONS>(list, tables, sites, species, order, site_energies, forces,      \
                               energies, virials);                                              \
     }

@@ -2,7 +2,7 @@
 //
 // One thread per atom over its full list: every sum is made by the atom that it belongs to. The
 // functions of a pair are looked up once per geometry and kept: product after product streams
-// 4 + 8 · VALUES bytes per pair, next to what is read of the other atom (8 · STATES bytes, mostly
+// 4 + 8 · VALUES bytes per pair (half of it in single precision), next to what is read of the other atom (8 · STATES bytes, mostly
 // from the caches). Value k of the pair that is number p of atom i: values[(p · VALUES + k) · n + i].
 #include "pairs.cuh"
 
@@ -11,57 +11,57 @@ extern "C" __global__ void __launch_bounds__(BLOCK) count_pairs(
     LIST, const Quad *__restrict__ sorted, int *__restrict__ near_counts) {
     int i = thread_index();
     if (i >= n) return;
-    List list = {n, bits, cutoff2, counts, words, translations};
+    List list = {n, bits, (real)cutoff2, counts, words, translations};
     Quad here = sorted[i];
     int found = 0;
     for (int k = 0; k < counts[i]; ++k) {
-        double d[3], w;
+        real d[3];
+        double w;
         separation(list, sorted, i, here, k, d, &w);
-        if (d[0] * d[0] + d[1] * d[1] + d[2] * d[2] < cutoff2) ++found;
+        if (squared(d) < list.cutoff2) ++found;
     }
     near_counts[i] = found;
 }
 
-// Pairs within the cutoff, and all of their functions. Per pair two knots, 48 · VALUES bytes, are read
-// from the tables, mostly from the caches, 12 · VALUES operations made and 4 + 8 · VALUES bytes
+// Pairs within the cutoff, and all of their functions. Per pair a row, 48 · VALUES bytes, is read
+// from the tables, mostly from the caches, 10 · VALUES operations made and 4 + 8 · VALUES bytes
 // written.
 extern "C" __global__ void __launch_bounds__(BLOCK) fill_pairs(
     LIST, double min2, const Quad *__restrict__ sorted, int elements,
     const unsigned char *__restrict__ species, const PairNumbers *__restrict__ numbers,
-    const PairPlaces *__restrict__ places, const double *__restrict__ knots,
+    const PairPlaces *__restrict__ places, const real *__restrict__ rows,
     const double *__restrict__ charges, double kernel_start, double kernel_inverse_spacing,
-    int kernel_intervals, const double *__restrict__ kernel_knots, int *__restrict__ near_counts,
-    unsigned *__restrict__ near_words, double *__restrict__ values, int *__restrict__ too_close) {
+    int kernel_intervals, const real *__restrict__ kernel_rows, int *__restrict__ near_counts,
+    unsigned *__restrict__ near_words, real *__restrict__ values, int *__restrict__ too_close) {
     int i = thread_index();
     if (i >= n) return;
-    List list = {n, bits, cutoff2, counts, words, translations};
+    List list = {n, bits, (real)cutoff2, counts, words, translations};
+    Kernel point = {{(real)kernel_start, (real)kernel_inverse_spacing}, kernel_intervals,
+                    kernel_rows};
     Quad here = sorted[i];
     int element = species[i], found = 0;
     for (int k = 0; k < counts[i]; ++k) {
-        double d[3], w;
+        real d[3], t, kernel = 0;
+        double w;
         int j = separation(list, sorted, i, here, k, d, &w);
-        double s = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
-        if (!(s < cutoff2)) continue;
-        if (s < min2) atomicMin(too_close, i);
-        double r = sqrt(s), kernel = 0.0;
+        real s = squared(d);
+        if (!(s < list.cutoff2)) continue;
+        if (s < (real)min2) atomicMin(too_close, i);
+        real r = sqrt(s);
         int pair = element * elements + species[j];
         if (kernel_intervals > 0) {
-            Lookup at = lookup(kernel_start, kernel_inverse_spacing, kernel_intervals, r);
-            kernel = combine(kernel_knots + 3 * at.knot, 3, at.value);
+            const real *row = point.row(r, &t);
+            kernel = polynomial(row, t);
         }
-        Lookup at = lookup(numbers[pair].start, numbers[pair].inverse_spacing,
-                           places[pair].intervals, r);
-        const double *first = knots + (size_t)3 * VALUES * (places[pair].first_knot + at.knot);
-        double *out = values + (size_t)found * VALUES * n + i;
-        for (int v = 0; v < VALUES; ++v) {
-            double value = function_of(first, v, at.value);
-            if (v < HERE) {
-                double qq = charges[element * STATES + v / STATES] *
-                            charges[species[j] * STATES + v % STATES];
-                value = (value + kernel * qq) / r;
-            }
-            out[(size_t)v * n] = value;
+        const real *row = rows_of(numbers[pair], places[pair], rows, r, &t);
+        real *out = values + (size_t)found * VALUES * n + i;
+        real inverse = 1 / r;
+        for (int v = 0; v < HERE; ++v) {
+            real qq = (real)(charges[element * STATES + v / STATES] *
+                             charges[species[j] * STATES + v % STATES]);
+            out[(size_t)v * n] = (polynomial(row + 6 * v, t) + kernel * qq) * inverse;
         }
+        for (int v = HERE; v < VALUES; ++v) out[(size_t)v * n] = polynomial(row + 6 * v, t);
         near_words[(size_t)found * n + i] = list.words[(size_t)k * n + i];
         ++found;
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "list.cuh"
+#include "rows.cuh"
 #include "tables.cuh"
 
 // φ_MN with the point charges (eV), densities of the other atom's states here and of this atom's
@@ -13,20 +14,36 @@
 #define VALUES (AMPLITUDES + CHANNELS)
 
 struct PairNumbers {
-    double start, inverse_spacing;
+    real start, inverse_spacing;
 };
 struct PairPlaces {
-    int first_knot, intervals, channels;
+    int first_interval, intervals, channels;
 };
 // Initial and final state here, initial and final state there.
 struct Channel {
     int states[4];
 };
 
-// Combination of one function of a pair.
-__device__ __forceinline__ double function_of(const double *knots, int function,
-                                              const double basis[6]) {
-    return combine(knots + 3 * function, 3 * VALUES, basis);
+// What a point charge adds to R times the functions of a pair; no intervals: nothing.
+struct Kernel {
+    PairNumbers numbers;
+    int intervals;
+    const real *rows;
+
+    __device__ __forceinline__ const real *row(real r, real *t) const {
+        Interval in = interval_of(numbers.start, numbers.inverse_spacing, intervals, r);
+        *t = in.t;
+        return rows + 6 * in.index;
+    }
+};
+
+// Rows of all functions of a pair at a distance.
+__device__ __forceinline__ const real *rows_of(const PairNumbers &numbers,
+                                               const PairPlaces &places, const real *rows, real r,
+                                               real *t) {
+    Interval in = interval_of(numbers.start, numbers.inverse_spacing, places.intervals, r);
+    *t = in.t;
+    return rows + (size_t)6 * VALUES * (places.first_interval + in.index);
 }
 
 // Pairs of an atom, and the values of one of them.
@@ -34,19 +51,19 @@ struct Near {
     int n, i, bits;
     const int *counts;
     const unsigned *words;
-    const double *values;
+    const real *values;
 
     __device__ __forceinline__ int other(int p) const {
         return words[(size_t)p * n + i] & ((1u << bits) - 1u);
     }
-    __device__ __forceinline__ double value(int p, int k) const {
+    __device__ __forceinline__ real value(int p, int k) const {
         return values[((size_t)p * VALUES + k) * n + i];
     }
 };
 
 #define NEAR                                                                                   \
     int n, int bits, const int *__restrict__ near_counts,                                      \
-        const unsigned *__restrict__ near_words, const double *__restrict__ values
+        const unsigned *__restrict__ near_words, const real *__restrict__ values
 #define SPECIES                                                                                \
     int elements, const unsigned char *__restrict__ species,                                   \
         const PairPlaces *__restrict__ pair_places, const Channel *__restrict__ channels

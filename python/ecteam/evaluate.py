@@ -20,11 +20,11 @@ from ecteam.structure import Arrays, Charge, FloatArray, arrays_of, charge_of
 if TYPE_CHECKING:
     from ecteam.cuda.eam import OneStateEvaluator
     from ecteam.cuda.evaluator import EnsembleEvaluator
-    from ecteam.cuda.terms import WithTerms
 
-    Evaluator: TypeAlias = _core.Evaluator | OneStateEvaluator | EnsembleEvaluator | WithTerms
+    Evaluator: TypeAlias = _core.Evaluator | OneStateEvaluator | EnsembleEvaluator
 
 Device = Literal["cpu", "cuda"]
+Precision = Literal["double", "mixed"]
 
 _log = logging.getLogger("ecteam")
 _LOWER_BRANCH = (
@@ -156,6 +156,7 @@ def evaluate(
     *,
     fragments: npt.ArrayLike | None = None,
     device: Device = "cpu",
+    precision: Precision = "double",
     **options: Any,
 ) -> Result:
     """Minimise over the state weights and return energy, forces, charges, weights.
@@ -174,9 +175,12 @@ def evaluate(
         Default: ``atoms.arrays["fragments"]``, else one fragment. For molecules that are far apart
         or separated by more than the electrons tunnel; see the README on charge between molecules.
     device : str
-        ``"cpu"``, or ``"cuda"`` for the CUDA device that CuPy has made current. There, atoms
-        form one fragment, the solver is the Krylov one, and periodic sums are made on a mesh;
-        learned terms are evaluated on the host.
+        ``"cpu"``, or ``"cuda"`` for the CUDA device that CuPy has made current. There the solver
+        is the Krylov one, and periodic sums are made on a mesh.
+    precision : str
+        ``"double"``; or, on a CUDA device, ``"mixed"``: the functions of pairs of atoms in single
+        precision, added up in double. Forces of water, salt and copper differed by less than
+        1e-4 eV/Å.
     **options
         ``tolerance=1e-8`` (KKT residual, eV), ``electrostatics="auto"``, ``accuracy=1e-6``
         (relative, of the long-range sum), ``solver="auto"`` (or ``"dense"``, ``"krylov"``),
@@ -199,26 +203,28 @@ def evaluate(
     """
     potential = load(potential)
     system, charge = arrays_of(atoms), charge_of(atoms, total_charge, fragments)
-    return run(make_evaluator(potential, device, **options), system, potential, charge)
+    evaluator = make_evaluator(potential, device, precision, **options)
+    return run(evaluator, system, potential, charge)
 
 
-def make_evaluator(potential: Potential, device: Device, **options: Any) -> Evaluator:
+def make_evaluator(
+    potential: Potential, device: Device, precision: Precision = "double", **options: Any
+) -> Evaluator:
     """Return what evaluates a potential on a device."""
     if device == "cpu":
+        if precision != "double":
+            raise _core.InvalidInputError(
+                f"precision: must be 'double' on the CPU, got {precision!r}"
+            )
         return _core.Evaluator(potential.core, **options)
     if device != "cuda":
         raise _core.InvalidInputError(f"device: must be 'cpu' or 'cuda', got {device!r}")
     from ecteam.cuda.backend import CupyBackend
     from ecteam.cuda.eam import OneStateEvaluator
     from ecteam.cuda.evaluator import EnsembleEvaluator
-    from ecteam.cuda.terms import WithTerms, terms_of, without_terms
 
-    states = without_terms(potential) if potential.expression else potential
-    kind = OneStateEvaluator if states.core.one_state else EnsembleEvaluator
-    evaluator = kind(states.core, CupyBackend(), **options)
-    if not potential.expression:
-        return evaluator
-    return WithTerms(evaluator, _core.Evaluator(terms_of(potential).core, **options))
+    kind = OneStateEvaluator if potential.core.one_state else EnsembleEvaluator
+    return kind(potential.core, CupyBackend(), precision, **options)
 
 
 def run(

@@ -8,13 +8,13 @@ import numpy as np
 
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend
+from ecteam.cuda.base import NOBODY, DeviceEvaluator
 from ecteam.cuda.energy import WeightEnergy
 from ecteam.cuda.ensemble import Minimiser, Outcome
 from ecteam.cuda.neighbors import NeighborList
-from ecteam.cuda.result import Evaluation, stress_of
+from ecteam.cuda.result import Derivatives, Evaluation, stress_of
 from ecteam.structure import Arrays, FloatArray
 
-_NOBODY = np.iinfo(np.int32).max
 _SMALL = 100  # up to so many weights all starts are tried
 _LARGEST_MOVE = 0.5  # Å, further than which the weights are sought afresh
 _SAME_BRANCH = 1e-6  # eV
@@ -22,36 +22,27 @@ _SAME_BRANCH = 1e-6  # eV
 _Found = tuple[Array, Outcome]
 
 
-class EnsembleEvaluator:
+class EnsembleEvaluator(DeviceEvaluator):
     """Evaluates one potential; tables, neighbour list and weights stay on the device between calls.
 
-    Parameters
-    ----------
-    potential : _core.Potential
-        Without learned terms.
-    backend : Backend
-        Where to.
-    **options
-        As `_core.Evaluator`. The solver is always the Krylov one, a periodic sum always on a mesh.
+    The solver is always the Krylov one, a periodic sum always on a mesh.
 
     Attributes
     ----------
     energy : WeightEnergy
         The energy at the geometry and the weights of the last call.
-
-    Raises
-    ------
-    InvalidInputError
-        As the engine does, for an option out of range or a potential of another kind.
     """
 
-    def __init__(self, potential: _core.Potential, backend: Backend, **options: Any) -> None:
-        # Checks the options, and answers, with the same errors, what is not for the device.
-        self._engine = _core.Evaluator(potential, **options)
-        self._potential, self._backend = potential, backend
+    def __init__(
+        self,
+        potential: _core.Potential,
+        backend: Backend,
+        precision: str = "double",
+        **options: Any,
+    ) -> None:
+        super().__init__(potential, backend, precision, **options)
         self._tolerance = float(options.get("tolerance", 1e-8))
         self._most_iterations = int(options.get("max_iterations", 200))
-        self._skin = float(options.get("skin", 0.5))
         self._interval = int(options.get("branch_interval", 20))
         self._sum = (options.get("electrostatics", "auto"), float(options.get("accuracy", 1e-6)))
         self.reset()
@@ -64,40 +55,22 @@ class EnsembleEvaluator:
         self._warm_calls = 0
         self._history: list[tuple[Array, Array]] = []
 
-    def evaluate(
-        self,
-        positions: FloatArray,
-        numbers: Any,
-        cell: FloatArray,
-        pbc: Any,
-        total_charge: float | FloatArray,
-        fragments: Any = None,
-        warm: bool = True,
-    ) -> Evaluation | _core.Evaluation:
-        """Evaluate a structure; arguments, errors and result as `_core.Evaluator.evaluate`.
-
-        Raises
-        ------
-        InvalidInputError
-            Also for more than one fragment.
-        """
-        system = Arrays(positions, numbers, cell, pbc)
+    def _evaluate(
+        self, system: Arrays, total_charge: float | FloatArray, fragments: Any, warm: bool
+    ) -> Evaluation | None:
         if fragments is not None and fragments.max(initial=0) > 0:
             raise _core.InvalidInputError(
                 f"fragments: a device holds one, got {fragments.max() + 1}"
             )
-        if len(positions) == 0:
-            return self._engine.evaluate(*system, total_charge, fragments, warm)
-        device_positions = self._backend.xp.asarray(positions)
-        self._prepare(device_positions, system)
+        positions = self._backend.xp.asarray(system.positions)
+        self._prepare(positions, system)
         minimiser = self._minimiser(float(np.sum(total_charge)))
-        if not minimiser.reachable or int(self.energy.too_close[0]) != _NOBODY:
-            # The engine finds out what is wrong, and says it.
-            return self._engine.evaluate(*system, total_charge, fragments, warm)
-        (weights, outcome), lower = self._search(minimiser, device_positions, warm)
+        if not minimiser.reachable or int(self.energy.too_close[0]) != NOBODY:
+            return None
+        (weights, outcome), lower = self._search(minimiser, positions, warm)
         if not outcome.converged:
             raise _not_converged(outcome, self._tolerance)
-        return self._collect(weights, outcome, lower, device_positions, system)
+        return self._collect(weights, outcome, lower, positions, system)
 
     def _prepare(self, positions: Array, system: Arrays) -> None:
         """Neighbour list and functions of all pairs at these positions."""
@@ -111,12 +84,17 @@ class EnsembleEvaluator:
             self._counts = xp.asarray(tables.counts)
             shape = -1, len(tables.counts), tables.states
             self._starts = xp.asarray(tables.starts.reshape(shape))
-            self.energy = WeightEnergy(self._backend, tables, self._sum[1])
-            reach = max(tables.cutoff, tables.min_distance)
+            self.energy = WeightEnergy(self._backend, tables, self._reals, self._sum[1])
+            self._terms = self._terms_of(system.numbers)
+            reach = max(self._potential.cutoff, tables.min_distance)
             self._neighbors = NeighborList(self._backend, reach, self._skin)
             self._numbers, self._pbc = system.numbers.copy(), system.pbc.copy()
         self._neighbors.update(positions, system)
-        self.energy.prepare(self._neighbors, self._species[self._neighbors.order], system)
+        species = self._species[self._neighbors.order]
+        self.energy.prepare(self._neighbors, species, system)
+        self._added: Derivatives | None = None
+        if self._terms is not None:
+            self._added = self._terms.compute(self._neighbors, species, self.energy.too_close)
 
     def _tables_of(self, numbers: Any, pbc: Any) -> _core.EnsembleTables:
         return _core.ensemble_tables(self._potential, numbers, pbc.tolist(), *self._sum)
@@ -205,7 +183,9 @@ class EnsembleEvaluator:
     ) -> Evaluation:
         """Results in the user's order."""
         xp, order = self._backend.xp, self._neighbors.order
-        found = self.energy.derivatives()
+        found, added = self.energy.derivatives(), 0.0
+        if self._added is not None:
+            found, added = found + self._added, float(self._added.energies.sum())
         weights = xp.where(weights <= 2e-30, 0.0, weights)
 
         def unsorted(values: Array) -> Array:
@@ -218,8 +198,8 @@ class EnsembleEvaluator:
         to_host = self._backend.to_host
         charges = to_host(unsorted(self.energy.charges))
         return Evaluation(
-            energy=outcome.value - self.energy.entropy(weights),
-            free_energy=outcome.value,
+            energy=outcome.value + added - self.energy.entropy(weights),
+            free_energy=outcome.value + added,
             energies=to_host(unsorted(found.energies)),
             forces=to_host(unsorted(found.forces)),
             stress=stress_of(to_host(found.virial), system),
