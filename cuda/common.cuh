@@ -6,8 +6,8 @@
 // Threads of a block, for all kernels.
 #define BLOCK 256
 
-// Numbers of a pair: what sums them up, and all else, is double in any case. SINGLE is defined, or
-// not, when this text is compiled.
+// Functions of a pair: its distance, what sums the functions up, and all else is double in any case.
+// SINGLE is defined, or not, when this text is compiled.
 #ifdef SINGLE
 typedef float real;
 #else

@@ -9,7 +9,7 @@
 #include "tables.cuh"
 
 struct PairNumbers {
-    real offset, inverse, start, inverse_spacing;
+    double offset, inverse, start, inverse_spacing;
 };
 struct PairPlaces {
     int first_row, rows, first_knot, intervals;
@@ -18,7 +18,7 @@ struct PairPlaces {
 // All that is looked up for pairs.
 struct PairTables {
     int elements;
-    real min2;
+    double min2;
     const PairNumbers *numbers;
     const PairPlaces *places;
     const real *rows;
@@ -61,11 +61,11 @@ __device__ __noinline__ PairValue exact(const PairTables &tables, int pair, doub
 // A row of a squared distance and t = −½ … ½ in it; null where the engine has none.
 template <int FUNCTIONS>
 __device__ __forceinline__ const real *row_of(const PairTables &tables, const PairNumbers &numbers,
-                                              const PairPlaces &places, real s, real *t) {
-    real x = fma(s, numbers.inverse, numbers.offset);
-    real whole = rint(x);
-    *t = x - whole;
-    if (!(whole >= 0 && whole < places.rows)) return nullptr;
+                                              const PairPlaces &places, double s, real *t) {
+    double x = fma(s, numbers.inverse, numbers.offset);
+    double whole = rint(x);
+    *t = (real)(x - whole);
+    if (!(whole >= 0.0 && whole < places.rows)) return nullptr;
     const real *row = tables.rows + (size_t)6 * FUNCTIONS * (places.first_row + (int)whole);
     return row[0] == row[0] ? row : nullptr;
 }
@@ -88,9 +88,10 @@ __device__ void density_pass(const List &list, const PairTables &tables, const Q
     int element = FUNCTIONS == 2 ? 0 : species[i], pair = 0, count = list.counts[i];
     double sum = 0.0, w;
     for (int k = 0; k < count; ++k) {
-        real d[3], t;
+        double d[3];
+        real t;
         int j = separation(list, sorted, i, here, k, d, &w);
-        real s = squared(d);
+        double s = squared(d);
         if (!(s < list.cutoff2)) continue;
         if (FUNCTIONS == 3) pair = element * tables.elements + species[j];
         const real *row =
@@ -125,17 +126,17 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
         Quad here = sites[i];
         int element = FUNCTIONS == 2 ? 0 : species[i], pair = 0, count = list.counts[i];
         for (int k = 0; k < count; ++k) {
-            real d[3], t;
-            double w;
+            double d[3], w;
+            real t;
             int j = separation(list, sites, i, here, k, d, &w);
-            real s = squared(d);
+            double s = squared(d);
             if (!(s < list.cutoff2)) continue;
             if (FUNCTIONS == 3) pair = element * tables.elements + species[j];
             PairNumbers numbers = tables.numbers[pair];
             const real *row = row_of<FUNCTIONS>(tables, numbers, tables.places[pair], s, &t);
             PairValue value = {0, 0, 0, 0};
             if (row) {
-                real twice = 2 * numbers.inverse;
+                real twice = (real)(2.0 * numbers.inverse);
                 value.phi = polynomial(row, t);
                 value.phi_slope = twice * derivative(row, t);
                 value.first_slope = twice * derivative(row + 6, t);
@@ -144,10 +145,10 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
             } else if (s >= tables.min2) {
                 value = exact<FUNCTIONS>(tables, pair, s);
             }
-            real factor = value.phi_slope + (real)here.w * value.first_slope +
-                          (real)w * value.second_slope;
+            double factor =
+                value.phi_slope + here.w * value.first_slope + w * value.second_slope;
             phi += value.phi;
-            real slope[3] = {factor * d[0], factor * d[1], factor * d[2]};
+            double slope[3] = {factor * d[0], factor * d[1], factor * d[2]};
             pull.add(slope, d);
         }
         energies[atom] = site_energies[i] + 0.5 * phi;
@@ -167,8 +168,8 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
         const EmbeddingPlaces *__restrict__ places, const double *__restrict__ values,         \
         double *__restrict__ densities, double *__restrict__ site_energies,                    \
         Quad *__restrict__ sites, int *__restrict__ too_close) {                               \
-        List list = {n, bits, (real)cutoff2, counts, words, translations};                     \
-        PairTables tables = {elements, (real)min2, pair_numbers, pair_places, rows, knots};    \
+        List list = {n, bits, cutoff2, counts, words, translations};                           \
+        PairTables tables = {elements, min2, pair_numbers, pair_places, rows, knots};          \
         density_pass<FUNCTIONS>(list, tables, sorted, species, order, numbers, places, values, \
                                 densities, site_energies, sites, too_close);                   \
     }
@@ -179,8 +180,8 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
         const int *__restrict__ order, const double *__restrict__ site_energies,               \
         double *__restrict__ forces, double *__restrict__ energies,                            \
         double *__restrict__ virials) {                                                        \
-        List list = {n, bits, (real)cutoff2, counts, words, translations};                     \
-        PairTables tables = {elements, (real)min2, pair_numbers, pair_places, rows, knots};    \
+        List list = {n, bits, cutoff2, counts, words, translations};                           \
+        PairTables tables = {elements, min2, pair_numbers, pair_places, rows, knots};          \
         force_pass<FUNCTIONS>(list, tables, sites, species, order, site_energies, forces,      \
                               energies, virials);                                              \
     }

@@ -11,12 +11,11 @@ extern "C" __global__ void __launch_bounds__(BLOCK) count_pairs(
     LIST, const Quad *__restrict__ sorted, int *__restrict__ near_counts) {
     int i = thread_index();
     if (i >= n) return;
-    List list = {n, bits, (real)cutoff2, counts, words, translations};
+    List list = {n, bits, cutoff2, counts, words, translations};
     Quad here = sorted[i];
     int found = 0;
     for (int k = 0; k < counts[i]; ++k) {
-        real d[3];
-        double w;
+        double d[3], w;
         separation(list, sorted, i, here, k, d, &w);
         if (squared(d) < list.cutoff2) ++found;
     }
@@ -35,19 +34,18 @@ extern "C" __global__ void __launch_bounds__(BLOCK) fill_pairs(
     unsigned *__restrict__ near_words, real *__restrict__ values, int *__restrict__ too_close) {
     int i = thread_index();
     if (i >= n) return;
-    List list = {n, bits, (real)cutoff2, counts, words, translations};
-    Kernel point = {{(real)kernel_start, (real)kernel_inverse_spacing}, kernel_intervals,
-                    kernel_rows};
+    List list = {n, bits, cutoff2, counts, words, translations};
+    Kernel point = {{kernel_start, kernel_inverse_spacing}, kernel_intervals, kernel_rows};
     Quad here = sorted[i];
     int element = species[i], found = 0;
     for (int k = 0; k < counts[i]; ++k) {
-        real d[3], t, kernel = 0;
-        double w;
+        double d[3], w;
+        real t, kernel = 0;
         int j = separation(list, sorted, i, here, k, d, &w);
-        real s = squared(d);
-        if (!(s < list.cutoff2)) continue;
-        if (s < (real)min2) atomicMin(too_close, i);
-        real r = sqrt(s);
+        double s = squared(d);
+        if (!(s < cutoff2)) continue;
+        if (s < min2) atomicMin(too_close, i);
+        double r = sqrt(s);
         int pair = element * elements + species[j];
         if (kernel_intervals > 0) {
             const real *row = point.row(r, &t);
@@ -55,7 +53,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) fill_pairs(
         }
         const real *row = rows_of(numbers[pair], places[pair], rows, r, &t);
         real *out = values + (size_t)found * VALUES * n + i;
-        real inverse = 1 / r;
+        real inverse = (real)(1.0 / r);
         for (int v = 0; v < HERE; ++v) {
             real qq = (real)(charges[element * STATES + v / STATES] *
                              charges[species[j] * STATES + v % STATES]);

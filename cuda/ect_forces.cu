@@ -27,14 +27,14 @@ struct PairEnergy {
 
 // Pair p of an atom; its values are those that were kept, its slopes are looked up.
 __device__ __forceinline__ PairEnergy pair_energy(const Functions &of, const Near &near, int p,
-                                                  real r, const End &here, const End &there) {
+                                                  double r, const End &here, const End &there) {
     int pair = here.element * of.elements + there.element;
     real kernel = 0, t;
     if (of.kernel.intervals > 0) {
         const real *row = of.kernel.row(r, &t);
-        kernel = derivative(row, t) * of.kernel.numbers.inverse_spacing;
+        kernel = derivative(row, t) * (real)of.kernel.numbers.inverse_spacing;
     }
-    real per_distance = of.numbers[pair].inverse_spacing;
+    real per_distance = (real)of.numbers[pair].inverse_spacing, inverse = (real)(1.0 / r);
     const real *rows = rows_of(of.numbers[pair], of.places[pair], of.rows, r, &t);
     auto slope = [&](int function) { return derivative(rows + 6 * function, t) * per_distance; };
     PairEnergy sum = {0.0, 0.0};
@@ -48,7 +48,7 @@ __device__ __forceinline__ PairEnergy pair_energy(const Functions &of, const Nea
             real phi = near.value(p, m * STATES + k);
             sum.value += both * phi;
             // d(T/R)/dR = (T′ − φ)/R, T with the kernel's own.
-            sum.slope += both * ((slope(m * STATES + k) + kernel * qq - phi) / r);
+            sum.slope += both * ((slope(m * STATES + k) + kernel * qq - phi) * inverse);
         }
         sum.slope += here.slope * slope(HERE + m) * there.weights[m];
         sum.slope += there.slope * slope(THERE + m) * here.weights[m];
@@ -76,25 +76,23 @@ extern "C" __global__ void __launch_bounds__(BLOCK) pair_forces(
     int i = thread_index();
     Pull pull = {};
     if (i < n) {
-        Kernel kernel = {{(real)kernel_start, (real)kernel_inverse_spacing}, kernel_intervals,
-                         kernel_rows};
+        Kernel kernel = {{kernel_start, kernel_inverse_spacing}, kernel_intervals, kernel_rows};
         Functions functions = {elements, numbers, pair_places, rows, channels, state_charges,
                                kernel};
         Near near = {n, i, bits, near_counts, near_words, values};
-        List list = {n, bits, 0, near_counts, near_words, translations};
+        List list = {n, bits, 0.0, near_counts, near_words, translations};
         End here = {species[i], weights + (size_t)STATES * i, means[i].x};
         Quad place = sorted[i];
         double half = 0.0;
         for (int p = 0; p < near_counts[i]; ++p) {
-            real d[3];
-            double w;
+            double d[3], w;
             int j = separation(list, sorted, i, place, p, d, &w);
             End there = {species[j], weights + (size_t)STATES * j, means[j].x};
-            real r = sqrt(squared(d));
+            double r = sqrt(squared(d));
             PairEnergy energy = pair_energy(functions, near, p, r, here, there);
             half += energy.value;
-            real factor = (real)energy.slope / r;
-            real slope[3] = {factor * d[0], factor * d[1], factor * d[2]};
+            double factor = energy.slope / r;
+            double slope[3] = {factor * d[0], factor * d[1], factor * d[2]};
             pull.add(slope, d);
         }
         double v = potential[i] + self_potential * charges[i];

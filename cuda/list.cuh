@@ -6,7 +6,7 @@
 // The list of an atom, see neighbors.cu.
 struct List {
     int n, bits;
-    real cutoff2;
+    double cutoff2;
     const int *counts;
     const unsigned *words;
     const double *translations;
@@ -14,20 +14,19 @@ struct List {
 
 // Vector to neighbour k of atom i; returns the sorted index of the neighbour.
 __device__ __forceinline__ int separation(const List &list, const Quad *sorted, int i, Quad here,
-                                          int k, real d[3], double *w) {
+                                          int k, double d[3], double *w) {
     unsigned word = list.words[(size_t)k * list.n + i];
     int j = word & ((1u << list.bits) - 1u);
     const double *t = list.translations + 3 * (word >> list.bits);
     Quad there = sorted[j];
-    // Coordinates may be large: they are always doubles.
-    d[0] = (real)(there.x - (here.x - t[0]));
-    d[1] = (real)(there.y - (here.y - t[1]));
-    d[2] = (real)(there.z - (here.z - t[2]));
+    d[0] = there.x - (here.x - t[0]);
+    d[1] = there.y - (here.y - t[1]);
+    d[2] = there.z - (here.z - t[2]);
     *w = there.w;
     return j;
 }
 
-__device__ __forceinline__ real squared(const real d[3]) {
+__device__ __forceinline__ double squared(const double d[3]) {
     return d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
 }
 
@@ -35,8 +34,8 @@ __device__ __forceinline__ real squared(const real d[3]) {
 struct Pull {
     double force[3], virial[6];
 
-    // A pair vector and the energy's derivative in it.
-    __device__ __forceinline__ void add(const real slope[3], const real d[3]) {
+    // The energy's derivative in a pair vector.
+    __device__ __forceinline__ void add(const double slope[3], const double d[3]) {
         for (int axis = 0; axis < 3; ++axis) {
             int a = (axis + 1) % 3, b = (axis + 2) % 3;
             force[axis] += slope[axis];

@@ -14,7 +14,7 @@
 #define VALUES (AMPLITUDES + CHANNELS)
 
 struct PairNumbers {
-    real start, inverse_spacing;
+    double start, inverse_spacing;
 };
 struct PairPlaces {
     int first_interval, intervals, channels;
@@ -30,7 +30,7 @@ struct Kernel {
     int intervals;
     const real *rows;
 
-    __device__ __forceinline__ const real *row(real r, real *t) const {
+    __device__ __forceinline__ const real *row(double r, real *t) const {
         Interval in = interval_of(numbers.start, numbers.inverse_spacing, intervals, r);
         *t = in.t;
         return rows + 6 * in.index;
@@ -39,8 +39,8 @@ struct Kernel {
 
 // Rows of all functions of a pair at a distance.
 __device__ __forceinline__ const real *rows_of(const PairNumbers &numbers,
-                                               const PairPlaces &places, const real *rows, real r,
-                                               real *t) {
+                                               const PairPlaces &places, const real *rows,
+                                               double r, real *t) {
     Interval in = interval_of(numbers.start, numbers.inverse_spacing, places.intervals, r);
     *t = in.t;
     return rows + (size_t)6 * VALUES * (places.first_interval + in.index);

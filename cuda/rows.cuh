@@ -10,12 +10,11 @@ struct Interval {
     real t;
 };
 
-__device__ __forceinline__ Interval interval_of(real start, real inverse_spacing, int intervals,
-                                                real r) {
-    real x = (r - start) * inverse_spacing;
-    x = x < 0 ? (real)0 : x > intervals ? (real)intervals : x;
+__device__ __forceinline__ Interval interval_of(double start, double inverse_spacing, int intervals,
+                                                double r) {
+    double x = fmin(fmax((r - start) * inverse_spacing, 0.0), (double)intervals);
     int index = min((int)x, intervals - 1);
-    return {index, x - index};
+    return {index, (real)(x - index)};
 }
 
 __device__ __forceinline__ real polynomial(const real *c, real t) {

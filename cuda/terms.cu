@@ -14,7 +14,7 @@
 using formulas::Jet;
 
 struct FunctionNumbers {
-    real cutoff, inverse_spacing;
+    double cutoff, inverse_spacing;
 };
 struct FunctionPlaces {
     int first_row, rows;
@@ -36,7 +36,8 @@ struct Functions {
 // A neighbour, its distance and the direction to it.
 struct Neighbor {
     int atom;
-    real r, d[3], u[3];
+    double r, d[3];
+    real u[3];
 };
 
 __device__ __forceinline__ Neighbor neighbor(const List &list, const Quad *sorted, int i,
@@ -45,16 +46,17 @@ __device__ __forceinline__ Neighbor neighbor(const List &list, const Quad *sorte
     double w;
     found.atom = separation(list, sorted, i, here, k, found.d, &w);
     found.r = sqrt(squared(found.d));
-    for (int axis = 0; axis < 3; ++axis) found.u[axis] = found.d[axis] / found.r;
+    double inverse = 1.0 / found.r;
+    for (int axis = 0; axis < 3; ++axis) found.u[axis] = (real)(found.d[axis] * inverse);
     return found;
 }
 
 // Row of a function at a distance; null beyond its cutoff.
-__device__ __forceinline__ const real *row_of(const Functions &of, int function, real r, real *t) {
+__device__ __forceinline__ const real *row_of(const Functions &of, int function, double r, real *t) {
     FunctionNumbers numbers = of.numbers[function];
     FunctionPlaces places = of.places[function];
     if (!(r < numbers.cutoff)) return nullptr;
-    Interval in = interval_of(0, numbers.inverse_spacing, places.rows, r);
+    Interval in = interval_of(0.0, numbers.inverse_spacing, places.rows, r);
     *t = in.t;
     return of.rows + (size_t)6 * (places.first_row + in.index);
 }
@@ -65,15 +67,14 @@ extern "C" __global__ void __launch_bounds__(BLOCK) select_pairs(
     unsigned *__restrict__ near_words, int *__restrict__ too_close) {
     int i = thread_index();
     if (i >= n) return;
-    List list = {n, bits, (real)cutoff2, counts, words, translations};
+    List list = {n, bits, cutoff2, counts, words, translations};
     Quad here = sorted[i];
     int found = 0;
     for (int k = 0; k < counts[i]; ++k) {
-        real d[3];
-        double w;
+        double d[3], w;
         separation(list, sorted, i, here, k, d, &w);
-        real s = squared(d);
-        if (!(s < list.cutoff2)) continue;
+        double s = squared(d);
+        if (!(s < cutoff2)) continue;
         if (s < COINCIDENT2) atomicMin(too_close, i);
         near_words[(size_t)found++ * n + i] = words[(size_t)k * n + i];
     }
@@ -86,14 +87,14 @@ extern "C" __global__ void __launch_bounds__(BLOCK) scalar_sums(
     PAIRS, FUNCTIONS, int scalars, double *__restrict__ sums) {
     int i = thread_index() % n, c = thread_index() / n;
     if (c >= scalars) return;
-    List list = {n, bits, 0, counts, words, translations};
+    List list = {n, bits, 0.0, counts, words, translations};
     Functions functions = {numbers, places, rows};
     Quad here = sorted[i];
     int first = (c * elements + species[i]) * elements;
     double sum = 0.0;
     for (int k = 0; k < counts[i]; ++k) {
-        real d[3], t;
-        double w;
+        double d[3], w;
+        real t;
         int j = separation(list, sorted, i, here, k, d, &w);
         const real *row = row_of(functions, first + species[j], sqrt(squared(d)), &t);
         if (row) sum += polynomial(row, t);
@@ -107,7 +108,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) angular_sums(
     PAIRS, FUNCTIONS, int first, int angular, double *__restrict__ sums) {
     int i = thread_index() % n, channel = thread_index() / n;
     if (channel >= elements * angular) return;
-    List list = {n, bits, 0, counts, words, translations};
+    List list = {n, bits, 0.0, counts, words, translations};
     Functions functions = {numbers, places, rows};
     Quad here = sorted[i];
     double sum[LM];
@@ -278,25 +279,24 @@ extern "C" __global__ void __launch_bounds__(BLOCK) scalar_forces(
     int i = thread_index();
     Pull pull = {};
     for (int k = 0; i < n && k < counts[i]; ++k) {
-        List list = {n, bits, 0, counts, words, translations};
+        List list = {n, bits, 0.0, counts, words, translations};
         Functions functions = {numbers, places, rows};
         Neighbor other = neighbor(list, sorted, i, sorted[i], k);
         int here = species[i], there = species[other.atom], square = elements * elements;
-        real factor = 0;
+        double factor = 0.0;
         for (int c = 0; c < scalars; ++c) {
             int from_here = c * square + here * elements + there;
             int from_there = c * square + there * elements + here;
             real t;
             const real *row = row_of(functions, from_here, other.r, &t);
             if (!row) continue;
-            real slope = (real)slopes[(size_t)c * n + i] * derivative(row, t) *
-                         numbers[from_here].inverse_spacing;
+            factor += slopes[(size_t)c * n + i] * derivative(row, t) *
+                      numbers[from_here].inverse_spacing;
             row = row_of(functions, from_there, other.r, &t);
-            slope += (real)slopes[(size_t)c * n + other.atom] * derivative(row, t) *
-                     numbers[from_there].inverse_spacing;
-            factor += slope;
+            factor += slopes[(size_t)c * n + other.atom] * derivative(row, t) *
+                      numbers[from_there].inverse_spacing;
         }
-        real slope[3] = {factor * other.u[0], factor * other.u[1], factor * other.u[2]};
+        double slope[3] = {factor * other.u[0], factor * other.u[1], factor * other.u[2]};
         pull.add(slope, other.d);
     }
     pull.store(i < n, forces + 3 * (size_t)i, virials);
@@ -305,7 +305,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) scalar_forces(
 // Derivative in a pair vector of Σ_lm slope_lm g S_lm, seen from both of its atoms: from the other
 // one the direction is reversed, which changes the sign of odd degrees.
 __device__ __forceinline__ void pair_slope(const Neighbor &other, real value, real slope,
-                                           const real *here, const real *there, real out[3]) {
+                                           const real *here, const real *there, double out[3]) {
     real s[LM], along = 0, gradient[3] = {0, 0, 0};
     formulas::harmonics<LMAX, real>(other.u, s);
 #pragma unroll
@@ -317,7 +317,7 @@ __device__ __forceinline__ void pair_slope(const Neighbor &other, real value, re
             along += both * s[lm];
             if (l > 0) formulas::harmonic_gradient(l, m, both, s, gradient);
         }
-    real turn = value / other.r, radial = 0;
+    real turn = (real)(value / other.r), radial = 0;
     for (int axis = 0; axis < 3; ++axis) radial += other.u[axis] * gradient[axis];
     radial = slope * along - turn * radial;
     for (int axis = 0; axis < 3; ++axis)
@@ -333,17 +333,18 @@ extern "C" __global__ void __launch_bounds__(BLOCK) angular_forces(
     bool active = function < angular;
     Pull pull = {};
     for (int k = 0; active && k < counts[i]; ++k) {
-        List list = {n, bits, 0, counts, words, translations};
+        List list = {n, bits, 0.0, counts, words, translations};
         Functions functions = {numbers, places, rows};
         Neighbor other = neighbor(list, sorted, i, sorted[i], k);
-        real t, slope[3];
+        real t;
+        double slope[3];
         const real *row = row_of(functions, first + function, other.r, &t);
         if (!row) continue;
         auto of = [&](int atom, int element) {
             return slopes + ((size_t)(element * angular + function) * n + atom) * LM;
         };
-        real derivative_here = derivative(row, t) * numbers[first + function].inverse_spacing;
-        pair_slope(other, polynomial(row, t), derivative_here, of(i, species[other.atom]),
+        real along = derivative(row, t) * (real)numbers[first + function].inverse_spacing;
+        pair_slope(other, polynomial(row, t), along, of(i, species[other.atom]),
                    of(other.atom, species[i]), slope);
         pull.add(slope, other.d);
     }

@@ -123,9 +123,8 @@ class OneStateEvaluator(DeviceEvaluator):
             return [xp.asarray(getattr(tables, name)) for name in names]
 
         numbers_of_pairs = np.int32(tables.elements), np.float64(tables.min_distance**2)
-        pair_numbers = xp.asarray(tables.pair_numbers, dtype=self._reals.dtype)
         rows = xp.asarray(tables.rows, dtype=self._reals.dtype)
-        places, knots = upload("pair_places", "knots")
+        pair_numbers, places, knots = upload("pair_numbers", "pair_places", "knots")
         self._pair_tables = (*numbers_of_pairs, pair_numbers, places, rows, knots)
         self._embedding = upload("embedding_numbers", "embedding_places", "embedding_values")
         self._species = xp.asarray(tables.species)

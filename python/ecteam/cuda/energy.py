@@ -51,9 +51,9 @@ class WeightEnergy:
         self._mesh_of: tuple[bytes, int] | None = None
         self._self_potential = np.float64(tables.self_potential)
         upload = self._xp.asarray
-        numbers, rows = tables.pair_numbers, tables.rows
-        self._pair_numbers = upload(numbers, dtype=self._real)
-        self._pair_places, self._rows = upload(tables.pair_places), upload(rows, dtype=self._real)
+        self._pair_numbers = upload(tables.pair_numbers)
+        self._pair_places = upload(tables.pair_places)
+        self._rows = upload(tables.rows, dtype=self._real)
         self._channels, self._state_charges = upload(tables.channel_states), upload(tables.charges)
         kernel = upload(tables.kernel_rows, dtype=self._real)
         intervals = np.int32(len(tables.kernel_rows) // 6)

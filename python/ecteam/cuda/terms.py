@@ -36,9 +36,8 @@ class LearnedTerms:
         self._harmonics = (lmax + 1) ** 2
         self._program = Program("terms.cu", (("LMAX", lmax), *reals.defines))
         upload = self._xp.asarray
-        numbers = upload(tables.function_numbers, dtype=self._real)
-        rows = upload(tables.rows, dtype=self._real)
-        self._functions = numbers, upload(tables.function_places), rows
+        numbers, places = upload(tables.function_numbers), upload(tables.function_places)
+        self._functions = numbers, places, upload(tables.rows, dtype=self._real)
         self._nodes, self._children = upload(tables.nodes), upload(tables.children)
         self._coefficients = upload(tables.coefficients)
 
