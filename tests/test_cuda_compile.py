@@ -11,7 +11,7 @@ from ecteam.cuda import backend as backend_module
 from ecteam.cuda.sources import Program, block_size, kernels, source, whole_source
 
 FILES = [name for name, _ in _core.kernel_sources() if name.endswith(".cu")]
-SIZES = {"STATES": 3, "CHANNELS": 2, "ORDER": 8, "LMAX": 4}
+SIZES = {"STATES": 3, "CHANNELS": 2, "ORDER": 8, "LMAX": 4, "FRAGMENTS": 1}
 PROGRAMS = [
     Program(file, tuple((name, size) for name, size in SIZES.items() if name in whole_source(file)))
     for file in FILES

@@ -168,9 +168,6 @@ def test_errors():
     with pytest.raises(InvalidInputError, match=r"apart; at least 0.1 Å is needed"):
         on_device(water).evaluate(*arrays_of(close), 0.0)
     assert on_device(water).evaluate(*arrays_of(Atoms()), 0.0).energy == 0.0
-    two = np.array([0, 0, 1], dtype=np.uint32)
-    with pytest.raises(InvalidInputError, match="fragments: a device holds one, got 2"):
-        on_device(water).evaluate(*arrays_of(atoms), np.zeros(2), two)
 
 
 def test_the_calculator_runs_on_the_device(monkeypatch):

@@ -69,7 +69,7 @@ class DeviceEvaluator(ABC):
         """Evaluate a structure; arguments, errors and result as `_core.Evaluator.evaluate`."""
         system = Arrays(positions, numbers, cell, pbc)
         found = None
-        if len(positions) > 0:
+        if len(positions) > 0 and _fit(len(positions), total_charge, fragments):
             found = self._evaluate(system, total_charge, fragments, warm)
         if found is None:
             # The engine finds out what is wrong, and says it.
@@ -88,3 +88,11 @@ class DeviceEvaluator(ABC):
             return None
         tables = _core.term_tables(self._potential, numbers)
         return LearnedTerms(self._backend, tables, self._reals)
+
+
+def _fit(atoms: int, total_charge: float | FloatArray, fragments: Any) -> bool:
+    """Return True if every atom has a fragment, and every fragment a charge."""
+    charges = np.size(total_charge)
+    if fragments is None:
+        return charges == 1
+    return len(fragments) == atoms and bool(np.max(fragments, initial=0) < charges)

@@ -9,6 +9,7 @@ import numpy as np
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend
 from ecteam.cuda.base import NOBODY, DeviceEvaluator
+from ecteam.cuda.constraints import Constraints
 from ecteam.cuda.energy import WeightEnergy
 from ecteam.cuda.ensemble import Minimiser, Outcome
 from ecteam.cuda.neighbors import NeighborList
@@ -58,14 +59,10 @@ class EnsembleEvaluator(DeviceEvaluator):
     def _evaluate(
         self, system: Arrays, total_charge: float | FloatArray, fragments: Any, warm: bool
     ) -> Evaluation | None:
-        if fragments is not None and fragments.max(initial=0) > 0:
-            raise _core.InvalidInputError(
-                f"fragments: a device holds one, got {fragments.max() + 1}"
-            )
         positions = self._backend.xp.asarray(system.positions)
         self._prepare(positions, system)
-        minimiser = self._minimiser(float(np.sum(total_charge)))
-        if not minimiser.reachable or int(self.energy.too_close[0]) != NOBODY:
+        minimiser = self._minimiser(np.atleast_1d(total_charge), fragments)
+        if not minimiser.constraints.reachable or int(self.energy.too_close[0]) != NOBODY:
             return None
         (weights, outcome), lower = self._search(minimiser, positions, warm)
         if not outcome.converged:
@@ -99,11 +96,15 @@ class EnsembleEvaluator(DeviceEvaluator):
     def _tables_of(self, numbers: Any, pbc: Any) -> _core.EnsembleTables:
         return _core.ensemble_tables(self._potential, numbers, pbc.tolist(), *self._sum)
 
-    def _minimiser(self, total_charge: float) -> Minimiser:
-        xp = self._backend.xp
-        species = self._species[self._neighbors.order]
+    def _minimiser(self, totals: FloatArray, fragments: Any) -> Minimiser:
+        xp, order = self._backend.xp, self._neighbors.order
+        species = self._species[order]
         exists = xp.arange(self.energy.states)[None, :] < self._counts[species][:, None]
-        return Minimiser(self._backend, self._state_charges[species], exists, total_charge)
+        if fragments is not None:
+            fragments = xp.asarray(fragments.astype(np.int32))[order]
+        charges = self._state_charges[species]
+        constraints = Constraints(self._backend, charges, exists, totals, fragments)
+        return Minimiser(self._backend, constraints)
 
     def _search(
         self, minimiser: Minimiser, positions: Array, warm: bool
@@ -137,7 +138,7 @@ class EnsembleEvaluator(DeviceEvaluator):
         The other starts of a large system are tried only if that fails.
         """
         species = self._species[self._neighbors.order]
-        starts = [minimiser.project(start[species]) for start in self._starts]
+        starts = [minimiser.constraints.project(start[species]) for start in self._starts]
         if not self._small():
             starts.sort(key=lambda weights: minimiser.value(self.energy, weights))
         best, products = None, 0
@@ -207,7 +208,7 @@ class EnsembleEvaluator(DeviceEvaluator):
             weights=self._padded(to_host(own)),
             charges=charges,
             dipole=charges @ system.positions,
-            chemical_potentials=np.array([outcome.chemical_potential]),
+            chemical_potentials=outcome.chemical_potentials,
             kkt_residual=outcome.kkt_residual,
             hessian_products=outcome.hessian_products,
             iterations=outcome.iterations,
