@@ -2,8 +2,10 @@
 //
 // One thread per atom over its full list: every sum is made by the atom that it belongs to. The
 // functions of a pair are looked up once per geometry and kept: product after product streams
-// 4 + 8 · VALUES bytes per pair, next to what is read of the other atom (8 · STATES bytes, mostly
-// from the caches). Value k of the pair that is number p of atom i: values[(p · VALUES + k) · n + i].
+// 4 + 8 · VALUES bytes per pair (half of it in single precision), next to what is read of the other
+// atom (8 · STATES bytes, mostly from the caches). Where there is no memory for them (LOOKUP) it is
+// 12 bytes per pair, and the functions are looked up again and again, 48 · VALUES bytes that mostly
+// come from the caches. Value k of the pair that is number p of atom i: values[(p · VALUES + k) · n + i].
 #include "pair_energy.cuh"
 #include "pair_terms.cuh"
 
@@ -18,36 +20,36 @@ extern "C" __global__ void __launch_bounds__(BLOCK) count_pairs(
     for (int k = 0; k < counts[i]; ++k) {
         double d[3], w;
         separation(list, sorted, i, here, k, d, &w);
-        if (d[0] * d[0] + d[1] * d[1] + d[2] * d[2] < cutoff2) ++found;
+        if (squared(d) < list.cutoff2) ++found;
     }
     near_counts[i] = found;
 }
 
-// Pairs within the cutoff, and all of their functions. Per pair two knots, 48 · VALUES bytes, are read
-// from the tables, mostly from the caches, 12 · VALUES operations made and 4 + 8 · VALUES bytes
+// Pairs within the cutoff, and all of their functions. Per pair a row, 48 · VALUES bytes, is read
+// from the tables, mostly from the caches, 10 · VALUES operations made and 4 + 8 · VALUES bytes
 // written.
 extern "C" __global__ void __launch_bounds__(BLOCK) fill_pairs(
     LIST, double min2, const Quad *__restrict__ sorted, int elements,
     const unsigned char *__restrict__ species, const PairNumbers *__restrict__ numbers,
-    const PairPlaces *__restrict__ places, const double *__restrict__ knots,
+    const PairPlaces *__restrict__ places, const real *__restrict__ rows,
     const double *__restrict__ charges, double kernel_start, double kernel_inverse_spacing,
-    int kernel_intervals, const double *__restrict__ kernel_knots, int *__restrict__ near_counts,
-    unsigned *__restrict__ near_words, double *__restrict__ values, int *__restrict__ too_close) {
+    int kernel_intervals, const real *__restrict__ kernel_rows, int *__restrict__ near_counts,
+    unsigned *__restrict__ near_words, kept *__restrict__ values, int *__restrict__ too_close) {
     int i = thread_index();
     if (i >= n) return;
     List list = {n, bits, cutoff2, counts, words, translations};
+    Functions functions = {elements, numbers, places, rows, nullptr, charges,
+                           {{kernel_start, kernel_inverse_spacing}, kernel_intervals, kernel_rows}};
     Quad here = sorted[i];
-    Functions functions = {elements, numbers, places, knots, nullptr, charges,
-                           {kernel_start, kernel_inverse_spacing}, kernel_intervals, kernel_knots};
     int found = 0;
     for (int k = 0; k < counts[i]; ++k) {
         double d[3], w;
         int j = separation(list, sorted, i, here, k, d, &w);
-        double s = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+        double s = squared(d);
         if (!(s < cutoff2)) continue;
         if (s < min2) atomicMin(too_close, i);
-        double *out = values + (size_t)found * VALUES * n + i;
-        store_values(functions, species[i], species[j], sqrt(s), out, n);
+        kept *out = values + (size_t)found * KEPT * n + i;
+        keep_pair(functions, species[i], species[j], sqrt(s), out, n);
         near_words[(size_t)found * n + i] = list.words[(size_t)k * n + i];
         ++found;
     }
@@ -66,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) sites(
     double2 *__restrict__ means, double *__restrict__ charges) {
     int i = thread_index();
     if (i >= n) return;
-    double density = density_of({n, i, bits, near_counts, near_words, values}, weights);
+    double density = density_of(NEAR_OF(i), weights);
     double2 mean = {0.0, 0.0};
     double charge = 0.0;
     for (int m = 0; m < STATES; ++m) {
@@ -95,7 +97,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gradient(
     int i = thread_index();
     double energy = 0.0;
     if (i < n) {
-        Near near = {n, i, bits, near_counts, near_words, values};
+        Near near = NEAR_OF(i);
         const double *here = weights + (size_t)STATES * i;
         int element = species[i];
         double g[STATES], half = 0.0;
@@ -135,7 +137,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) respond(
     double *__restrict__ charges) {
     int i = thread_index();
     if (i >= n) return;
-    double change = density_of({n, i, bits, near_counts, near_words, values}, direction);
+    double change = density_of(NEAR_OF(i), direction);
     double coupling = 0.0, charge = 0.0;
     for (int m = 0; m < STATES; ++m) {
         int slot = i * STATES + m;
@@ -157,7 +159,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) product(
     const double *__restrict__ state_charges, double *__restrict__ out) {
     int i = thread_index();
     if (i >= n) return;
-    Near near = {n, i, bits, near_counts, near_words, values};
+    Near near = NEAR_OF(i);
     Along here = {weights + (size_t)STATES * i, direction + (size_t)STATES * i};
     int element = species[i];
     double sum[STATES];
@@ -179,7 +181,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) blocks(
     const double2 *__restrict__ means, double *__restrict__ out) {
     int i = thread_index();
     if (i >= n) return;
-    Near near = {n, i, bits, near_counts, near_words, values};
+    Near near = NEAR_OF(i);
     const double *here = weights + (size_t)STATES * i;
     double block[STATES][STATES];
     for (int m = 0; m < STATES; ++m)

@@ -1,6 +1,10 @@
 // The vector operations of the weight minimisation; twin of rust/core/src/ensemble. A group of
 // STATES weights per thread: the states of an atom, padded with states that are not allowed.
 //
+// Charge flows within fragments. With one of them all shares of it are summed here, block by block;
+// with several (FRAGMENTS is 1 when this text is compiled) the shares of the atoms are written, and
+// segment_sums adds them up.
+//
 // Sums over all atoms are made block by block in a fixed order and added up afterwards; scalars that
 // only the device needs (multipliers, step lengths) are read from its memory and never copied.
 #include "groups.cuh"
@@ -15,63 +19,98 @@ __device__ __forceinline__ void store_sums(const double *values, int count, doub
     }
 }
 
-// ω·exp(ν q), floored and normalised; sums: charge, and its derivative in ν.
-extern "C" __global__ void normalise(int n, double nu, const double *__restrict__ start,
+#if FRAGMENTS
+#define FRAGMENT fragments[i]
+#else
+#define FRAGMENT 0
+#endif
+
+// Write an atom's shares of `count` sums over its fragment, or the sums over the block.
+__device__ __forceinline__ void store_shares(int n, int i, const double *values, int count,
+                                             double *shares) {
+#if FRAGMENTS
+    for (int k = 0; i < n && k < count; ++k) shares[(size_t)count * i + k] = values[k];
+#else
+    store_sums(values, count, shares);
+#endif
+}
+
+// A block sums the rows of one segment, members[starts[s]] … members[starts[s + 1] − 1].
+extern "C" __global__ void segment_sums(int count, const int *__restrict__ starts,
+                                        const int *__restrict__ members,
+                                        const double *__restrict__ rows,
+                                        double *__restrict__ sums) {
+    int end = starts[blockIdx.x + 1];
+    for (int k = 0; k < count; ++k) {
+        double sum = 0.0;
+        for (int m = starts[blockIdx.x] + threadIdx.x; m < end; m += BLOCK)
+            sum += rows[(size_t)count * members[m] + k];
+        sum = block_reduce(sum, Sum());
+        if (threadIdx.x == 0) sums[count * blockIdx.x + k] = sum;
+    }
+}
+
+// ω·exp(ν q), floored and normalised; shares: charge, and its derivative in ν.
+extern "C" __global__ void normalise(int n, const double *__restrict__ multipliers,
+                                     const double *__restrict__ start,
                                      const double *__restrict__ charges,
                                      const unsigned char *__restrict__ allowed,
-                                     double *__restrict__ weights, double *__restrict__ sums) {
+                                     [[maybe_unused]] const int *__restrict__ fragments,
+                                     double *__restrict__ weights, double *__restrict__ shares) {
     int i = thread_index();
     double parts[2] = {0.0, 0.0};
     if (i < n) {
         int a = STATES * i;
-        normalise_group(nu, start + a, charges + a, allowed + a, weights + a, parts);
+        normalise_group(multipliers[FRAGMENT], start + a, charges + a, allowed + a, weights + a,
+                        parts);
     }
-    store_sums(parts, 2, sums);
+    store_shares(n, i, parts, 2, shares);
 }
 
-// Sums: covariance of charge and gradient, variance of the charge, Σ ω |g|.
+// Shares: covariance of charge and gradient, variance of the charge, Σ ω |g|.
 extern "C" __global__ void moments(int n, const double *__restrict__ weights,
                                    const double *__restrict__ gradient,
                                    const double *__restrict__ charges,
                                    const unsigned char *__restrict__ allowed,
-                                   double *__restrict__ sums) {
+                                   double *__restrict__ shares) {
     int i = thread_index();
     double parts[3] = {0.0, 0.0, 0.0};
     if (i < n) {
         int a = STATES * i;
         add_moments(weights + a, gradient + a, charges + a, allowed + a, parts);
     }
-    store_sums(parts, 3, sums);
+    store_shares(n, i, parts, 3, shares);
 }
 
-// Slacks s = g − λ − μ q, roots √ω of free weights, the charge normal √ω (q − q̄); sums: its square;
+// Slacks s = g − λ − μ q, roots √ω of free weights, the charge normal √ω (q − q̄); shares: its square;
 // and for every block the largest KKT residual.
-extern "C" __global__ void slacks(int n, const double *__restrict__ mu,
+extern "C" __global__ void slacks(int n, const double *__restrict__ potentials,
                                   const double *__restrict__ weights,
                                   const double *__restrict__ gradient,
                                   const double *__restrict__ charges,
                                   const unsigned char *__restrict__ allowed,
+                                  [[maybe_unused]] const int *__restrict__ fragments,
                                   double *__restrict__ slack, double *__restrict__ root,
-                                  double *__restrict__ normal, double *__restrict__ sums,
-                                  double *__restrict__ residuals) {
+                                  double *__restrict__ normal, double *__restrict__ residuals,
+                                  double *__restrict__ shares) {
     int i = thread_index();
     double worst = 0.0, square = 0.0;
     if (i < n) {
         int a = STATES * i;
-        worst = slacks_of(*mu, weights + a, gradient + a, charges + a, allowed + a, slack + a,
-                          root + a, normal + a);
+        worst = slacks_of(potentials[FRAGMENT], weights + a, gradient + a, charges + a, allowed + a,
+                          slack + a, root + a, normal + a);
         GROUP square += normal[a] * normal[a];
     }
     double most = block_reduce(worst, Larger());
     if (threadIdx.x == 0) residuals[blockIdx.x] = most;
-    store_sums(&square, 1, sums);
+    store_shares(n, i, &square, 1, shares);
 }
 
-// y = factor · root · x without its part along √ω; sums: normal · y.
+// y = factor · root · x without its part along √ω; shares: normal · y.
 extern "C" __global__ void group_tangent(int n, double factor, const double *__restrict__ root,
                                          const double *__restrict__ normal,
                                          const double *__restrict__ x, double *__restrict__ y,
-                                         double *__restrict__ sums) {
+                                         double *__restrict__ shares) {
     int i = thread_index();
     double along = 0.0;
     if (i < n) {
@@ -79,20 +118,22 @@ extern "C" __global__ void group_tangent(int n, double factor, const double *__r
         tangent_of(factor, root + a, x + a, y + a);
         GROUP along += normal[a] * y[a];
     }
-    store_sums(&along, 1, sums);
+    store_shares(n, i, &along, 1, shares);
 }
 
 // Take the part along the charge normal from y, given normal · y and normal · normal; sums: p · y and
 // p · p.
 extern "C" __global__ void charge_tangent(int n, const double *__restrict__ along,
-                                          const double *__restrict__ square,
+                                          const double *__restrict__ squares,
+                                          [[maybe_unused]] const int *__restrict__ fragments,
                                           const double *__restrict__ normal,
                                           const double *__restrict__ p, double *__restrict__ y,
                                           double *__restrict__ sums) {
     int i = thread_index();
     double parts[2] = {0.0, 0.0};
     if (i < n) {
-        double factor = *square > 0.0 ? *along / *square : 0.0;
+        double square = squares[FRAGMENT];
+        double factor = square > 0.0 ? along[FRAGMENT] / square : 0.0;
         GROUP {
             y[a] -= factor * normal[a];
             parts[0] += p[a] * y[a];
@@ -109,11 +150,11 @@ extern "C" __global__ void invert_blocks(int n, const double *__restrict__ root,
     if (i < n) invert_block(root + STATES * i, blocks + STATES * STATES * i);
 }
 
-// z = M⁺ r; sums: normal · z.
+// z = M⁺ r; shares: normal · z.
 extern "C" __global__ void apply_blocks(int n, const double *__restrict__ inverses,
                                         const double *__restrict__ normal,
                                         const double *__restrict__ r, double *__restrict__ z,
-                                        double *__restrict__ sums) {
+                                        double *__restrict__ shares) {
     int i = thread_index();
     double along = 0.0;
     if (i < n) GROUP {
@@ -123,19 +164,21 @@ extern "C" __global__ void apply_blocks(int n, const double *__restrict__ invers
         z[a] = sum;
         along += normal[a] * sum;
     }
-    store_sums(&along, 1, sums);
+    store_shares(n, i, &along, 1, shares);
 }
 
 // z −= (normal · z / stiffness) M⁺ normal, so that z carries no charge; sums: r · z.
 extern "C" __global__ void take_charge(int n, const double *__restrict__ along,
                                        const double *__restrict__ stiffness,
+                                       [[maybe_unused]] const int *__restrict__ fragments,
                                        const double *__restrict__ response,
                                        const double *__restrict__ r, double *__restrict__ z,
                                        double *__restrict__ sums) {
     int i = thread_index();
     double rz = 0.0;
     if (i < n) {
-        double nu = *stiffness > 1e-250 ? *along / *stiffness : 0.0;
+        double own = stiffness[FRAGMENT];
+        double nu = own > 1e-250 ? along[FRAGMENT] / own : 0.0;
         GROUP {
             z[a] -= nu * response[a];
             rz += r[a] * z[a];

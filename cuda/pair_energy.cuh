@@ -4,41 +4,16 @@
 
 #include "pairs.cuh"
 
-// Tables of all pairs of elements, and the kernel of the point charges (no intervals: none).
-struct Functions {
-    int elements;
-    const PairNumbers *numbers;
-    const PairPlaces *places;
-    const double *knots;
-    const Channel *channels;
-    const double *state_charges;
-    PairNumbers kernel;
-    int kernel_intervals;
-    const double *kernel_knots;
-};
-
-// All functions of a pair of elements at a distance; value v at out[v · stride].
-__device__ __forceinline__ void store_values(const Functions &of, int here, int there, double r,
-                                             double *out, int stride) {
-    int pair = here * of.elements + there;
-    double kernel = 0.0;
-    if (of.kernel_intervals > 0) {
-        Lookup at = lookup(of.kernel.start, of.kernel.inverse_spacing, of.kernel_intervals, r);
-        kernel = combine(of.kernel_knots + 3 * at.knot, 3, at.value);
-    }
-    PairPlaces places = of.places[pair];
-    Lookup at =
-        lookup(of.numbers[pair].start, of.numbers[pair].inverse_spacing, places.intervals, r);
-    const double *first = of.knots + (size_t)3 * VALUES * (places.first_knot + at.knot);
-    for (int v = 0; v < VALUES; ++v) {
-        double value = function_of(first, v, at.value);
-        if (v < HERE) {
-            double qq = of.state_charges[here * STATES + v / STATES] *
-                        of.state_charges[there * STATES + v % STATES];
-            value = (value + kernel * qq) / r;
-        }
-        out[(size_t)v * stride] = value;
-    }
+// Keep a pair of elements at a distance; value v at out[v · stride].
+__device__ __forceinline__ void keep_pair([[maybe_unused]] const Functions &of,
+                                          [[maybe_unused]] int here, [[maybe_unused]] int there,
+                                          double r, kept *out, [[maybe_unused]] int stride) {
+#ifdef LOOKUP
+    *out = r;
+#else
+    Row row = row_of(of, here, there, r);
+    for (int v = 0; v < VALUES; ++v) out[(size_t)v * stride] = row.value(v);
+#endif
 }
 
 // One end of a pair: element, weights and mean slope of the embedding energy.
@@ -57,37 +32,35 @@ struct PairEnergy {
 __device__ __forceinline__ PairEnergy pair_energy(const Functions &of, const Near &near, int p,
                                                   double r, const End &here, const End &there) {
     int pair = here.element * of.elements + there.element;
-    double kernel = 0.0;
-    if (of.kernel_intervals > 0) {
-        Lookup at = lookup(of.kernel.start, of.kernel.inverse_spacing, of.kernel_intervals, r);
-        kernel = combine(of.kernel_knots + 3 * at.knot, 3, at.slope);
+    real kernel = 0, t;
+    if (of.kernel.intervals > 0) {
+        const real *row = of.kernel.row(r, &t);
+        kernel = derivative(row, t) * (real)of.kernel.numbers.inverse_spacing;
     }
-    PairPlaces places = of.places[pair];
-    Lookup at =
-        lookup(of.numbers[pair].start, of.numbers[pair].inverse_spacing, places.intervals, r);
-    const double *first = of.knots + (size_t)3 * VALUES * (places.first_knot + at.knot);
+    real per_distance = (real)of.numbers[pair].inverse_spacing, inverse = (real)(1.0 / r);
+    const real *rows = rows_of(of.numbers[pair], of.places[pair], of.rows, r, &t);
+    auto slope = [&](int function) { return derivative(rows + 6 * function, t) * per_distance; };
     PairEnergy sum = {0.0, 0.0};
 #pragma unroll 1  // fewer registers
     for (int m = 0; m < STATES; ++m) {
 #pragma unroll 1
         for (int k = 0; k < STATES; ++k) {
             double both = here.weights[m] * there.weights[k];
-            double qq = of.state_charges[here.element * STATES + m] *
-                        of.state_charges[there.element * STATES + k];
-            double phi = near.value(p, m * STATES + k);
-            double times_r = function_of(first, m * STATES + k, at.slope);
+            real qq = (real)(of.state_charges[here.element * STATES + m] *
+                             of.state_charges[there.element * STATES + k]);
+            real phi = near.value(p, m * STATES + k);
             sum.value += both * phi;
             // d(T/R)/dR = (T′ − φ)/R, T with the kernel's own.
-            sum.slope += both * (times_r + kernel * qq - phi) / r;
+            sum.slope += both * ((slope(m * STATES + k) + kernel * qq - phi) * inverse);
         }
-        sum.slope += here.slope * function_of(first, HERE + m, at.slope) * there.weights[m];
-        sum.slope += there.slope * function_of(first, THERE + m, at.slope) * here.weights[m];
+        sum.slope += here.slope * slope(HERE + m) * there.weights[m];
+        sum.slope += there.slope * slope(THERE + m) * here.weights[m];
     }
-    for (int c = 0; c < places.channels; ++c) {
+    for (int c = 0; c < of.places[pair].channels; ++c) {
         const Channel &channel = of.channels[pair * CHANNELS + c];
         Resonance unit = resonance(channel, 1.0, here.weights, there.weights);
         sum.value -= 2.0 * near.value(p, AMPLITUDES + c) * unit.strength;
-        sum.slope -= 2.0 * function_of(first, AMPLITUDES + c, at.slope) * unit.strength;
+        sum.slope -= 2.0 * slope(AMPLITUDES + c) * unit.strength;
     }
     return sum;
 }

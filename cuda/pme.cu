@@ -38,6 +38,15 @@ __device__ __forceinline__ void locate(const Quad &r, const double *inverse,
     }
 }
 
+template <bool SLOPES>
+__device__ __forceinline__ void locate(const Quad &r, const double *inverse,
+                                       const MeshShape *shape, const double *powers, Axis *x,
+                                       Axis *y, Axis *z) {
+    locate<SLOPES>(r, inverse, shape, powers, 0, x);
+    locate<SLOPES>(r, inverse, shape, powers, 1, y);
+    locate<SLOPES>(r, inverse, shape, powers, 2, z);
+}
+
 __device__ __forceinline__ int wrapped(int index, int n) { return index >= n ? index % n : index; }
 
 // Charges to the mesh: a thread for one plane of the points around an atom. Per atom ORDER³ additions
@@ -49,11 +58,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) spread(
     int thread = thread_index();
     int i = thread / ORDER, a = thread % ORDER;
     if (i >= n) return;
-    Quad here = sorted[i];
     Axis x, y, z;
-    locate<false>(here, inverse, shape, powers, 0, &x);
-    locate<false>(here, inverse, shape, powers, 1, &y);
-    locate<false>(here, inverse, shape, powers, 2, &z);
+    locate<false>(sorted[i], inverse, shape, powers, &x, &y, &z);
     const int *m = shape->n;
     size_t plane = wrapped(x.first + a, m[0]);
     double strength = FIXED * charges[i] * x.weights[a];
@@ -81,11 +87,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gather(
     const double *__restrict__ mesh, double *__restrict__ potential) {
     int i = thread_index();
     if (i >= n) return;
-    Quad here = sorted[i];
     Axis x, y, z;
-    locate<false>(here, inverse, shape, powers, 0, &x);
-    locate<false>(here, inverse, shape, powers, 1, &y);
-    locate<false>(here, inverse, shape, powers, 2, &z);
+    locate<false>(sorted[i], inverse, shape, powers, &x, &y, &z);
     const int *m = shape->n;
     double sum = 0.0;
     for (int a = 0; a < ORDER; ++a) {
@@ -109,11 +112,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gather_forces(
     double *__restrict__ forces) {
     int i = thread_index();
     if (i >= n) return;
-    Quad here = sorted[i];
     Axis x, y, z;
-    locate<true>(here, inverse, shape, powers, 0, &x);
-    locate<true>(here, inverse, shape, powers, 1, &y);
-    locate<true>(here, inverse, shape, powers, 2, &z);
+    locate<true>(sorted[i], inverse, shape, powers, &x, &y, &z);
     const int *m = shape->n;
     double slope[3] = {0.0, 0.0, 0.0};
 #pragma unroll 1  // fewer registers

@@ -22,7 +22,7 @@ struct Point {
 struct Problem {
     const int *counts;
     const unsigned *words;
-    const double *values;
+    const real *values;
     int elements;
     const PairPlaces *pair_places;
     const Channel *channels;

@@ -18,12 +18,12 @@ __device__ __forceinline__ void each_pair(const Task &task, const Extent &extent
     Quad here = atoms[task.atom];
     for (int image = 0; image < extent.images; ++image) {
         const double *t = search.translations + 3 * (extent.first_image + image);
-        double x = here.x - t[0], y = here.y - t[1], z = here.z - t[2];
         for (int j = 0; j < task.n; ++j) {
-            double dx = atoms[j].x - x, dy = atoms[j].y - y, dz = atoms[j].z - z;
-            double squared = dx * dx + dy * dy + dz * dz;
-            if (squared < search.cutoff2 && (image > 0 || j != task.atom))
-                visit((unsigned)image << ATOM_BITS | (unsigned)j, squared);
+            double d[3] = {atoms[j].x - (here.x - t[0]), atoms[j].y - (here.y - t[1]),
+                           atoms[j].z - (here.z - t[2])};
+            double r2 = squared(d);
+            if (r2 < search.cutoff2 && (image > 0 || j != task.atom))
+                visit((unsigned)image << ATOM_BITS | (unsigned)j, r2);
         }
     }
 }
@@ -50,9 +50,9 @@ extern "C" __global__ void __launch_bounds__(BLOCK) fill_structure_pairs(
     const Extent *__restrict__ extents, double cutoff2, double min2,
     const Quad *__restrict__ atoms, const double *__restrict__ translations, int elements,
     const unsigned char *__restrict__ species, const PairNumbers *__restrict__ numbers,
-    const PairPlaces *__restrict__ places, const double *__restrict__ knots,
+    const PairPlaces *__restrict__ places, const real *__restrict__ rows,
     const double *__restrict__ charges, double kernel_start, double kernel_inverse_spacing,
-    int kernel_intervals, const double *__restrict__ kernel_knots, double coulomb,
+    int kernel_intervals, const real *__restrict__ kernel_rows, double coulomb,
     unsigned *__restrict__ words, double *__restrict__ values,
     double *__restrict__ charge_pairs, int *__restrict__ too_close) {
     const Extent &extent = extents[blockIdx.x];
@@ -61,17 +61,17 @@ extern "C" __global__ void __launch_bounds__(BLOCK) fill_structure_pairs(
     values += extent.first_pair * VALUES;
     int found = 0;
     if (task.leads())
-        each_pair(task, extent, {atoms, translations, cutoff2}, [&](unsigned word, double squared) {
+        each_pair(task, extent, {atoms, translations, cutoff2}, [&](unsigned word, double r2) {
             words[(size_t)found * task.n + task.atom] = word;
-            if (squared < min2) atomicMin(too_close + blockIdx.x, task.atom);
+            if (r2 < min2) atomicMin(too_close + blockIdx.x, task.atom);
             ++found;
         });
     __shared__ int counts[ATOMS];
     if (task.leads()) counts[task.atom] = found;
     __syncthreads();
     if (!task.works()) return;
-    Functions functions = {elements, numbers, places, knots, nullptr, charges,
-                           {kernel_start, kernel_inverse_spacing}, kernel_intervals, kernel_knots};
+    Functions functions = {elements, numbers, places, rows, nullptr, charges,
+                           {{kernel_start, kernel_inverse_spacing}, kernel_intervals, kernel_rows}};
     List list = {task.n, ATOM_BITS, cutoff2, counts, words,
                  translations + 3 * extent.first_image};
     const Quad *near = atoms + extent.first;
@@ -79,15 +79,31 @@ extern "C" __global__ void __launch_bounds__(BLOCK) fill_structure_pairs(
     for (int p = task.lane; p < counts[task.atom]; p += task.lanes) {
         double d[3], w;
         int j = separation(list, near, task.atom, near[task.atom], p, d, &w);
-        double r = sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
-        double *out = values + (size_t)p * VALUES * task.n + task.atom;
-        store_values(functions, element[task.atom], element[j], r, out, task.n);
+        double r = sqrt(squared(d));
+        real *out = values + (size_t)p * VALUES * task.n + task.atom;
+        keep_pair(functions, element[task.atom], element[j], r, out, task.n);
     }
     if (!(coulomb > 0.0)) return;
     for (int j = task.lane; j < task.n; j += task.lanes) {
-        double dx = near[j].x - near[task.atom].x, dy = near[j].y - near[task.atom].y;
-        double dz = near[j].z - near[task.atom].z, squared = dx * dx + dy * dy + dz * dz;
+        Quad here = near[task.atom], there = near[j];
+        double d[3] = {there.x - here.x, there.y - here.y, there.z - here.z};
         charge_pairs[extent.first_charge_pair + j * task.n + task.atom] =
-            j == task.atom ? 0.0 : coulomb / sqrt(squared);
+            j == task.atom ? 0.0 : coulomb / sqrt(squared(d));
     }
+}
+
+// All pairs of atoms of a structure that is not periodic, as a list of all structures' atoms
+// (neighbors.cu).
+extern "C" __global__ void __launch_bounds__(BLOCK) list_structure_pairs(
+    const Extent *__restrict__ extents, int n, double cutoff2, const Quad *__restrict__ atoms,
+    const double *__restrict__ translations, int *__restrict__ counts,
+    unsigned *__restrict__ words) {
+    const Extent &extent = extents[blockIdx.x];
+    Task task = task_of(extent);
+    if (!task.leads()) return;
+    int global = extent.first + task.atom, found = 0;
+    each_pair(task, extent, {atoms, translations, cutoff2}, [&](unsigned word, double) {
+        words[(size_t)found++ * n + global] = extent.first + (word & ((1u << ATOM_BITS) - 1u));
+    });
+    counts[global] = found;
 }

@@ -382,7 +382,7 @@ __device__ __forceinline__ void search(Work &work, Task task, const Limits &limi
 // (eV), chemical potential, residual, products, iterations, 1 for a strict minimum, 1 if converged.
 extern "C" __global__ void __launch_bounds__(BLOCK, MINIMUM_BLOCKS) minimise_structures(
     const Extent *__restrict__ extents, const int *__restrict__ near_counts,
-    const unsigned *__restrict__ near_words, const double *__restrict__ values, SPECIES,
+    const unsigned *__restrict__ near_words, const real *__restrict__ values, SPECIES,
     int direct, const double *__restrict__ charge_pairs, double temperature, double self_potential,
     const EmbeddingNumbers *__restrict__ embedding_numbers,
     const EmbeddingPlaces *__restrict__ embedding_places,

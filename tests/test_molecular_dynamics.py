@@ -231,8 +231,5 @@ def test_runs_and_atoms_out_of_range():
 
 @needs_compiler
 def test_what_the_device_does_not_do(backend):
-    labels = np.repeat([0, 1], 3)
-    with pytest.raises(InvalidInputError, match="fragments: dynamics on a device holds one"):
-        Dynamics(waters(), "water", FS, fragments=labels, device="cuda")
     with pytest.raises(InvalidInputError, match="needs at least one"):
         Dynamics(Atoms(), "water", FS, device="cuda")

@@ -22,11 +22,11 @@ from ecteam.systems import System, error_of, systems_of
 if TYPE_CHECKING:
     from ecteam.cuda.eam import OneStateEvaluator
     from ecteam.cuda.evaluator import EnsembleEvaluator
-    from ecteam.cuda.terms import WithTerms
 
-    Evaluator: TypeAlias = _core.Evaluator | OneStateEvaluator | EnsembleEvaluator | WithTerms
+    Evaluator: TypeAlias = _core.Evaluator | OneStateEvaluator | EnsembleEvaluator
 
 Device = Literal["cpu", "cuda"]
+Precision = Literal["double", "mixed"]
 
 _log = logging.getLogger("ecteam")
 _LOWER_BRANCH = (
@@ -159,6 +159,7 @@ def evaluate(
     *,
     fragments: npt.ArrayLike | None = None,
     device: Device = "cpu",
+    precision: Precision = "double",
     **options: Any,
 ) -> Result: ...
 
@@ -171,6 +172,7 @@ def evaluate(
     *,
     fragments: Sequence[npt.ArrayLike | None] | None = None,
     device: Device = "cpu",
+    precision: Precision = "double",
     **options: Any,
 ) -> list[Result]: ...
 
@@ -182,6 +184,7 @@ def evaluate(
     *,
     fragments: Any = None,
     device: Device = "cpu",
+    precision: Precision = "double",
     **options: Any,
 ) -> Result | list[Result]:
     """Minimise over the state weights and return energy, forces, charges, weights.
@@ -202,9 +205,12 @@ def evaluate(
         or separated by more than the electrons tunnel; see the README on charge between molecules.
         For several structures: one of these, or None, for each.
     device : str
-        ``"cpu"``, or ``"cuda"`` for the CUDA device that CuPy has made current. There, atoms
-        form one fragment, the solver is the Krylov one, and periodic sums are made on a mesh;
-        learned terms are evaluated on the host.
+        ``"cpu"``, or ``"cuda"`` for the CUDA device that CuPy has made current. There the solver
+        is the Krylov one, and periodic sums are made on a mesh.
+    precision : str
+        ``"double"``; or, on a CUDA device, ``"mixed"``: the functions of pairs of atoms in single
+        precision, added up in double. Forces of water, salt and copper differed by less than
+        1e-4 eV/Å.
     **options
         ``tolerance=1e-8`` (KKT residual, eV), ``electrostatics="auto"``, ``accuracy=1e-6``
         (relative, of the long-range sum), ``solver="auto"`` (or ``"dense"``, ``"krylov"``),
@@ -232,7 +238,7 @@ def evaluate(
         If the device, or enough of its memory, is not to be had.
     """
     potential = load(potential)
-    evaluator = make_evaluator(potential, device, **options)
+    evaluator = make_evaluator(potential, device, precision, **options)
     if isinstance(atoms, Sequence) and not isinstance(atoms, str):
         systems = systems_of(atoms, total_charge, fragments)
         return run_all(evaluator, systems, potential)
@@ -240,23 +246,24 @@ def evaluate(
     return run(evaluator, system, potential, charge)
 
 
-def make_evaluator(potential: Potential, device: Device, **options: Any) -> Evaluator:
+def make_evaluator(
+    potential: Potential, device: Device, precision: Precision = "double", **options: Any
+) -> Evaluator:
     """Return what evaluates a potential on a device."""
     if device == "cpu":
+        if precision != "double":
+            raise _core.InvalidInputError(
+                f"precision: must be 'double' on the CPU, got {precision!r}"
+            )
         return _core.Evaluator(potential.core, **options)
     if device != "cuda":
         raise _core.InvalidInputError(f"device: must be 'cpu' or 'cuda', got {device!r}")
     from ecteam.cuda.backend import CupyBackend
     from ecteam.cuda.eam import OneStateEvaluator
     from ecteam.cuda.evaluator import EnsembleEvaluator
-    from ecteam.cuda.terms import WithTerms, terms_of, without_terms
 
-    states = without_terms(potential) if potential.expression else potential
-    kind = OneStateEvaluator if states.core.one_state else EnsembleEvaluator
-    evaluator = kind(states.core, CupyBackend(), **options)
-    if not potential.expression:
-        return evaluator
-    return WithTerms(evaluator, _core.Evaluator(terms_of(potential).core, **options))
+    kind = OneStateEvaluator if potential.core.one_state else EnsembleEvaluator
+    return kind(potential.core, CupyBackend(), precision, **options)
 
 
 def run(

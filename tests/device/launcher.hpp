@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <math.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -152,10 +154,13 @@ bool unpack(void (*kernel)(A...), std::index_sequence<I...>, void **arguments, u
     return run_grid(call, grid, block, backwards);
 }
 
-// One letter for each parameter: p(ointer), i(nt), d(ouble).
+// One letter for each parameter: i(nt), d(ouble); p(ointer), D and F to double and float.
 template <class T>
 constexpr char letter() {
     using Bare = std::remove_const_t<T>;
+    using Target = std::remove_const_t<std::remove_pointer_t<Bare>>;
+    if (std::is_pointer_v<Bare> && std::is_same_v<Target, double>) return 'D';
+    if (std::is_pointer_v<Bare> && std::is_same_v<Target, float>) return 'F';
     if (std::is_pointer_v<Bare>) return 'p';
     return std::is_same_v<Bare, int> ? 'i' : std::is_same_v<Bare, double> ? 'd' : '?';
 }

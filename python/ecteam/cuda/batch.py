@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from ase.data import atomic_numbers
 
 from ecteam import _core
 from ecteam.cuda.backend import Backend
+from ecteam.cuda.precision import Reals
 from ecteam.cuda.result import Evaluation, stress_of
 from ecteam.cuda.structures import Limits, StructureGroup, StructureResults, room_for
+from ecteam.cuda.terms import LearnedTerms
 from ecteam.systems import System
 
 _LARGEST = 1e6  # Å, the engine's limit of a coordinate
@@ -32,36 +34,40 @@ def one_by_one(evaluate: Callable[..., Any], systems: Iterable[Any]) -> list[Any
     return found
 
 
+class BatchSource(NamedTuple):
+    """What is evaluated, where and how: electrostatics and its accuracy as `_core.Evaluator`."""
+
+    potential: _core.Potential
+    backend: Backend
+    reals: Reals
+    electrostatics: tuple[Any, float]
+    limits: Limits
+
+
 class StructureBatch:
     """Evaluates small structures of a potential with state weights, a block of threads for each.
 
     Parameters
     ----------
-    potential : _core.Potential
-        Without learned terms.
-    backend : Backend
-        Where to.
-    electrostatics : str
-    accuracy : float
-        As `_core.Evaluator`.
-    limits : Limits
-        Of the minimisations.
+    source : BatchSource
+        What, where and how.
+    terms_of : callable
+        Returns the learned terms for atomic numbers, if there are any.
     alone : callable
         Evaluates what does not fit: structures of more atoms than a block holds, of several
-        fragments, with a sum on a mesh, or with an error, which it raises.
+        fragments, with a sum on a mesh, periodic ones with learned terms, or such with an error,
+        which it raises.
     """
 
     def __init__(
         self,
-        potential: _core.Potential,
-        backend: Backend,
-        electrostatics: Any,
-        accuracy: float,
-        limits: Limits,
+        source: BatchSource,
+        terms_of: Callable[[Any], LearnedTerms | None],
         alone: Callable[..., Any],
     ) -> None:
-        self._potential, self._backend = potential, backend
-        self._sum, self._limits, self._alone = (electrostatics, accuracy), limits, alone
+        potential = source.potential
+        self._source, self._terms_of, self._alone = source, terms_of, alone
+        self._backend, self._limits = source.backend, source.limits
         self._columns = max(len(states) for states in potential.elements.values())
         self._known = {atomic_numbers[symbol] for symbol in potential.elements}
 
@@ -82,12 +88,21 @@ class StructureBatch:
         """Bring structures of the same elements and periodicity to the device."""
         charges = [float(np.sum(system.total_charge)) for system in systems]
         arrays = [system.arrays for system in systems]
-        return StructureGroup(self._backend, tables, arrays, charges, self._limits)
+        source = self._source
+        where = source.backend, source.reals, tables
+        group = StructureGroup(*where, arrays, charges, source.limits)
+        terms = self._terms_of(np.unique(systems[0].numbers))
+        if terms is not None:
+            group.add_terms(terms, source.potential.cutoff)
+        return group
 
     def tables(self, system: System) -> _core.EnsembleTables:
         """Tables of the elements of a structure, in the order of their numbers."""
         return _core.ensemble_tables(
-            self._potential, np.unique(system.numbers), system.pbc.tolist(), *self._sum
+            self._source.potential,
+            np.unique(system.numbers),
+            system.pbc.tolist(),
+            *self._source.electrostatics,
         )
 
     def _groups(self, systems: Sequence[System]) -> list[tuple[list[int], _core.EnsembleTables]]:
@@ -117,6 +132,8 @@ class StructureBatch:
         if len(system.positions) == 0:
             return False
         if system.fragments is not None and system.fragments.max(initial=0) > 0:
+            return False
+        if system.pbc.any() and self._source.potential.has_terms:
             return False
         known = self._known.issuperset(system.numbers.tolist())
         # A coordinate that is no number is not in range either.
@@ -151,6 +168,9 @@ class _Rows:
         self._weights = np.pad(weights, ((0, 0), (0, columns - weights.shape[1])))
         self._energies, self._forces = to_host(results.energies), to_host(results.forces)
         self._virials = to_host(results.virials)
+        self._added = np.zeros(len(self._weights))
+        if results.added is not None:
+            self._added = to_host(results.added)
 
     def apart(self, row: int) -> bool:
         """Return True if no two atoms are too close."""
@@ -164,6 +184,7 @@ class _Rows:
         value, entropy, potential, residual, products, iterations, definite, converged = numbers
         if not converged:
             return not_converged(residual, int(iterations), tolerance)
+        value += float(self._added[atoms].sum())
         charges = self._sites[atoms, 1].copy()
         return Evaluation(
             energy=value - entropy,

@@ -12,7 +12,6 @@ from ecteam.cuda.backend import Array
 from ecteam.cuda.eam import OneStateEvaluator
 from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.cuda.sources import Program, block_size
-from ecteam.cuda.terms import WithTerms
 from ecteam.steps import Scheme, words_of
 from ecteam.structure import Arrays, Charge, FloatArray
 
@@ -21,7 +20,7 @@ _NOBODY = np.iinfo(np.int32).max
 _LONGEST = 32  # steps between two looks at the neighbour list
 _MARGIN = 0.9  # of the steps that an atom of steady speed could take
 
-AnyEvaluator: TypeAlias = OneStateEvaluator | EnsembleEvaluator | WithTerms
+AnyEvaluator: TypeAlias = OneStateEvaluator | EnsembleEvaluator
 
 
 class DeviceSteps:
@@ -36,8 +35,6 @@ class DeviceSteps:
         velocities: FloatArray,
         scheme: Scheme,
     ) -> None:
-        if charge.fragments is not None and charge.fragments.max(initial=0) > 0:
-            raise _core.InvalidInputError("fragments: dynamics on a device holds one")
         if len(system.positions) == 0:
             raise _core.InvalidInputError("atoms: dynamics on a device needs at least one")
         backend = evaluator.backend

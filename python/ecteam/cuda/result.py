@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ecteam import _core
+from ecteam.cuda.backend import Array
 from ecteam.structure import Arrays, FloatArray
 
 
@@ -28,6 +29,23 @@ class Evaluation:
     positive_definite: bool = True
     lower_branch: float | None = None
     timings: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Derivatives:
+    """Forces (n, 3) eV/Å, energies (n,) eV without entropy, dA/dstrain (6,) eV; sorted atoms."""
+
+    forces: Array
+    energies: Array
+    virial: Array
+
+    def __add__(self, other: Derivatives) -> Derivatives:
+        """Return the sum."""
+        return Derivatives(
+            self.forces + other.forces,
+            self.energies + other.energies,
+            self.virial + other.virial,
+        )
 
 
 def stress_of(virial: FloatArray, system: Arrays) -> FloatArray | None:

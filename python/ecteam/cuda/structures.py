@@ -7,7 +7,7 @@ host launches it once for all structures and reads the results.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,10 @@ import numpy.typing as npt
 
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend, require
+from ecteam.cuda.precision import Reals
+from ecteam.cuda.result import Derivatives
 from ecteam.cuda.sources import Program
+from ecteam.cuda.terms import LearnedTerms
 from ecteam.structure import Arrays, FloatArray
 
 _BLOCK = 64
@@ -66,6 +69,8 @@ class StructureResults:
         dA/dstrain, xx yy zz yz xz xy, eV.
     too_close : (s,) int32
         Less than 2³¹ − 1 if two atoms are closer than the potential allows.
+    added : (N,) float64 or None
+        Energies of the learned terms (eV), which `numbers` leaves out and the others hold.
     """
 
     numbers: Array
@@ -75,6 +80,18 @@ class StructureResults:
     forces: Array
     virials: Array
     too_close: Array
+    added: Array = None
+
+
+class PairList(NamedTuple):
+    """Pairs of atoms of all structures, as in `NeighborList`."""
+
+    order: Array
+    sorted: Array
+    bits: int
+    counts: Array
+    words: Array
+    translations: Array
 
 
 class StructureGroup:
@@ -84,6 +101,8 @@ class StructureGroup:
     ----------
     backend : Backend
         Where to.
+    reals : Reals
+        Numbers of the pairs.
     tables : _core.EnsembleTables
         For all elements of the structures, in the order of their atomic numbers.
     systems : sequence of Arrays
@@ -104,16 +123,20 @@ class StructureGroup:
     def __init__(
         self,
         backend: Backend,
+        reals: Reals,
         tables: _core.EnsembleTables,
         systems: Sequence[Arrays],
         total_charges: npt.ArrayLike,
         limits: Limits,
     ) -> None:
         self._backend, self._tables, self._limits = backend, tables, limits
+        self._real = reals.dtype
+        self._terms: LearnedTerms | None = None
         counts = [len(system.positions) for system in systems]
         self.firsts = np.concatenate([[0], np.cumsum(counts)])
         defines = (("STATES", tables.states), ("CHANNELS", tables.channels), ("BLOCK", _BLOCK))
-        self._defines = (*defines, ("ATOMS", room_for(max(counts), tables.states)))
+        self._most = max(counts)
+        self._defines = (*defines, ("ATOMS", room_for(self._most, tables.states)), *reals.defines)
         self._take_atoms(systems)
         self._take_charges(np.asarray(total_charges, dtype=np.float64))
         self._take_tables()
@@ -132,8 +155,35 @@ class StructureGroup:
         atoms = self._placed(positions)
         counts, longest = self._count(atoms)
         pairs = longest.astype(np.int64) * np.diff(self.firsts)
+        added = self._learned(atoms)
         for part in self._parts(pairs):
-            yield part, self._compute_part(part, pairs[part], atoms, counts)
+            found = self._compute_part(part, pairs[part], atoms, counts)
+            if added is not None:
+                forces, energies = found.forces + added.forces, found.energies + added.energies
+                changed = {"forces": forces, "energies": energies, "added": added.energies}
+                found = replace(found, **changed)
+            yield part, found
+
+    def add_terms(self, terms: LearnedTerms, cutoff: float) -> None:
+        """Add learned terms, which reach as far as the cutoff (Å), of structures not periodic."""
+        self._terms, self._reach = terms, cutoff
+
+    def _learned(self, atoms: Array) -> Derivatives | None:
+        """Energies and forces of the learned terms."""
+        if self._terms is None:
+            return None
+        xp, n = self._backend.xp, len(atoms)
+        counts, words = xp.empty(n, np.int32), xp.zeros((max(self._most - 1, 1), n), np.uint32)
+        inputs = np.int32(n), np.float64(self._reach**2), atoms, self._translations
+        extents = self._upload(self._extents)
+        kernel = "structure_pairs.cu", "list_structure_pairs"
+        self._launch(*kernel, extents, *inputs, counts, words)
+        order = xp.arange(n, dtype=np.int32)
+        bits = max(1, (n - 1).bit_length())
+        pairs = PairList(order, atoms, bits, counts, words, self._translations)
+        # Atoms in one place are too close for the states as well.
+        nobody = xp.full(1, _NOBODY, dtype=np.int32)
+        return self._terms.compute(pairs, self._species, nobody)
 
     def _take_atoms(self, systems: Sequence[Arrays]) -> None:
         numbers = np.concatenate([system.numbers for system in systems])
@@ -171,12 +221,13 @@ class StructureGroup:
         elements = np.int32(len(tables.counts))
         places, channels = upload(tables.pair_places), upload(tables.channel_states)
         self._pair_inputs = elements, self._species, places, channels
-        numbers, knots = upload(tables.pair_numbers), upload(tables.knots)
-        self._charges, kernel = upload(tables.charges), upload(tables.kernel_knots)
-        intervals = np.int32(max(0, len(tables.kernel_knots) // 3 - 1))
+        numbers, rows = upload(tables.pair_numbers), upload(tables.rows, dtype=self._real)
+        self._charges = upload(tables.charges)
+        kernel = upload(tables.kernel_rows, dtype=self._real)
+        intervals = np.int32(len(tables.kernel_rows) // 6)
         self._kernel = (*map(np.float64, tables.kernel_numbers), intervals, kernel)
-        self._fill_inputs = elements, self._species, numbers, places, knots, self._charges
-        self._force_inputs = numbers, knots, self._charges
+        self._fill_inputs = elements, self._species, numbers, places, rows, self._charges
+        self._force_inputs = numbers, rows, self._charges
         names = ("embedding_numbers", "embedding_places", "embedding_values")
         self._embedding = tuple(upload(getattr(tables, name)) for name in names)
         self._starts = upload(tables.starts)
@@ -218,7 +269,9 @@ class StructureGroup:
         """Cut the structures into runs that fit together into half of the memory that is there."""
         atoms = np.diff(self.firsts)
         width = self._tables.states * (self._tables.states + 2) + self._tables.channels
-        sizes = pairs * (4 + 8 * width) + 8 * atoms**2 + 8 * atoms * (2 * self._tables.states + 9)
+        pair_size = 4 + np.dtype(self._real).itemsize * width
+        atom_size = 8 * (2 * self._tables.states + 9)
+        sizes = pairs * pair_size + 8 * atoms**2 + atoms * atom_size
         room, start, used = self._backend.available_bytes() // 2, 0, 0
         for k, size in enumerate(sizes.tolist()):
             if k > start and used + size > room:
@@ -239,7 +292,7 @@ class StructureGroup:
         extents["first_charge_pair"] = np.cumsum(squares) - squares
         self._now, total = self._upload(extents), int(pairs.sum())
         width = tables.states * (tables.states + 2) + tables.channels
-        words, values = xp.empty(total, np.uint32), xp.empty(total * width)
+        words, values = xp.empty(total, np.uint32), xp.empty(total * width, self._real)
         charge_pairs = xp.empty(int(squares.sum()) if self._coulomb else 0)
         too_close = xp.full(len(extents), _NOBODY, dtype=np.int32)
         limits = np.float64(tables.cutoff**2), np.float64(tables.min_distance**2)
