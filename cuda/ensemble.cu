@@ -11,12 +11,31 @@
 
 #define GROUP for (int a = STATES * i; a < STATES * (i + 1); ++a)
 
-// Write the sums of `count` numbers of every thread over the block.
-__device__ __forceinline__ void store_sums(const double *values, int count, double *sums) {
+// Add up `count` numbers of every thread: each block over its threads, and the block that comes last
+// over the blocks, in their order. sums: `count` totals, and then the parts of the blocks. `tickets`
+// counts blocks, from 0 and back to 0.
+__device__ __forceinline__ void store_sums(const double *values, int count,
+                                           volatile double *sums, unsigned *tickets) {
+    __shared__ bool last;
+    volatile double *parts = sums + count;
     for (int k = 0; k < count; ++k) {
         double sum = block_reduce(values[k], Sum());
-        if (threadIdx.x == 0) sums[count * blockIdx.x + k] = sum;
+        if (threadIdx.x == 0) parts[count * blockIdx.x + k] = sum;
     }
+    if (threadIdx.x == 0) {
+        __threadfence();
+        last = atomicAdd(tickets, 1u) == gridDim.x - 1;
+    }
+    __syncthreads();
+    if (!last) return;
+    __threadfence();
+    for (int k = 0; k < count; ++k) {
+        double sum = 0.0;
+        for (unsigned b = threadIdx.x; b < gridDim.x; b += BLOCK) sum += parts[count * b + k];
+        sum = block_reduce(sum, Sum());
+        if (threadIdx.x == 0) sums[k] = sum;
+    }
+    if (threadIdx.x == 0) *tickets = 0;
 }
 
 #if FRAGMENTS
@@ -26,12 +45,13 @@ __device__ __forceinline__ void store_sums(const double *values, int count, doub
 #endif
 
 // Write an atom's shares of `count` sums over its fragment, or the sums over the block.
-__device__ __forceinline__ void store_shares(int n, int i, const double *values, int count,
-                                             double *shares) {
+__device__ __forceinline__ void store_shares([[maybe_unused]] int n, [[maybe_unused]] int i,
+                                             const double *values, int count, double *shares,
+                                             [[maybe_unused]] unsigned *tickets) {
 #if FRAGMENTS
     for (int k = 0; i < n && k < count; ++k) shares[(size_t)count * i + k] = values[k];
 #else
-    store_sums(values, count, shares);
+    store_sums(values, count, shares, tickets);
 #endif
 }
 
@@ -56,7 +76,8 @@ extern "C" __global__ void normalise(int n, const double *__restrict__ multiplie
                                      const double *__restrict__ charges,
                                      const unsigned char *__restrict__ allowed,
                                      [[maybe_unused]] const int *__restrict__ fragments,
-                                     double *__restrict__ weights, double *__restrict__ shares) {
+                                     double *__restrict__ weights, double *__restrict__ shares,
+    unsigned *__restrict__ tickets) {
     int i = thread_index();
     double parts[2] = {0.0, 0.0};
     if (i < n) {
@@ -64,7 +85,36 @@ extern "C" __global__ void normalise(int n, const double *__restrict__ multiplie
         normalise_group(multipliers[FRAGMENT], start + a, charges + a, allowed + a, weights + a,
                         parts);
     }
-    store_shares(n, i, parts, 2, shares);
+    store_shares(n, i, parts, 2, shares, tickets);
+}
+
+// Where a fragment's multiplier ν is: between low and high, once there are such, `best` the smallest
+// |Σ ω q − Q| so far, which was at best_nu.
+struct Multiplier {
+    double nu, low, high, best, best_nu, done;
+};
+
+// Next ν of every fragment, towards the roots of functions that increase: Newton's, bisected into the
+// bracket, and bounded while there is none. Done at 1e-15 e, or when rounding stops it.
+extern "C" __global__ void next_multipliers(int n, const double *__restrict__ charges,
+                                            const double *__restrict__ totals,
+                                            Multiplier *__restrict__ multipliers,
+                                            double *__restrict__ nus) {
+    int f = thread_index();
+    if (f >= n || multipliers[f].done != 0.0) return;
+    Multiplier at = multipliers[f];
+    double excess = charges[2 * f] - totals[f], size = fabs(excess);
+    bool better = size < at.best;
+    if (better) at.best = size, at.best_nu = at.nu;
+    bool done = (!better && at.best < 1e-9) || size <= 1e-15;
+    if (!done) {
+        (excess > 0.0 ? at.high : at.low) = at.nu;
+        at.nu = next_multiplier(at.nu, excess, charges[2 * f + 1], at.low, at.high);
+        done = at.nu == at.low || at.nu == at.high;
+    }
+    at.done = done ? 1.0 : 0.0;
+    multipliers[f] = at;
+    nus[f] = done ? at.best_nu : at.nu;
 }
 
 // Shares: covariance of charge and gradient, variance of the charge, Σ ω |g|.
@@ -72,14 +122,15 @@ extern "C" __global__ void moments(int n, const double *__restrict__ weights,
                                    const double *__restrict__ gradient,
                                    const double *__restrict__ charges,
                                    const unsigned char *__restrict__ allowed,
-                                   double *__restrict__ shares) {
+                                   double *__restrict__ shares,
+    unsigned *__restrict__ tickets) {
     int i = thread_index();
     double parts[3] = {0.0, 0.0, 0.0};
     if (i < n) {
         int a = STATES * i;
         add_moments(weights + a, gradient + a, charges + a, allowed + a, parts);
     }
-    store_shares(n, i, parts, 3, shares);
+    store_shares(n, i, parts, 3, shares, tickets);
 }
 
 // Slacks s = g − λ − μ q, roots √ω of free weights, the charge normal √ω (q − q̄); shares: its square;
@@ -92,7 +143,8 @@ extern "C" __global__ void slacks(int n, const double *__restrict__ potentials,
                                   [[maybe_unused]] const int *__restrict__ fragments,
                                   double *__restrict__ slack, double *__restrict__ root,
                                   double *__restrict__ normal, double *__restrict__ residuals,
-                                  double *__restrict__ shares) {
+                                  double *__restrict__ shares,
+    unsigned *__restrict__ tickets) {
     int i = thread_index();
     double worst = 0.0, square = 0.0;
     if (i < n) {
@@ -103,14 +155,15 @@ extern "C" __global__ void slacks(int n, const double *__restrict__ potentials,
     }
     double most = block_reduce(worst, Larger());
     if (threadIdx.x == 0) residuals[blockIdx.x] = most;
-    store_shares(n, i, &square, 1, shares);
+    store_shares(n, i, &square, 1, shares, tickets);
 }
 
 // y = factor · root · x without its part along √ω; shares: normal · y.
 extern "C" __global__ void group_tangent(int n, double factor, const double *__restrict__ root,
                                          const double *__restrict__ normal,
                                          const double *__restrict__ x, double *__restrict__ y,
-                                         double *__restrict__ shares) {
+                                         double *__restrict__ shares,
+    unsigned *__restrict__ tickets) {
     int i = thread_index();
     double along = 0.0;
     if (i < n) {
@@ -118,7 +171,7 @@ extern "C" __global__ void group_tangent(int n, double factor, const double *__r
         tangent_of(factor, root + a, x + a, y + a);
         GROUP along += normal[a] * y[a];
     }
-    store_shares(n, i, &along, 1, shares);
+    store_shares(n, i, &along, 1, shares, tickets);
 }
 
 // Take the part along the charge normal from y, given normal · y and normal · normal; sums: p · y and
@@ -128,7 +181,8 @@ extern "C" __global__ void charge_tangent(int n, const double *__restrict__ alon
                                           [[maybe_unused]] const int *__restrict__ fragments,
                                           const double *__restrict__ normal,
                                           const double *__restrict__ p, double *__restrict__ y,
-                                          double *__restrict__ sums) {
+                                          double *__restrict__ sums,
+    unsigned *__restrict__ tickets) {
     int i = thread_index();
     double parts[2] = {0.0, 0.0};
     if (i < n) {
@@ -140,7 +194,7 @@ extern "C" __global__ void charge_tangent(int n, const double *__restrict__ alon
             parts[1] += p[a] * p[a];
         }
     }
-    store_sums(parts, 2, sums);
+    store_sums(parts, 2, sums, tickets);
 }
 
 // Replace a block H by the pseudo-inverse of P √ω H √ω P, P the projector orthogonal to √ω.
@@ -154,7 +208,8 @@ extern "C" __global__ void invert_blocks(int n, const double *__restrict__ root,
 extern "C" __global__ void apply_blocks(int n, const double *__restrict__ inverses,
                                         const double *__restrict__ normal,
                                         const double *__restrict__ r, double *__restrict__ z,
-                                        double *__restrict__ shares) {
+                                        double *__restrict__ shares,
+    unsigned *__restrict__ tickets) {
     int i = thread_index();
     double along = 0.0;
     if (i < n) GROUP {
@@ -164,7 +219,7 @@ extern "C" __global__ void apply_blocks(int n, const double *__restrict__ invers
         z[a] = sum;
         along += normal[a] * sum;
     }
-    store_shares(n, i, &along, 1, shares);
+    store_shares(n, i, &along, 1, shares, tickets);
 }
 
 // z −= (normal · z / stiffness) M⁺ normal, so that z carries no charge; sums: r · z.
@@ -173,7 +228,8 @@ extern "C" __global__ void take_charge(int n, const double *__restrict__ along,
                                        [[maybe_unused]] const int *__restrict__ fragments,
                                        const double *__restrict__ response,
                                        const double *__restrict__ r, double *__restrict__ z,
-                                       double *__restrict__ sums) {
+                                       double *__restrict__ sums,
+    unsigned *__restrict__ tickets) {
     int i = thread_index();
     double rz = 0.0;
     if (i < n) {
@@ -184,7 +240,7 @@ extern "C" __global__ void take_charge(int n, const double *__restrict__ along,
             rz += r[a] * z[a];
         }
     }
-    store_sums(&rz, 1, sums);
+    store_sums(&rz, 1, sums, tickets);
 }
 
 // y += α p and r −= α H p, α = r·z / p·Hp; nothing happens along p without positive curvature.
@@ -218,7 +274,8 @@ extern "C" __global__ void turn(int n, const double *__restrict__ next,
 // Sums: slope y · √ω s; and for every block the largest change of a weight |√ω y|.
 extern "C" __global__ void survey(int n, const double *__restrict__ root,
                                   const double *__restrict__ slack, const double *__restrict__ y,
-                                  double *__restrict__ sums, double *__restrict__ changes) {
+                                  double *__restrict__ changes, double *__restrict__ sums,
+    unsigned *__restrict__ tickets) {
     int i = thread_index();
     double slope = 0.0, change = 0.0;
     if (i < n) GROUP {
@@ -227,7 +284,7 @@ extern "C" __global__ void survey(int n, const double *__restrict__ root,
     }
     double most = block_reduce(change, Larger());
     if (threadIdx.x == 0) changes[blockIdx.x] = most;
-    store_sums(&slope, 1, sums);
+    store_sums(&slope, 1, sums, tickets);
 }
 
 // ω·exp(y/√ω) where weight is lost, ω + √ω·y where it is gained.

@@ -7,7 +7,17 @@
 #define FLOOR 1e-30              // weights at or below this are on the boundary
 #define LARGEST_DECREASE 80.0    // steps on log ω below this leave a weight at the floor anyway
 #define SMALLEST_PIVOT 1e-3      // of a preconditioner block, relative to its diagonal entry
+#define UNBOUNDED 1e300          // limit of a multiplier without a bracket
 #define EACH_STATE for (int m = 0; m < STATES; ++m)
+
+// Newton step on ν, bisected into the bracket, and bounded while there is no bracket.
+__device__ __forceinline__ double next_multiplier(double nu, double excess, double slope,
+                                                  double low, double high) {
+    double limit = 4.0 + fabs(nu);
+    double following = nu + fmin(fmax(-excess / fmax(slope, 1e-300), -limit), limit);
+    bool bounded = low > -UNBOUNDED && high < UNBOUNDED;
+    return !bounded || (low < following && following < high) ? following : 0.5 * (low + high);
+}
 
 // ω·exp(ν q), floored and normalised; found: charge, and its derivative in ν.
 __device__ __forceinline__ void normalise_group(double nu, const double *start,

@@ -73,11 +73,15 @@ extern "C" __global__ void __launch_bounds__(BLOCK) spread(
     }
 }
 
-// Charges as numbers again; eight bytes read and written per point.
-extern "C" __global__ void as_numbers(int points, const long long *__restrict__ mesh,
-                                      double *__restrict__ out) {
+union MeshPoint {
+    long long count;
+    double number;
+};
+
+// Charges as numbers again, in place; eight bytes read and written per point.
+extern "C" __global__ void as_numbers(int points, MeshPoint *mesh) {
     int point = thread_index();
-    if (point < points) out[point] = mesh[point] * (1.0 / FIXED);
+    if (point < points) mesh[point].number = mesh[point].count * (1.0 / FIXED);
 }
 
 // Potential at the atoms from that on the mesh.

@@ -26,14 +26,6 @@ struct Limits {
     int iterations;
 };
 
-// Newton step on ν, bisected into the bracket, and bounded while there is no bracket.
-__device__ __forceinline__ double next_multiplier(double nu, double excess, double slope,
-                                                  double low, double high) {
-    double limit = 4.0 + fabs(nu);
-    double following = nu + fmin(fmax(-excess / fmax(slope, 1e-300), -limit), limit);
-    return low < following && following < high ? following : 0.5 * (low + high);
-}
-
 // Σ ω q − Q of start·exp(ν q), normalised, to `out`; and its derivative in ν.
 __device__ __forceinline__ void normalised(Work &work, Task task, double nu,
                                            const double *start, double *out, double found[2]) {
@@ -50,7 +42,7 @@ __device__ __forceinline__ void normalised(Work &work, Task task, double nu,
 // Replace positive numbers by the feasible weights nearest to them (Kullback and Leibler's distance).
 __device__ __noinline__ void project(Work &work, Task task, double *weights) {
     double *start = work.hp, found[2];
-    double nu = 0.0, low = -1e300, high = 1e300, best = 1e300, best_nu = 0.0;
+    double nu = 0.0, low = -UNBOUNDED, high = UNBOUNDED, best = 1e300, best_nu = 0.0;
     normalised(work, task, 0.0, weights, start, found);
     for (int round = 0; round < 200; ++round) {
         double excess = fabs(found[0]);

@@ -49,6 +49,13 @@ inline int atomicMax(int *address, int value) {
     return old;
 }
 
+inline unsigned atomicAdd(unsigned *address, unsigned value) {
+    unsigned old = *address;
+    *address += value;
+    return old;
+}
+inline void __threadfence() {}
+
 inline unsigned long long atomicAdd(unsigned long long *address, unsigned long long value) {
     unsigned long long old = *address;
     *address += value;

@@ -9,13 +9,18 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ecteam.cuda.backend import Array, Backend
 from ecteam.cuda.sources import Program, block_size
 from ecteam.structure import FloatArray
 
 _EXTREME = 1e-11  # charges closer to the extreme leave only the extreme states
+_UNBOUNDED = 1e300
+_BEST, _DONE = 4, 5  # columns of a multiplier, see ensemble.cu
+_ROUNDS, _UNSEEN = (
+    200,
+    4,
+)  # of the search for multipliers: at most, and between two looks of the host
 _MEMBERS = 4096  # of a fragment, that one block adds up
 
 
@@ -60,7 +65,11 @@ class Constraints:
         self._program = Program("ensemble.cu", defines)
         self.fragments = self._xp.zeros(self._n, dtype=np.int32) if fragments is None else fragments
         self._parts = _Parts(backend, self._program, self.fragments, len(totals))
+        self._tickets = self._xp.zeros(1, dtype=np.uint32)
         self._restrict()
+        self._device_totals = self._xp.asarray(self.totals)
+        fresh = [0.0, -_UNBOUNDED, _UNBOUNDED, _UNBOUNDED, 0.0, 0.0]
+        self._multipliers = self._xp.asarray(np.tile(fresh, (len(totals), 1)))
 
     def _restrict(self) -> None:
         """Leave only the extreme states of fragments whose charge is an extreme one."""
@@ -84,22 +93,28 @@ class Constraints:
         self.allowed = xp.ascontiguousarray(allowed.astype(np.uint8))
 
     def project(self, given: Array) -> Array:
-        """Replace positive numbers by the feasible weights nearest to them."""
+        """Replace positive numbers by the feasible weights nearest to them.
+
+        The multipliers are sought on the device; the host looks at them every few rounds.
+        """
         start, weights = self.empty(), self.empty()
-        multipliers = _Multipliers(len(self.totals))
-        excess, slope = self._normalise(multipliers.nu, given, start)
-        for _ in range(200):
-            if not multipliers.advance(excess, slope):
-                break
-            excess, slope = self._normalise(multipliers.nu, start, weights)
-        self._normalise(multipliers.best_nu, start, weights)
+        multipliers = self._multipliers.copy()
+        nus = self._xp.zeros(len(self.totals))
+        charges = self._normalise(nus, given, start)
+        for _ in range(_ROUNDS // _UNSEEN):
+            for _ in range(_UNSEEN):
+                inputs = charges, self._device_totals, multipliers
+                self._launch("next_multipliers", len(nus), *inputs, nus)
+                charges = self._normalise(nus, start, weights)
+            if float(multipliers[:, _DONE].min()) > 0.0:
+                return weights
+        self._normalise(self._xp.ascontiguousarray(multipliers[:, _BEST]), start, weights)
         return weights
 
-    def _normalise(self, nu: FloatArray, start: Array, out: Array) -> tuple[FloatArray, FloatArray]:
-        """Σ ω q − Q of every fragment and its derivative with respect to ν."""
-        inputs = self._xp.asarray(nu), start, self.charges, self.allowed, self.fragments, out
-        charge, slope = self._backend.to_host(self.shares("normalise", 2, *inputs)).T
-        return charge - self.totals, slope
+    def _normalise(self, nus: Array, start: Array, out: Array) -> Array:
+        """Σ ω q of every fragment and its derivative with respect to ν."""
+        inputs = nus, start, self.charges, self.allowed, self.fragments, out
+        return self.shares("normalise", 2, *inputs)
 
     def empty(self) -> Array:
         """Return an array of one number for each weight."""
@@ -111,20 +126,24 @@ class Constraints:
 
     def launch(self, kernel: str, *arguments: Any) -> None:
         """Run a kernel of the minimisation."""
-        self._backend.launch(self._program, kernel, self._n, np.int32(self._n), *arguments)
+        self._launch(kernel, self._n, *arguments)
 
     def sums(self, kernel: str, count: int, *arguments: Any) -> Array:
-        """Run a kernel whose last argument are sums over the atoms of a block; (count,)."""
-        partials = self.blocks(count)
-        self.launch(kernel, *arguments, partials)
-        return partials.sum(axis=0)
+        """Run a kernel whose last arguments are sums over the atoms; (count,)."""
+        totals = self._xp.empty(count * (1 + -(-self._n // block_size())))
+        self.launch(kernel, *arguments, totals, self._tickets)
+        return totals[:count]
 
     def shares(self, kernel: str, count: int, *arguments: Any) -> Array:
-        """Run a kernel whose last argument are sums by fragment; (f, count)."""
-        several = len(self.totals) > 1
-        partials = self._xp.empty((self._n, count)) if several else self.blocks(count)
-        self.launch(kernel, *arguments, partials)
-        return self._parts.sums(partials) if several else partials.sum(axis=0)[None]
+        """Run a kernel whose last arguments are sums by fragment; (f, count)."""
+        if len(self.totals) == 1:
+            return self.sums(kernel, count, *arguments)[None]
+        shares = self._xp.empty((self._n, count))
+        self.launch(kernel, *arguments, shares, self._tickets)
+        return self._parts.sums(shares)
+
+    def _launch(self, kernel: str, threads: int, *arguments: Any) -> None:
+        self._backend.launch(self._program, kernel, threads, np.int32(threads), *arguments)
 
     def vertex_potentials(self, weights: Array, gradient: Array) -> FloatArray:
         """Middle of the interval of potentials that keeps all empty states of a fragment empty."""
@@ -175,45 +194,6 @@ class _Parts:
         threads, inputs = segments * block_size(), (np.int32(count), starts, members, values)
         self._backend.launch(self._program, "segment_sums", threads, *inputs, out)
         return out
-
-
-class _Multipliers:
-    """The multipliers ν of all fragments on their way to the roots of monotone functions."""
-
-    def __init__(self, count: int) -> None:
-        self.nu, self.best_nu = np.zeros(count), np.zeros(count)
-        self._best = np.full(count, np.inf)
-        self._low, self._high = np.full(count, -np.inf), np.full(count, np.inf)
-        self._done = np.zeros(count, dtype=bool)
-
-    def advance(self, excess: FloatArray, slope: FloatArray) -> bool:
-        """Next ν after excesses with their slopes; False if there is nothing left to gain."""
-        size = np.abs(excess)
-        better = ~self._done & (size < self._best)
-        stuck = ~better & (self._best < 1e-9)
-        self._best, self.best_nu = (
-            np.where(better, size, self._best),
-            np.where(better, self.nu, self.best_nu),
-        )
-        self._done |= stuck | (size <= 1e-15)
-        moving = ~self._done
-        self._high = np.where(moving & (excess > 0.0), self.nu, self._high)
-        self._low = np.where(moving & ~(excess > 0.0), self.nu, self._low)
-        self.nu = np.where(moving, self._next(excess, slope), self.nu)
-        self._done |= (self.nu == self._low) | (self.nu == self._high)
-        return not self._done.all()
-
-    def _next(self, excess: FloatArray, slope: FloatArray) -> npt.NDArray[np.float64]:
-        """Newton step on ν, bisected into the bracket, and bounded while there is no bracket."""
-        limit = 4.0 + np.abs(self.nu)
-        with np.errstate(over="ignore"):
-            step = -excess / np.maximum(slope, 1e-300)
-        following = self.nu + np.clip(step, -limit, limit)
-        inside = (self._low < following) & (following < self._high)
-        bounded = np.isfinite(self._low) & np.isfinite(self._high)
-        middle = 0.5 * (np.where(bounded, self._low, 0.0) + np.where(bounded, self._high, 0.0))
-        found: npt.NDArray[np.float64] = np.where(inside | ~bounded, following, middle)
-        return found
 
 
 def _middle(low: float, high: float) -> float:

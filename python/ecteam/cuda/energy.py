@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ecteam import _core
-from ecteam.cuda.backend import Array, Backend, bytes_of, require
+from ecteam.cuda.backend import Array, Backend, require
 from ecteam.cuda.mesh import MeshSum
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.precision import Reals
@@ -19,9 +19,28 @@ _DIRECT = Program("coulomb.cu")
 _NOBODY = np.iinfo(np.int32).max
 
 
-def _numbers_per_atom(states: int) -> int:
-    """Doubles of an atom that a minimisation and its results hold, a mesh included."""
-    return 30 * states + states**2 + 40
+def memory_of(
+    atoms: int, longest: int, states: int, channels: int, pair_size: int = 8
+) -> tuple[int, int]:
+    """Memory of a minimisation over weights, bytes: pairs' functions kept, or looked up each time.
+
+    Lists of neighbours (4 bytes for each of those within cutoff and skin, 240 for an atom) and the
+    mesh of an Ewald sum (36 bytes a point) come on top.
+
+    Parameters
+    ----------
+    longest : int
+        Most pairs of an atom within the cutoff.
+    states, channels : int
+        Most of an element, and of a pair of elements.
+    pair_size : int
+        Bytes of a number that is kept of a pair: 4 with mixed precision.
+    """
+    # Vectors of the minimisation and its results, blocks of the preconditioner.
+    own = 8 * (30 * states + states**2 + 20)
+    functions = states * (states + 2) + channels
+    kept = atoms * (own + longest * (4 + pair_size * functions))
+    return kept, atoms * (own + longest * (4 + 8))
 
 
 class WeightEnergy:
@@ -103,12 +122,12 @@ class WeightEnergy:
             if self._words.shape[0] >= longest:
                 return
         self._words = self._values = None  # first give back the memory
-        atoms = self._n * _numbers_per_atom(self.states) * 8
-        words, distances = bytes_of(pairs, np.uint32), bytes_of(pairs, np.float64)
-        functions = self._width * bytes_of(pairs, self._real)
-        self.looks_up = atoms + words + functions > self._backend.available_bytes()
+        size = np.dtype(self._real).itemsize
+        kept, looked_up = memory_of(self._n, longest, self.states, self._tables.channels, size)
+        mesh = self._mesh.work_bytes if self._mesh else 0
+        self.looks_up = kept + mesh > self._backend.available_bytes()
         if self.looks_up:
-            require(self._backend, atoms + words + distances, f"state weights of {self._n} atoms")
+            require(self._backend, looked_up + mesh, f"state weights of {self._n} atoms")
         self._words = self._xp.empty(pairs, dtype=np.uint32)
         shape = (longest, self._n) if self.looks_up else (longest, self._width, self._n)
         self._values = self._xp.empty(shape, np.float64 if self.looks_up else self._real)

@@ -181,9 +181,9 @@ class Minimiser:
         self, objective: Objective, point: _Point, y: Array, bounded: bool
     ) -> _Point | None:
         """Move along `y` with a backtracking line search; None if no step decreases the value."""
-        sums, changes = self.constraints.blocks(1), self.constraints.blocks(1)
-        self.constraints.launch("survey", point.root, point.slack, y, sums, changes)
-        slope, change = map(float, self._read(sums.sum()[None], changes.max()[None]))
+        changes = self.constraints.blocks(1)
+        slopes = self.constraints.sums("survey", 1, point.root, point.slack, y, changes)
+        slope, change = map(float, self._read(slopes, changes.max()[None]))
         if not (0.0 < change < math.inf):
             return None
         scale = min(_LARGEST_CHANGE / change, 1.0) if bounded or change > 1.0 else 1.0
