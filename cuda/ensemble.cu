@@ -77,7 +77,7 @@ extern "C" __global__ void normalise(int n, const double *__restrict__ multiplie
                                      const unsigned char *__restrict__ allowed,
                                      [[maybe_unused]] const int *__restrict__ fragments,
                                      double *__restrict__ weights, double *__restrict__ shares,
-    unsigned *__restrict__ tickets) {
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double parts[2] = {0.0, 0.0};
     if (i < n) {
@@ -123,7 +123,7 @@ extern "C" __global__ void moments(int n, const double *__restrict__ weights,
                                    const double *__restrict__ charges,
                                    const unsigned char *__restrict__ allowed,
                                    double *__restrict__ shares,
-    unsigned *__restrict__ tickets) {
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double parts[3] = {0.0, 0.0, 0.0};
     if (i < n) {
@@ -144,7 +144,7 @@ extern "C" __global__ void slacks(int n, const double *__restrict__ potentials,
                                   double *__restrict__ slack, double *__restrict__ root,
                                   double *__restrict__ normal, double *__restrict__ residuals,
                                   double *__restrict__ shares,
-    unsigned *__restrict__ tickets) {
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double worst = 0.0, square = 0.0;
     if (i < n) {
@@ -163,7 +163,7 @@ extern "C" __global__ void group_tangent(int n, double factor, const double *__r
                                          const double *__restrict__ normal,
                                          const double *__restrict__ x, double *__restrict__ y,
                                          double *__restrict__ shares,
-    unsigned *__restrict__ tickets) {
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double along = 0.0;
     if (i < n) {
@@ -182,7 +182,7 @@ extern "C" __global__ void charge_tangent(int n, const double *__restrict__ alon
                                           const double *__restrict__ normal,
                                           const double *__restrict__ p, double *__restrict__ y,
                                           double *__restrict__ sums,
-    unsigned *__restrict__ tickets) {
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double parts[2] = {0.0, 0.0};
     if (i < n) {
@@ -209,7 +209,7 @@ extern "C" __global__ void apply_blocks(int n, const double *__restrict__ invers
                                         const double *__restrict__ normal,
                                         const double *__restrict__ r, double *__restrict__ z,
                                         double *__restrict__ shares,
-    unsigned *__restrict__ tickets) {
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double along = 0.0;
     if (i < n) GROUP {
@@ -229,7 +229,7 @@ extern "C" __global__ void take_charge(int n, const double *__restrict__ along,
                                        const double *__restrict__ response,
                                        const double *__restrict__ r, double *__restrict__ z,
                                        double *__restrict__ sums,
-    unsigned *__restrict__ tickets) {
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double rz = 0.0;
     if (i < n) {
@@ -275,7 +275,7 @@ extern "C" __global__ void turn(int n, const double *__restrict__ next,
 extern "C" __global__ void survey(int n, const double *__restrict__ root,
                                   const double *__restrict__ slack, const double *__restrict__ y,
                                   double *__restrict__ changes, double *__restrict__ sums,
-    unsigned *__restrict__ tickets) {
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double slope = 0.0, change = 0.0;
     if (i < n) GROUP {

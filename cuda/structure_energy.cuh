@@ -79,7 +79,8 @@ __device__ __forceinline__ void find_sites(Work &work, Task task,
         for (int m = 0; m < STATES; ++m) {
             int state = work.species[i] * STATES + m, slot = i * STATES + m;
             Jet f = embedding(work.problem.embedding_numbers + state,
-                              work.problem.embedding_places + state, work.problem.embedding_values, density);
+                              work.problem.embedding_places + state,
+                              work.problem.embedding_values, density);
             work.energies[slot] = work.problem.embedding_numbers[state].energy + f.value;
             work.slopes[slot] = f.slope;
             slope += weights[slot] * f.slope;

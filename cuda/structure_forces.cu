@@ -2,7 +2,8 @@
 #include "list.cuh"
 #include "structures.cuh"
 
-// Forces and energies (without the entropy) of the atoms, and the virial of each structure (xx yy zz yz xz xy). `sites`: background, charge and potential of every atom.
+// Forces and energies (without the entropy) of the atoms, and the virial of each structure (xx yy zz
+// yz xz xy). `sites`: background, charge and potential of every atom.
 extern "C" __global__ void __launch_bounds__(BLOCK) structure_forces(
     const Extent *__restrict__ extents, const int *__restrict__ near_counts,
     const unsigned *__restrict__ near_words, const real *__restrict__ values, SPECIES,

@@ -13,7 +13,8 @@ struct Search {
 // Call visit(word, squared distance) for the pairs of this thread's atom; image 0 is the structure's
 // own.
 template <class Visit>
-__device__ __forceinline__ void each_pair(const Task &task, const Extent &extent, const Search &search, Visit visit) {
+__device__ __forceinline__ void each_pair(const Task &task, const Extent &extent,
+                                          const Search &search, Visit visit) {
     const Quad *atoms = search.atoms + extent.first;
     Quad here = atoms[task.atom];
     for (int image = 0; image < extent.images; ++image) {

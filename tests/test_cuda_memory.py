@@ -19,16 +19,15 @@ def liquid(charge=0.0):
     return (*arrays_of(sheared(placed_molecules(rng, 8, 2.9, 0.1), rng)), charge)
 
 
-def on_device(memory, precision="double"):
+def on_device(memory):
     backend = HostBackend(memory=memory)
     options = {"tolerance": 1e-11, "electrostatics": "pme"}
-    return EnsembleEvaluator(POTENTIALS["toy"].core, backend, precision, **options)
+    return EnsembleEvaluator(POTENTIALS["toy"].core, backend, **options)
 
 
 @needs_compiler
-@pytest.mark.parametrize("precision", ["double", "mixed"])
-def test_functions_of_pairs_are_looked_up_where_there_is_no_room_for_them(precision):
-    rich, poor = on_device(1 << 40, precision), on_device(125_000, precision)
+def test_functions_of_pairs_are_looked_up_where_there_is_no_room_for_them():
+    rich, poor = on_device(1 << 40), on_device(125_000)
     found, other = (evaluator.evaluate(*liquid(0.5)) for evaluator in (rich, poor))
     assert (rich.energy.looks_up, poor.energy.looks_up) == (False, True)
     assert found.free_energy == pytest.approx(other.free_energy, rel=0, abs=1e-10)

@@ -55,6 +55,8 @@ class WeightEnergy:
     looks_up : bool
         True if there was no memory to keep the functions of all pairs: they are looked up for every
         product.
+    memory : (int, int)
+        Bytes taken if those functions are kept, and if they are looked up.
     pair_bytes : int
         What a product streams of the pairs: it reads the densities once more than the rest.
     """
@@ -123,11 +125,12 @@ class WeightEnergy:
                 return
         self._words = self._values = None  # first give back the memory
         size = np.dtype(self._real).itemsize
-        kept, looked_up = memory_of(self._n, longest, self.states, self._tables.channels, size)
         mesh = self._mesh.work_bytes if self._mesh else 0
-        self.looks_up = kept + mesh > self._backend.available_bytes()
+        both = memory_of(self._n, longest, self.states, self._tables.channels, size)
+        self.memory = both[0] + mesh, both[1] + mesh
+        self.looks_up = self.memory[0] > self._backend.available_bytes()
         if self.looks_up:
-            require(self._backend, looked_up + mesh, f"state weights of {self._n} atoms")
+            require(self._backend, self.memory[1], f"state weights of {self._n} atoms")
         self._words = self._xp.empty(pairs, dtype=np.uint32)
         shape = (longest, self._n) if self.looks_up else (longest, self._width, self._n)
         self._values = self._xp.empty(shape, np.float64 if self.looks_up else self._real)

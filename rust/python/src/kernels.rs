@@ -9,7 +9,7 @@ use crate::arrays::{matrix, table};
 use crate::errors::invalid;
 
 /// Name and text of every file of `cuda/`.
-const SOURCES: [(&str, &str); 23] = [
+const SOURCES: [(&str, &str); 24] = [
     ("formulas.cuh", include_str!("../../../cuda/formulas.cuh")),
     ("common.cuh", include_str!("../../../cuda/common.cuh")),
     ("list.cuh", include_str!("../../../cuda/list.cuh")),
@@ -27,6 +27,7 @@ const SOURCES: [(&str, &str); 23] = [
     ("random.cuh", include_str!("../../../cuda/random.cuh")),
     ("structures.cuh", include_str!("../../../cuda/structures.cuh")),
     ("structure_energy.cuh", include_str!("../../../cuda/structure_energy.cuh")),
+    ("structure_newton.cuh", include_str!("../../../cuda/structure_newton.cuh")),
     ("structure_pairs.cu", include_str!("../../../cuda/structure_pairs.cu")),
     ("structure_weights.cu", include_str!("../../../cuda/structure_weights.cu")),
     ("structure_forces.cu", include_str!("../../../cuda/structure_forces.cu")),
