@@ -172,7 +172,8 @@ impl TermTables {
         elements: &[usize],
     ) {
         let width = all * functions;
-        let channels = || elements.iter().flat_map(|e| (0..functions).map(move |f| e * functions + f));
+        let channels =
+            || elements.iter().flat_map(|e| (0..functions).map(move |f| e * functions + f));
         for &centre in elements {
             for l in 0..=lmax {
                 let matrix = leaf.matrix(centre, lmax, l);
