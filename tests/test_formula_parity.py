@@ -126,7 +126,9 @@ def test_a_cutoff_is_exact_to_the_last_bit():
 @needs_compiler
 def test_every_harmonic_has_the_gradient_of_its_polynomial():
     u = np.array([0.36, -0.48, 0.8])
-    rows = np.array([[l, m, *u] for l in range(5) for m in range(-l, l + 1)], dtype=float)
+    rows = np.array(
+        [[degree, m, *u] for degree in range(5) for m in range(-degree, degree + 1)], dtype=float
+    )
     check("harmonic_gradient", rows)
     gradients = compiled("harmonic_gradient", rows, 3)
     # Euler: u·∇S = l S of a homogeneous polynomial of degree l.

@@ -102,7 +102,7 @@ class WeightEnergy:
     def pair_bytes(self) -> int:
         """Bytes of the pairs that a product reads."""
         pairs = int(self._counts.sum())
-        return pairs * (2 * 4 + self._values.itemsize * (self._width + self.states))
+        return pairs * (2 * 4 + bytes_of((self._width + self.states,), self._real))
 
     def value_gradient(self, weights: Array, gradient: Array) -> Array:
         """Fill the gradient (eV); returns parts of the value (eV) that are to be added up."""

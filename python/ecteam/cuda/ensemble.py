@@ -192,7 +192,9 @@ class Minimiser:
         noise = 2e-15 * (abs(point.value) + point.terms + point.weights.size)
         moved = self.constraints.empty()
         for _ in range(40):
-            self.constraints.launch("retract", np.float64(scale), point.weights, point.root, y, moved)
+            self.constraints.launch(
+                "retract", np.float64(scale), point.weights, point.root, y, moved
+            )
             trial = self._point(objective, self.constraints.project(moved))
             gain = trial.value - point.value
             quiet = abs(gain) <= noise and trial.residual <= point.residual

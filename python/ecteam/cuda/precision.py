@@ -8,6 +8,7 @@ import numpy as np
 
 from ecteam import _core
 
+
 class Reals(NamedTuple):
     """Numbers of the pairs, `real` in the kernels; all else is double in any case.
 
@@ -35,7 +36,5 @@ def reals(precision: str) -> Reals:
         If there is no such precision.
     """
     if precision not in _REALS:
-        raise _core.InvalidInputError(
-            f"precision: must be 'double' or 'mixed', got {precision!r}"
-        )
+        raise _core.InvalidInputError(f"precision: must be 'double' or 'mixed', got {precision!r}")
     return _REALS[precision]
