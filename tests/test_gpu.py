@@ -42,9 +42,9 @@ def potentials(tmp_path_factory):
     return one_state_potentials(tmp_path_factory.mktemp("setfl"))
 
 
-def check(potential, atoms):
-    found = ecteam.evaluate(atoms, potential, device="cuda")
-    engine = ecteam.evaluate(atoms, potential)
+def check(potential, atoms, **options):
+    found = ecteam.evaluate(atoms, potential, device="cuda", **options)
+    engine = ecteam.evaluate(atoms, potential, **options)
     assert found.energy == pytest.approx(engine.energy, rel=0, abs=ENERGY * len(atoms))
     np.testing.assert_allclose(found.energies, engine.energies, rtol=0, atol=ENERGY)
     np.testing.assert_allclose(found.forces, engine.forces, rtol=0, atol=FORCE)
@@ -85,9 +85,72 @@ def test_neighbor_lists_are_equal(backend, pbc):
     np.testing.assert_array_equal(found[order[0]], engine[order[1]])
 
 
-def test_two_runs_have_the_same_bits(backend, potentials):
-    atoms = crystal(repeat=(8, 8, 8))
-    runs = [ecteam.evaluate(atoms, potentials["fs"], device="cuda") for _ in range(2)]
+def niobium(repeat=(5, 5, 6)):
+    atoms = bulk("Nb", "bcc", a=3.3, cubic=True).repeat(repeat)
+    atoms.rattle(0.1, seed=1)
+    return atoms
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        niobium(),
+        niobium((20, 20, 20)),
+        bulk("Nb", "bcc", a=3.3),
+        strained(niobium((1, 1, 2)), True),
+        strained(niobium((2, 2, 3)), (True, False, True)),
+        strained(niobium((2, 2, 3)), False),
+        Atoms("Nb"),
+    ],
+    ids="crystal large primitive triclinic slab cluster lonely".split(),
+)
+def test_learned_terms(backend, atoms):
+    check("niobium", atoms)
+
+
+def test_fragments(backend):
+    rng = np.random.default_rng(1)
+    atoms = sheared(placed_molecules(rng, 27, 3.0, 0.1), rng)
+    order = rng.permutation(len(atoms))
+    check(
+        "water",
+        atoms[order],
+        total_charge=rng.permutation(np.tile([0.0, 0.3, -0.3], 9)),
+        fragments=order // 3,
+        electrostatics="shifted_force",
+        tolerance=1e-11,
+    )
+
+
+@pytest.mark.parametrize("name", ["water", "halides", "niobium", "copper"])
+def test_mixed_precision(backend, potentials, name):
+    rng = np.random.default_rng(3)
+    atoms = {
+        "water": sheared(placed_molecules(rng, 64, 3.1, 0.05), rng),
+        "halides": bulk("NaCl", "rocksalt", a=5.6, cubic=True).repeat(3),
+        "niobium": niobium(),
+        "copper": crystal(["Cu"], (4, 4, 4)),
+    }[name]
+    if name == "halides":
+        atoms.rattle(0.1, seed=2)
+    potential = potentials["one"] if name == "copper" else name
+    mixed = ecteam.evaluate(atoms, potential, device="cuda", precision="mixed")
+    engine = ecteam.evaluate(atoms, potential)
+    error = np.abs(mixed.forces - engine.forces).max()
+    assert 1e-9 < error < 1e-4
+    np.testing.assert_allclose(mixed.energies, engine.energies, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["fs", "niobium", "water"])
+def test_two_runs_have_the_same_bits(backend, potentials, name):
+    rng = np.random.default_rng(1)
+    atoms = {
+        "fs": crystal(repeat=(8, 8, 8)),
+        "niobium": niobium(),
+        "water": sheared(placed_molecules(rng, 27, 3.0, 0.1), rng),
+    }[name]
+    potential = potentials.get(name, name)
+    runs = [ecteam.evaluate(atoms, potential, device="cuda") for _ in range(2)]
     for name in ("energy", "forces", "energies", "stress"):
         first, second = (np.asarray(getattr(run, name)).tobytes() for run in runs)
         assert first == second, name
@@ -208,6 +271,11 @@ def test_the_sanitizer_finds_nothing(backend, tmp_path, tool):
         "from ase.build import molecule\n"
         "water = molecule('H2O', cell=[9, 9, 9], pbc=True)\n"
         "ecteam.evaluate(water, 'water', device='cuda')\n"
+        "ecteam.evaluate(water, 'water', device='cuda', precision='mixed')\n"
+        "fragments = [0, 0, 1]\n"
+        "ecteam.evaluate(water, 'water', [0.1, -0.1], fragments=fragments, device='cuda')\n"
+        "niobium = bulk('Nb', cubic=True) * (5, 5, 6)\n"
+        "ecteam.evaluate(niobium, 'niobium', device='cuda')\n"
         "water.pbc = False\n"
         "ecteam.evaluate([water, water], 'water', device='cuda')\n"
         "ecteam.Dynamics(atoms, potential, 0.1, device='cuda').run(5)\n"

@@ -54,6 +54,11 @@ class DeviceEvaluator(ABC):
         self._potential, self._backend = potential, backend
         self._reals = reals(precision)
         self._skin = float(options.get("skin", 0.5))
+        self._start(options)
+
+    @abstractmethod
+    def _start(self, options: dict[str, Any]) -> None:
+        """Read the options that matter, and refuse a potential of another kind."""
 
     @property
     def backend(self) -> Backend:

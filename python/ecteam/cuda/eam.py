@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ecteam import _core
-from ecteam.cuda.backend import Array, Backend, require
+from ecteam.cuda.backend import Array, require
 from ecteam.cuda.base import NOBODY, DeviceEvaluator
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.result import Evaluation, stress_of
@@ -56,14 +56,7 @@ class OneStateEvaluator(DeviceEvaluator):
         The list of the last call.
     """
 
-    def __init__(
-        self,
-        potential: _core.Potential,
-        backend: Backend,
-        precision: str = "double",
-        **options: Any,
-    ) -> None:
-        super().__init__(potential, backend, precision, **options)
+    def _start(self, options: dict[str, Any]) -> None:
         self._program = Program("eam.cu", self._reals.defines)
         self.reset()
         self._take(np.zeros(0, dtype=np.uint8))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ecteam import _core
-from ecteam.cuda.backend import Array, Backend, require
+from ecteam.cuda.backend import Array, Backend, bytes_of, require
 from ecteam.cuda.mesh import MeshSum
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.precision import Reals
@@ -139,8 +139,9 @@ class WeightEnergy:
     def pair_bytes(self) -> int:
         """Bytes of the pairs that a product reads."""
         pairs = int(self._counts.sum())
-        read = 2 if self.looks_up else self._width + self.states
-        return pairs * (2 * 4 + self._values.itemsize * read)
+        numbers = self._width + self.states
+        kept = bytes_of((numbers,), self._real) if not self.looks_up else 2 * 8
+        return pairs * (2 * 4 + kept)
 
     def value_gradient(self, weights: Array, gradient: Array) -> Array:
         """Fill the gradient (eV); returns parts of the value (eV) that are to be added up."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ecteam import _core
-from ecteam.cuda.backend import Array, Backend
+from ecteam.cuda.backend import Array
 from ecteam.cuda.base import NOBODY, DeviceEvaluator
 from ecteam.cuda.batch import BatchSource, Found, StructureBatch, not_converged
 from ecteam.cuda.constraints import Constraints
@@ -38,14 +38,7 @@ class EnsembleEvaluator(DeviceEvaluator):
         The energy at the geometry and the weights of the last call.
     """
 
-    def __init__(
-        self,
-        potential: _core.Potential,
-        backend: Backend,
-        precision: str = "double",
-        **options: Any,
-    ) -> None:
-        super().__init__(potential, backend, precision, **options)
+    def _start(self, options: dict[str, Any]) -> None:
         self._tolerance = float(options.get("tolerance", 1e-8))
         self._most_iterations = int(options.get("max_iterations", 200))
         self._interval = int(options.get("branch_interval", 20))

@@ -101,8 +101,8 @@ class LearnedTerms:
         self._launch("models", n, *inputs, values, adjoints, slopes, energies)
         channels = len(angular_sums)
         angular_slopes = xp.empty((channels, n, self._harmonics), dtype=self._real)
-        inputs = *common, self._coefficients, angular_sums, adjoints
-        self._launch("angular_slopes", channels * n, *inputs, angular_slopes)
+        factors = self._coefficients, angular_sums, adjoints
+        self._launch("angular_slopes", channels * n, *common, *factors, angular_slopes)
         return energies, slopes, angular_slopes
 
     def _parts(self, threads: int) -> Array:

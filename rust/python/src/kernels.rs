@@ -9,10 +9,11 @@ use crate::arrays::{matrix, table};
 use crate::errors::invalid;
 
 /// Name and text of every file of `cuda/`.
-const SOURCES: [(&str, &str); 24] = [
+const SOURCES: [(&str, &str); 25] = [
     ("formulas.cuh", include_str!("../../../cuda/formulas.cuh")),
     ("common.cuh", include_str!("../../../cuda/common.cuh")),
     ("list.cuh", include_str!("../../../cuda/list.cuh")),
+    ("rows.cuh", include_str!("../../../cuda/rows.cuh")),
     ("tables.cuh", include_str!("../../../cuda/tables.cuh")),
     ("neighbors.cu", include_str!("../../../cuda/neighbors.cu")),
     ("eam.cu", include_str!("../../../cuda/eam.cu")),

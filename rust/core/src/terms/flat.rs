@@ -138,7 +138,9 @@ impl TermTables {
             Term::Pair { .. } => [NodeKind::Pair as i32, first, 0, sum, 0],
             Term::NeighbourExponential { function, .. } => {
                 let kind = self.outer(function);
-                elements.iter().for_each(|&e| self.coefficients.extend(leaf.outer(e)));
+                for &e in elements {
+                    self.coefficients.extend(leaf.outer(e));
+                }
                 [kind as i32, first, function.coefficients() as i32, sum, 0]
             }
             Term::ThreeBody { radial, lmax, .. } => {
@@ -172,7 +174,8 @@ impl TermTables {
         elements: &[usize],
     ) {
         let width = all * functions;
-        let channels = || elements.iter().flat_map(|e| (0..functions).map(move |f| e * functions + f));
+        let channels =
+            || elements.iter().flat_map(|e| (0..functions).map(move |f| e * functions + f));
         for &centre in elements {
             for l in 0..=lmax {
                 let matrix = leaf.matrix(centre, lmax, l);
