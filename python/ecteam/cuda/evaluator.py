@@ -65,9 +65,13 @@ class EnsembleEvaluator(DeviceEvaluator):
 
     def evaluate_all(self, systems: Sequence[System]) -> list[Found]:
         """Evaluate many structures cold, small ones together: for each its result or its error."""
+        return self.batch().evaluate(systems)
+
+    def batch(self) -> StructureBatch:
+        """Return what evaluates many structures with this evaluator's potential and options."""
         limits = Limits(self._tolerance, self._most_iterations)
         source = BatchSource(self._potential, self._backend, self._reals, self._sum, limits)
-        return StructureBatch(source, self._terms_of, self.evaluate).evaluate(systems)
+        return StructureBatch(source, self._terms_of, self.evaluate)
 
     def _find_forces(
         self, positions: Array, system: Arrays, charge: Charge
