@@ -27,7 +27,9 @@ def program(file: str, **other: int) -> Program:
 PAIR_FILES = [file for file in FILES if re.search(r"\breal\b", source(file))]
 """Files that know of single precision."""
 CASES = [(program(file), sm) for file in FILES for sm in sorted({75, 80, 90, NEWEST})]
+PAIR_FILES.remove("structure_weights.cu")  # seconds; one case is enough
 CASES += [(program(file, SINGLE=1), sm) for file in PAIR_FILES for sm in (75, NEWEST)]
+CASES += [(program("structure_weights.cu", SINGLE=1), 75)]
 CASES += [(program(file, LOOKUP=1), 75) for file in ("ect.cu", "ect_forces.cu")]
 CASES += [(program("ensemble.cu", FRAGMENTS=0), sm) for sm in (75, NEWEST)]
 # More of a block would leave a multiprocessor a single block of 256 threads.

@@ -14,6 +14,7 @@ from ecteam.cuda.precision import Reals
 from ecteam.cuda.result import Evaluation, stress_of
 from ecteam.cuda.structures import Limits, StructureGroup, StructureResults, room_for
 from ecteam.cuda.terms import LearnedTerms
+from ecteam.structure import FloatArray
 from ecteam.systems import System
 
 _LARGEST = 1e6  # Å, the engine's limit of a coordinate
@@ -69,7 +70,7 @@ class StructureBatch:
         self._source, self._terms_of, self._alone = source, terms_of, alone
         self._backend, self._limits = source.backend, source.limits
         self._columns = max(len(states) for states in potential.elements.values())
-        self._known = {atomic_numbers[symbol] for symbol in potential.elements}
+        self._known = frozenset(atomic_numbers[symbol] for symbol in potential.elements)
 
     def evaluate(self, systems: Sequence[System]) -> list[Found]:
         """Evaluate structures: for each its result or its error."""
@@ -86,7 +87,7 @@ class StructureBatch:
 
     def group(self, systems: Sequence[System], tables: _core.EnsembleTables) -> StructureGroup:
         """Bring structures of the same elements and periodicity to the device."""
-        charges = [float(np.sum(system.total_charge)) for system in systems]
+        charges = [_sum(system.total_charge) for system in systems]
         arrays = [system.arrays for system in systems]
         source = self._source
         where = source.backend, source.reals, tables
@@ -107,11 +108,11 @@ class StructureBatch:
 
     def _groups(self, systems: Sequence[System]) -> list[tuple[list[int], _core.EnsembleTables]]:
         """Structures that can be evaluated together, and their tables."""
-        members: dict[tuple[bytes, bytes], list[int]] = {}
+        members: dict[tuple[frozenset[int], bytes], list[int]] = {}
         for k, system in enumerate(systems):
-            if self._suits(system):
-                key = np.unique(system.numbers).tobytes(), system.pbc.tobytes()
-                members.setdefault(key, []).append(k)
+            elements = frozenset(system.numbers.tobytes())
+            if self._known >= elements and self._suits(system):
+                members.setdefault((elements, system.pbc.tobytes()), []).append(k)
         groups = []
         for group in members.values():
             try:
@@ -128,16 +129,15 @@ class StructureBatch:
         return groups
 
     def _suits(self, system: System) -> bool:
-        """Return True for structures with atoms, in range, known, of one fragment."""
+        """Return True for structures with atoms, in range, of one fragment."""
         if len(system.positions) == 0:
             return False
         if system.fragments is not None and system.fragments.max(initial=0) > 0:
             return False
         if system.pbc.any() and self._source.potential.has_terms:
             return False
-        known = self._known.issuperset(system.numbers.tolist())
         # A coordinate that is no number is not in range either.
-        return known and bool(np.abs(system.positions).max() <= _LARGEST)
+        return bool(system.positions.max() <= _LARGEST and system.positions.min() >= -_LARGEST)
 
     def _together(
         self, systems: Sequence[System], members: list[int], tables: _core.EnsembleTables
@@ -155,6 +155,10 @@ class StructureBatch:
                 result = rows.result(row, atoms, systems[k], tolerance) if good else None
                 found.append(result)
         return found
+
+
+def _sum(charge: float | FloatArray) -> float:
+    return charge if isinstance(charge, float) else float(np.sum(charge))
 
 
 class _Rows:
