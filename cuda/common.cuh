@@ -3,8 +3,18 @@
 
 #include "formulas.cuh"
 
-// Threads of a block, for all kernels.
+// Threads of a block, for all kernels of a file that does not say otherwise.
+#ifndef BLOCK
 #define BLOCK 256
+#endif
+
+// Functions of a pair: its distance, what sums the functions up, and all else is double in any case.
+// SINGLE is defined, or not, when this text is compiled.
+#ifdef SINGLE
+typedef float real;
+#else
+typedef double real;
+#endif
 
 // Four doubles, moved by 16-byte loads: one 32-byte sector of memory.
 struct alignas(16) Quad {

@@ -5,6 +5,7 @@
 // doubles: φ, the density at the first atom and, with several elements, that at the second. Rows
 // that the engine left out (NaN) or that lie outside the table are looked up in its own knots.
 #include "list.cuh"
+#include "rows.cuh"
 #include "tables.cuh"
 
 struct PairNumbers {
@@ -20,12 +21,13 @@ struct PairTables {
     double min2;
     const PairNumbers *numbers;
     const PairPlaces *places;
-    const double *rows, *knots;
+    const real *rows;
+    const double *knots;
 };
 
 // φ (eV), twice the derivatives in s of φ and of the densities at the first and the second atom.
 struct PairValue {
-    double phi, phi_slope, first_slope, second_slope;
+    real phi, phi_slope, first_slope, second_slope;
 };
 
 struct ValueSlope {
@@ -52,32 +54,20 @@ __device__ __noinline__ PairValue exact(const PairTables &tables, int pair, doub
     for (int k = 0; k < FUNCTIONS; ++k) f[k] = from_knots<FUNCTIONS>(tables, pair, k, r);
     if (FUNCTIONS == 2) f[2] = f[1];
     double phi = f[0].value / r;
-    return {phi, (f[0].slope - phi) / s, f[1].slope / r, f[2].slope / r};
+    return {(real)phi, (real)((f[0].slope - phi) / s), (real)(f[1].slope / r),
+            (real)(f[2].slope / r)};
 }
 
-// A row of a squared distance and t in it; null where the engine has none.
+// A row of a squared distance and t = −½ … ½ in it; null where the engine has none.
 template <int FUNCTIONS>
-__device__ __forceinline__ const double *row_of(const PairTables &tables, const PairNumbers &numbers,
-                                                const PairPlaces &places, double s, double *t) {
+__device__ __forceinline__ const real *row_of(const PairTables &tables, const PairNumbers &numbers,
+                                              const PairPlaces &places, double s, real *t) {
     double x = fma(s, numbers.inverse, numbers.offset);
     double whole = rint(x);
-    *t = x - whole;
+    *t = (real)(x - whole);
     if (!(whole >= 0.0 && whole < places.rows)) return nullptr;
-    const double *row = tables.rows + (size_t)6 * FUNCTIONS * (places.first_row + (int)whole);
+    const real *row = tables.rows + (size_t)6 * FUNCTIONS * (places.first_row + (int)whole);
     return row[0] == row[0] ? row : nullptr;
-}
-
-__device__ __forceinline__ double polynomial(const double *c, double t) {
-    double sum = c[5];
-    for (int k = 4; k >= 0; --k) sum = fma(sum, t, c[k]);
-    return sum;
-}
-
-// Derivative in t of the same polynomial.
-__device__ __forceinline__ double derivative(const double *c, double t) {
-    double sum = 5.0 * c[5];
-    for (int k = 4; k >= 1; --k) sum = fma(sum, t, k * c[k]);
-    return sum;
 }
 
 // Tell the host of an atom with a neighbour too close: the first one in sorted order.
@@ -96,14 +86,15 @@ __device__ void density_pass(const List &list, const PairTables &tables, const Q
     if (i >= list.n) return;
     Quad here = sorted[i];
     int element = FUNCTIONS == 2 ? 0 : species[i], pair = 0, count = list.counts[i];
-    double sum = 0.0, w, t;
+    double sum = 0.0, w;
     for (int k = 0; k < count; ++k) {
         double d[3];
+        real t;
         int j = separation(list, sorted, i, here, k, d, &w);
-        double s = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+        double s = squared(d);
         if (!(s < list.cutoff2)) continue;
         if (FUNCTIONS == 3) pair = element * tables.elements + species[j];
-        const double *row =
+        const real *row =
             row_of<FUNCTIONS>(tables, tables.numbers[pair], tables.places[pair], s, &t);
         if (row)
             sum += polynomial(row + 6, t);
@@ -127,22 +118,25 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
                            const double *site_energies, double *forces, double *energies,
                            double *virials) {
     int i = thread_index();
-    double f[3] = {0.0, 0.0, 0.0}, virial[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0}, phi = 0.0;
+    Pull pull = {};
+    double phi = 0.0;
     bool active = i < list.n;
+    int atom = active ? order[i] : 0;
     if (active) {
         Quad here = sites[i];
         int element = FUNCTIONS == 2 ? 0 : species[i], pair = 0, count = list.counts[i];
         for (int k = 0; k < count; ++k) {
-            double d[3], w, t;
+            double d[3], w;
+            real t;
             int j = separation(list, sites, i, here, k, d, &w);
-            double s = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+            double s = squared(d);
             if (!(s < list.cutoff2)) continue;
             if (FUNCTIONS == 3) pair = element * tables.elements + species[j];
             PairNumbers numbers = tables.numbers[pair];
-            const double *row = row_of<FUNCTIONS>(tables, numbers, tables.places[pair], s, &t);
-            PairValue value = {0.0, 0.0, 0.0, 0.0};
+            const real *row = row_of<FUNCTIONS>(tables, numbers, tables.places[pair], s, &t);
+            PairValue value = {0, 0, 0, 0};
             if (row) {
-                double twice = 2.0 * numbers.inverse;
+                real twice = (real)(2.0 * numbers.inverse);
                 value.phi = polynomial(row, t);
                 value.phi_slope = twice * derivative(row, t);
                 value.first_slope = twice * derivative(row + 6, t);
@@ -151,28 +145,20 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
             } else if (s >= tables.min2) {
                 value = exact<FUNCTIONS>(tables, pair, s);
             }
-            double factor = value.phi_slope + here.w * value.first_slope + w * value.second_slope;
+            double factor =
+                value.phi_slope + here.w * value.first_slope + w * value.second_slope;
             phi += value.phi;
-            for (int axis = 0; axis < 3; ++axis) {
-                f[axis] += factor * d[axis];
-                virial[axis] += factor * d[axis] * d[axis];
-                virial[3 + axis] += factor * d[(axis + 1) % 3] * d[(axis + 2) % 3];
-            }
+            double slope[3] = {factor * d[0], factor * d[1], factor * d[2]};
+            pull.add(slope, d);
         }
-        int atom = order[i];
-        for (int axis = 0; axis < 3; ++axis) forces[3 * atom + axis] = f[axis];
         energies[atom] = site_energies[i] + 0.5 * phi;
     }
-    for (int part = 0; part < 6; ++part) {
-        // Every pair is met from both of its atoms.
-        double sum = block_reduce(0.5 * virial[part], Sum());
-        if (threadIdx.x == 0) virials[6 * blockIdx.x + part] = sum;
-    }
+    pull.store(active, forces + 3 * (size_t)atom, virials);
 }
 
 #define TABLES                                                                                 \
     int elements, double min2, const PairNumbers *__restrict__ pair_numbers,                   \
-        const PairPlaces *__restrict__ pair_places, const double *__restrict__ rows,           \
+        const PairPlaces *__restrict__ pair_places, const real *__restrict__ rows,             \
         const double *__restrict__ knots
 
 #define DENSITY_KERNEL(NAME, FUNCTIONS)                                                        \

@@ -2,9 +2,12 @@
 //
 // One thread per atom over its full list: every sum is made by the atom that it belongs to. The
 // functions of a pair are looked up once per geometry and kept: product after product streams
-// 4 + 8 · VALUES bytes per pair, next to what is read of the other atom (8 · STATES bytes, mostly
-// from the caches). Value k of the pair that is number p of atom i: values[(p · VALUES + k) · n + i].
-#include "pairs.cuh"
+// 4 + 8 · VALUES bytes per pair (half of it in single precision), next to what is read of the other
+// atom (8 · STATES bytes, mostly from the caches). Where there is no memory for them (LOOKUP) it is
+// 12 bytes per pair, and the functions are looked up again and again, 48 · VALUES bytes that mostly
+// come from the caches. Value k of the pair that is number p of atom i: values[(p · VALUES + k) · n + i].
+#include "pair_energy.cuh"
+#include "pair_terms.cuh"
 
 // Number of pairs of every atom within the cutoff: what is kept of a list leaves its skin out.
 extern "C" __global__ void __launch_bounds__(BLOCK) count_pairs(
@@ -17,66 +20,40 @@ extern "C" __global__ void __launch_bounds__(BLOCK) count_pairs(
     for (int k = 0; k < counts[i]; ++k) {
         double d[3], w;
         separation(list, sorted, i, here, k, d, &w);
-        if (d[0] * d[0] + d[1] * d[1] + d[2] * d[2] < cutoff2) ++found;
+        if (squared(d) < list.cutoff2) ++found;
     }
     near_counts[i] = found;
 }
 
-// Pairs within the cutoff, and all of their functions. Per pair two knots, 48 · VALUES bytes, are read
-// from the tables, mostly from the caches, 12 · VALUES operations made and 4 + 8 · VALUES bytes
+// Pairs within the cutoff, and all of their functions. Per pair a row, 48 · VALUES bytes, is read
+// from the tables, mostly from the caches, 10 · VALUES operations made and 4 + 8 · VALUES bytes
 // written.
 extern "C" __global__ void __launch_bounds__(BLOCK) fill_pairs(
     LIST, double min2, const Quad *__restrict__ sorted, int elements,
     const unsigned char *__restrict__ species, const PairNumbers *__restrict__ numbers,
-    const PairPlaces *__restrict__ places, const double *__restrict__ knots,
+    const PairPlaces *__restrict__ places, const real *__restrict__ rows,
     const double *__restrict__ charges, double kernel_start, double kernel_inverse_spacing,
-    int kernel_intervals, const double *__restrict__ kernel_knots, int *__restrict__ near_counts,
-    unsigned *__restrict__ near_words, double *__restrict__ values, int *__restrict__ too_close) {
+    int kernel_intervals, const real *__restrict__ kernel_rows, int *__restrict__ near_counts,
+    unsigned *__restrict__ near_words, kept *__restrict__ values, int *__restrict__ too_close) {
     int i = thread_index();
     if (i >= n) return;
     List list = {n, bits, cutoff2, counts, words, translations};
+    Functions functions = {elements, numbers, places, rows, nullptr, charges,
+                           {{kernel_start, kernel_inverse_spacing}, kernel_intervals, kernel_rows}};
     Quad here = sorted[i];
-    int element = species[i], found = 0;
+    int found = 0;
     for (int k = 0; k < counts[i]; ++k) {
         double d[3], w;
         int j = separation(list, sorted, i, here, k, d, &w);
-        double s = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+        double s = squared(d);
         if (!(s < cutoff2)) continue;
         if (s < min2) atomicMin(too_close, i);
-        double r = sqrt(s), kernel = 0.0;
-        int pair = element * elements + species[j];
-        if (kernel_intervals > 0) {
-            Lookup at = lookup(kernel_start, kernel_inverse_spacing, kernel_intervals, r);
-            kernel = combine(kernel_knots + 3 * at.knot, 3, at.value);
-        }
-        Lookup at = lookup(numbers[pair].start, numbers[pair].inverse_spacing,
-                           places[pair].intervals, r);
-        const double *first = knots + (size_t)3 * VALUES * (places[pair].first_knot + at.knot);
-        double *out = values + (size_t)found * VALUES * n + i;
-        for (int v = 0; v < VALUES; ++v) {
-            double value = function_of(first, v, at.value);
-            if (v < HERE) {
-                double qq = charges[element * STATES + v / STATES] *
-                            charges[species[j] * STATES + v % STATES];
-                value = (value + kernel * qq) / r;
-            }
-            out[(size_t)v * n] = value;
-        }
+        kept *out = values + (size_t)found * KEPT * n + i;
+        keep_pair(functions, species[i], species[j], sqrt(s), out, n);
         near_words[(size_t)found * n + i] = list.words[(size_t)k * n + i];
         ++found;
     }
     near_counts[i] = found;
-}
-
-// Σ_j Σ_N x_jN ρ_N(R_ij): what the weights, or changes of them, of all others make at an atom.
-__device__ __forceinline__ double density_of(const Near &near, const double *x) {
-    double sum = 0.0;
-    for (int p = 0; p < near.counts[near.i]; ++p) {
-        const double *there = x + (size_t)STATES * near.other(p);
-        for (int state = 0; state < STATES; ++state)
-            sum += near.value(p, HERE + state) * there[state];
-    }
-    return sum;
 }
 
 // Background density, embedding energies, charges: everything of an atom that its neighbours then
@@ -91,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) sites(
     double2 *__restrict__ means, double *__restrict__ charges) {
     int i = thread_index();
     if (i >= n) return;
-    double density = density_of({n, i, bits, near_counts, near_words, values}, weights);
+    double density = density_of(NEAR_OF(i), weights);
     double2 mean = {0.0, 0.0};
     double charge = 0.0;
     for (int m = 0; m < STATES; ++m) {
@@ -120,7 +97,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gradient(
     int i = thread_index();
     double energy = 0.0;
     if (i < n) {
-        Near near = {n, i, bits, near_counts, near_words, values};
+        Near near = NEAR_OF(i);
         const double *here = weights + (size_t)STATES * i;
         int element = species[i];
         double g[STATES], half = 0.0;
@@ -128,19 +105,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gradient(
         for (int p = 0; p < near_counts[i]; ++p) {
             int j = near.other(p), pair = element * elements + species[j];
             const double *there = weights + (size_t)STATES * j;
-            for (int m = 0; m < STATES; ++m) {
-                double phi = 0.0;
-                for (int k = 0; k < STATES; ++k) phi += near.value(p, m * STATES + k) * there[k];
-                half += here[m] * phi;
-                g[m] += phi + means[j].x * near.value(p, THERE + m);
-            }
-            for (int c = 0; c < pair_places[pair].channels; ++c) {
-                const Channel &channel = channels[pair * CHANNELS + c];
-                Resonance found = resonance(channel, near.value(p, AMPLITUDES + c), here, there);
-                half -= 2.0 * found.strength;
-                for (int s = 0; s < 2; ++s)
-                    g[channel.states[s]] -= 0.5 * found.strength * found.inverse[s];
-            }
+            half += add_gradient(near, p, channels_of(pair_places, channels, pair), here, there,
+                                 means[j].x, g);
         }
         double v = potential[i] + self_potential * charges[i];
         energy = 0.5 * (half + charges[i] * v);
@@ -171,7 +137,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) respond(
     double *__restrict__ charges) {
     int i = thread_index();
     if (i >= n) return;
-    double change = density_of({n, i, bits, near_counts, near_words, values}, direction);
+    double change = density_of(NEAR_OF(i), direction);
     double coupling = 0.0, charge = 0.0;
     for (int m = 0; m < STATES; ++m) {
         int slot = i * STATES + m;
@@ -193,32 +159,15 @@ extern "C" __global__ void __launch_bounds__(BLOCK) product(
     const double *__restrict__ state_charges, double *__restrict__ out) {
     int i = thread_index();
     if (i >= n) return;
-    Near near = {n, i, bits, near_counts, near_words, values};
-    const double *here = weights + (size_t)STATES * i, *along = direction + (size_t)STATES * i;
+    Near near = NEAR_OF(i);
+    Along here = {weights + (size_t)STATES * i, direction + (size_t)STATES * i};
     int element = species[i];
     double sum[STATES];
     for (int m = 0; m < STATES; ++m) sum[m] = 0.0;
     for (int p = 0; p < near_counts[i]; ++p) {
         int j = near.other(p), pair = element * elements + species[j];
-        const double *there = weights + (size_t)STATES * j;
-        const double *along_there = direction + (size_t)STATES * j;
-        for (int m = 0; m < STATES; ++m) {
-            for (int k = 0; k < STATES; ++k)
-                sum[m] += near.value(p, m * STATES + k) * along_there[k];
-            sum[m] += response[j] * near.value(p, THERE + m);
-        }
-        for (int c = 0; c < pair_places[pair].channels; ++c) {
-            const Channel &channel = channels[pair * CHANNELS + c];
-            Resonance found = resonance(channel, near.value(p, AMPLITUDES + c), here, there);
-            double y[4], total = 0.0;
-            for (int s = 0; s < 4; ++s) {
-                y[s] = (s < 2 ? along : along_there)[channel.states[s]] * found.inverse[s];
-                total += y[s];
-            }
-            for (int s = 0; s < 2; ++s)
-                sum[channel.states[s]] -=
-                    0.125 * found.strength * found.inverse[s] * (total - 4.0 * y[s]);
-        }
+        Along there = {weights + (size_t)STATES * j, direction + (size_t)STATES * j};
+        add_product(near, p, channels_of(pair_places, channels, pair), here, there, response[j], sum);
     }
     double v = potential[i] + self_potential * charges[i];
     for (int m = 0; m < STATES; ++m)
@@ -232,7 +181,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) blocks(
     const double2 *__restrict__ means, double *__restrict__ out) {
     int i = thread_index();
     if (i >= n) return;
-    Near near = {n, i, bits, near_counts, near_words, values};
+    Near near = NEAR_OF(i);
     const double *here = weights + (size_t)STATES * i;
     double block[STATES][STATES];
     for (int m = 0; m < STATES; ++m)
@@ -240,19 +189,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) blocks(
             block[m][k] = m == k ? temperature * inverse_of(here[m]) : 0.0;
     for (int p = 0; p < near_counts[i]; ++p) {
         int j = near.other(p), pair = species[i] * elements + species[j];
-        for (int m = 0; m < STATES; ++m)
-            for (int k = 0; k < STATES; ++k)
-                block[m][k] += means[j].y * near.value(p, THERE + m) * near.value(p, THERE + k);
-        for (int c = 0; c < pair_places[pair].channels; ++c) {
-            const Channel &channel = channels[pair * CHANNELS + c];
-            Resonance found = resonance(channel, near.value(p, AMPLITUDES + c), here,
-                                        weights + (size_t)STATES * j);
-            for (int s = 0; s < 2; ++s)
-                for (int t = 0; t < 2; ++t)
-                    block[channel.states[s]][channel.states[t]] +=
-                        (channel.states[s] == channel.states[t] ? 3.0 : -1.0) * 0.125 *
-                        found.strength * found.inverse[s] * found.inverse[t];
-        }
+        add_block(near, p, channels_of(pair_places, channels, pair), here,
+                  weights + (size_t)STATES * j, means[j].y, block);
     }
     for (int m = 0; m < STATES; ++m)
         for (int k = 0; k < STATES; ++k) out[(i * STATES + m) * STATES + k] = block[m][k];

@@ -1,222 +1,215 @@
 // The vector operations of the weight minimisation; twin of rust/core/src/ensemble. A group of
 // STATES weights per thread: the states of an atom, padded with states that are not allowed.
 //
+// Charge flows within fragments. With one of them all shares of it are summed here, block by block;
+// with several (FRAGMENTS is 1 when this text is compiled) the shares of the atoms are written, and
+// segment_sums adds them up.
+//
 // Sums over all atoms are made block by block in a fixed order and added up afterwards; scalars that
 // only the device needs (multipliers, step lengths) are read from its memory and never copied.
-#include "common.cuh"
+#include "groups.cuh"
 
-#define FLOOR 1e-30              // weights at or below this are on the boundary
-#define LARGEST_DECREASE 80.0    // steps on log ω below this leave a weight at the floor anyway
-#define SMALLEST_PIVOT 1e-3      // of a preconditioner block, relative to its diagonal entry
 #define GROUP for (int a = STATES * i; a < STATES * (i + 1); ++a)
 
-// Write the sums of `count` numbers of every thread over the block.
-__device__ __forceinline__ void store_sums(const double *values, int count, double *sums) {
+// Add up `count` numbers of every thread: each block over its threads, and the block that comes last
+// over the blocks, in their order. sums: `count` totals, and then the parts of the blocks. `tickets`
+// counts blocks, from 0 and back to 0.
+__device__ __forceinline__ void store_sums(const double *values, int count,
+                                           volatile double *sums, unsigned *tickets) {
+    __shared__ bool last;
+    volatile double *parts = sums + count;
     for (int k = 0; k < count; ++k) {
         double sum = block_reduce(values[k], Sum());
+        if (threadIdx.x == 0) parts[count * blockIdx.x + k] = sum;
+    }
+    if (threadIdx.x == 0) {
+        __threadfence();
+        last = atomicAdd(tickets, 1u) == gridDim.x - 1;
+    }
+    __syncthreads();
+    if (!last) return;
+    __threadfence();
+    for (int k = 0; k < count; ++k) {
+        double sum = 0.0;
+        for (unsigned b = threadIdx.x; b < gridDim.x; b += BLOCK) sum += parts[count * b + k];
+        sum = block_reduce(sum, Sum());
+        if (threadIdx.x == 0) sums[k] = sum;
+    }
+    if (threadIdx.x == 0) *tickets = 0;
+}
+
+#if FRAGMENTS
+#define FRAGMENT fragments[i]
+#else
+#define FRAGMENT 0
+#endif
+
+// Write an atom's shares of `count` sums over its fragment, or the sums over the block.
+__device__ __forceinline__ void store_shares([[maybe_unused]] int n, [[maybe_unused]] int i,
+                                             const double *values, int count, double *shares,
+                                             [[maybe_unused]] unsigned *tickets) {
+#if FRAGMENTS
+    for (int k = 0; i < n && k < count; ++k) shares[(size_t)count * i + k] = values[k];
+#else
+    store_sums(values, count, shares, tickets);
+#endif
+}
+
+// A block sums the rows of one segment, members[starts[s]] … members[starts[s + 1] − 1].
+extern "C" __global__ void segment_sums(int count, const int *__restrict__ starts,
+                                        const int *__restrict__ members,
+                                        const double *__restrict__ rows,
+                                        double *__restrict__ sums) {
+    int end = starts[blockIdx.x + 1];
+    for (int k = 0; k < count; ++k) {
+        double sum = 0.0;
+        for (int m = starts[blockIdx.x] + threadIdx.x; m < end; m += BLOCK)
+            sum += rows[(size_t)count * members[m] + k];
+        sum = block_reduce(sum, Sum());
         if (threadIdx.x == 0) sums[count * blockIdx.x + k] = sum;
     }
 }
 
-// ω·exp(ν q), floored and normalised; sums: charge, and its derivative in ν.
-extern "C" __global__ void normalise(int n, double nu, const double *__restrict__ start,
+// ω·exp(ν q), floored and normalised; shares: charge, and its derivative in ν.
+extern "C" __global__ void normalise(int n, const double *__restrict__ multipliers,
+                                     const double *__restrict__ start,
                                      const double *__restrict__ charges,
                                      const unsigned char *__restrict__ allowed,
-                                     double *__restrict__ weights, double *__restrict__ sums) {
+                                     [[maybe_unused]] const int *__restrict__ fragments,
+                                     double *__restrict__ weights, double *__restrict__ shares,
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double parts[2] = {0.0, 0.0};
     if (i < n) {
-        double peak = -1e300, total = 0.0, mean = 0.0, square = 0.0;
-        GROUP if (allowed[a]) peak = fmax(peak, nu * charges[a]);
-        GROUP {
-            double tilt = nu == 0.0 ? 1.0 : exp(nu * charges[a] - peak);
-            weights[a] = allowed[a] ? fmax(start[a] * tilt, FLOOR) : 0.0;
-            total += weights[a];
-        }
-        GROUP {
-            weights[a] /= total;
-            mean += weights[a] * charges[a];
-            square += weights[a] * charges[a] * charges[a];
-        }
-        parts[0] = mean;
-        parts[1] = fmax(square - mean * mean, 0.0);
+        int a = STATES * i;
+        normalise_group(multipliers[FRAGMENT], start + a, charges + a, allowed + a, weights + a,
+                        parts);
     }
-    store_sums(parts, 2, sums);
+    store_shares(n, i, parts, 2, shares, tickets);
 }
 
-// Sums: covariance of charge and gradient, variance of the charge, Σ ω |g|.
+// Where a fragment's multiplier ν is: between low and high, once there are such, `best` the smallest
+// |Σ ω q − Q| so far, which was at best_nu.
+struct Multiplier {
+    double nu, low, high, best, best_nu, done;
+};
+
+// Next ν of every fragment, towards the roots of functions that increase: Newton's, bisected into the
+// bracket, and bounded while there is none. Done at 1e-15 e, or when rounding stops it.
+extern "C" __global__ void next_multipliers(int n, const double *__restrict__ charges,
+                                            const double *__restrict__ totals,
+                                            Multiplier *__restrict__ multipliers,
+                                            double *__restrict__ nus) {
+    int f = thread_index();
+    if (f >= n || multipliers[f].done != 0.0) return;
+    Multiplier at = multipliers[f];
+    double excess = charges[2 * f] - totals[f], size = fabs(excess);
+    bool better = size < at.best;
+    if (better) at.best = size, at.best_nu = at.nu;
+    bool done = (!better && at.best < 1e-9) || size <= 1e-15;
+    if (!done) {
+        (excess > 0.0 ? at.high : at.low) = at.nu;
+        at.nu = next_multiplier(at.nu, excess, charges[2 * f + 1], at.low, at.high);
+        done = at.nu == at.low || at.nu == at.high;
+    }
+    at.done = done ? 1.0 : 0.0;
+    multipliers[f] = at;
+    nus[f] = done ? at.best_nu : at.nu;
+}
+
+// Shares: covariance of charge and gradient, variance of the charge, Σ ω |g|.
 extern "C" __global__ void moments(int n, const double *__restrict__ weights,
                                    const double *__restrict__ gradient,
                                    const double *__restrict__ charges,
                                    const unsigned char *__restrict__ allowed,
-                                   double *__restrict__ sums) {
+                                   double *__restrict__ shares,
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double parts[3] = {0.0, 0.0, 0.0};
     if (i < n) {
-        double mean_q = 0.0, mean_g = 0.0;
-        GROUP if (allowed[a]) {
-            mean_q += weights[a] * charges[a];
-            mean_g += weights[a] * gradient[a];
-        }
-        GROUP if (allowed[a]) {
-            double dq = charges[a] - mean_q;
-            parts[0] += weights[a] * dq * (gradient[a] - mean_g);
-            parts[1] += weights[a] * dq * dq;
-            parts[2] += weights[a] * fabs(gradient[a]);
-        }
+        int a = STATES * i;
+        add_moments(weights + a, gradient + a, charges + a, allowed + a, parts);
     }
-    store_sums(parts, 3, sums);
+    store_shares(n, i, parts, 3, shares, tickets);
 }
 
-// Slacks s = g − λ − μ q, roots √ω of free weights, the charge normal √ω (q − q̄); sums: its square;
+// Slacks s = g − λ − μ q, roots √ω of free weights, the charge normal √ω (q − q̄); shares: its square;
 // and for every block the largest KKT residual.
-extern "C" __global__ void slacks(int n, const double *__restrict__ mu,
+extern "C" __global__ void slacks(int n, const double *__restrict__ potentials,
                                   const double *__restrict__ weights,
                                   const double *__restrict__ gradient,
                                   const double *__restrict__ charges,
                                   const unsigned char *__restrict__ allowed,
+                                  [[maybe_unused]] const int *__restrict__ fragments,
                                   double *__restrict__ slack, double *__restrict__ root,
-                                  double *__restrict__ normal, double *__restrict__ sums,
-                                  double *__restrict__ residuals) {
+                                  double *__restrict__ normal, double *__restrict__ residuals,
+                                  double *__restrict__ shares,
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double worst = 0.0, square = 0.0;
     if (i < n) {
-        double lambda = 0.0, norm = 0.0, mean = 0.0;
-        GROUP if (allowed[a]) lambda += weights[a] * (gradient[a] - *mu * charges[a]);
-        GROUP {
-            double s = gradient[a] - *mu * charges[a] - lambda;
-            slack[a] = s;
-            if (allowed[a]) worst = Larger()(worst, s < 0.0 ? -s : sqrt(weights[a]) * s);
-            bool fixed = weights[a] <= 2.0 * FLOOR && s >= 0.0;
-            root[a] = allowed[a] && !fixed ? sqrt(weights[a]) : 0.0;
-            norm += root[a] * root[a];
-            mean += root[a] * root[a] * charges[a];
-        }
-        GROUP {
-            normal[a] = norm > 0.0 ? root[a] * (charges[a] - mean / norm) : 0.0;
-            square += normal[a] * normal[a];
-        }
+        int a = STATES * i;
+        worst = slacks_of(potentials[FRAGMENT], weights + a, gradient + a, charges + a, allowed + a,
+                          slack + a, root + a, normal + a);
+        GROUP square += normal[a] * normal[a];
     }
     double most = block_reduce(worst, Larger());
     if (threadIdx.x == 0) residuals[blockIdx.x] = most;
-    store_sums(&square, 1, sums);
+    store_shares(n, i, &square, 1, shares, tickets);
 }
 
-// y = factor · root · x without its part along √ω; sums: normal · y.
+// y = factor · root · x without its part along √ω; shares: normal · y.
 extern "C" __global__ void group_tangent(int n, double factor, const double *__restrict__ root,
                                          const double *__restrict__ normal,
                                          const double *__restrict__ x, double *__restrict__ y,
-                                         double *__restrict__ sums) {
+                                         double *__restrict__ shares,
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double along = 0.0;
     if (i < n) {
-        double norm = 0.0, part = 0.0;
-        GROUP {
-            y[a] = factor * root[a] * x[a];
-            norm += root[a] * root[a];
-            part += root[a] * y[a];
-        }
-        if (norm > 0.0) GROUP y[a] -= part / norm * root[a];
+        int a = STATES * i;
+        tangent_of(factor, root + a, x + a, y + a);
         GROUP along += normal[a] * y[a];
     }
-    store_sums(&along, 1, sums);
+    store_shares(n, i, &along, 1, shares, tickets);
 }
 
 // Take the part along the charge normal from y, given normal · y and normal · normal; sums: p · y and
 // p · p.
 extern "C" __global__ void charge_tangent(int n, const double *__restrict__ along,
-                                          const double *__restrict__ square,
+                                          const double *__restrict__ squares,
+                                          [[maybe_unused]] const int *__restrict__ fragments,
                                           const double *__restrict__ normal,
                                           const double *__restrict__ p, double *__restrict__ y,
-                                          double *__restrict__ sums) {
+                                          double *__restrict__ sums,
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double parts[2] = {0.0, 0.0};
     if (i < n) {
-        double factor = *square > 0.0 ? *along / *square : 0.0;
+        double square = squares[FRAGMENT];
+        double factor = square > 0.0 ? along[FRAGMENT] / square : 0.0;
         GROUP {
             y[a] -= factor * normal[a];
             parts[0] += p[a] * y[a];
             parts[1] += p[a] * p[a];
         }
     }
-    store_sums(parts, 2, sums);
-}
-
-// P A P for P = 1 − u uᵀ.
-__device__ void project_block(double a[STATES][STATES], const double u[STATES]) {
-    for (int r = 0; r < STATES; ++r) {
-        double along = 0.0;
-        for (int c = 0; c < STATES; ++c) along += a[r][c] * u[c];
-        for (int c = 0; c < STATES; ++c) a[r][c] -= along * u[c];
-    }
-    for (int c = 0; c < STATES; ++c) {
-        double along = 0.0;
-        for (int r = 0; r < STATES; ++r) along += a[r][c] * u[r];
-        for (int r = 0; r < STATES; ++r) a[r][c] -= along * u[r];
-    }
-}
-
-// Inverse by L D Lᵀ with raised pivots.
-__device__ void invert_positive(double a[STATES][STATES]) {
-    double l[STATES][STATES], d[STATES];
-    for (int j = 0; j < STATES; ++j) {
-        double s = 0.0;
-        for (int k = 0; k < j; ++k) s += l[j][k] * l[j][k] * d[k];
-        double pivot = fabs(a[j][j] - s);
-        d[j] = fmax(fmax(pivot, SMALLEST_PIVOT * fabs(a[j][j])), 1e-12);
-        for (int r = j + 1; r < STATES; ++r) {
-            double t = 0.0;
-            for (int k = 0; k < j; ++k) t += l[r][k] * l[j][k] * d[k];
-            l[r][j] = (a[r][j] - t) / d[j];
-        }
-    }
-    for (int column = 0; column < STATES; ++column) {
-        double x[STATES];
-        for (int r = 0; r < STATES; ++r) {
-            double s = r == column ? 1.0 : 0.0;
-            for (int k = 0; k < r; ++k) s -= l[r][k] * x[k];
-            x[r] = s;
-        }
-        for (int r = STATES - 1; r >= 0; --r) {
-            double s = 0.0;
-            for (int k = r + 1; k < STATES; ++k) s += l[k][r] * x[k];
-            x[r] = x[r] / d[r] - s;
-        }
-        for (int r = 0; r < STATES; ++r) a[r][column] = x[r];
-    }
+    store_sums(parts, 2, sums, tickets);
 }
 
 // Replace a block H by the pseudo-inverse of P √ω H √ω P, P the projector orthogonal to √ω.
 extern "C" __global__ void invert_blocks(int n, const double *__restrict__ root,
                                          double *__restrict__ blocks) {
     int i = thread_index();
-    if (i >= n) return;
-    double a[STATES][STATES], u[STATES], norm = 0.0, shift = 1e-12;
-    const double *x = root + STATES * i;
-    double *block = blocks + STATES * STATES * i;
-    for (int r = 0; r < STATES; ++r) norm += x[r] * x[r];
-    norm = sqrt(norm);
-    for (int r = 0; r < STATES; ++r) {
-        u[r] = norm > 0.0 ? x[r] / norm : 0.0;
-        for (int c = 0; c < STATES; ++c) a[r][c] = block[STATES * r + c] * x[r] * x[c];
-    }
-    project_block(a, u);
-    for (int r = 0; r < STATES; ++r) shift = fmax(shift, fabs(a[r][r]));
-    for (int r = 0; r < STATES; ++r)
-        for (int c = 0; c < STATES; ++c)
-            a[r][c] += shift * (u[r] * u[c] + (r == c && x[r] == 0.0 ? 1.0 : 0.0));
-    invert_positive(a);
-    project_block(a, u);
-    for (int r = 0; r < STATES; ++r)
-        for (int c = 0; c < STATES; ++c)
-            block[STATES * r + c] = x[r] == 0.0 || x[c] == 0.0 ? 0.0 : a[r][c];
+    if (i < n) invert_block(root + STATES * i, blocks + STATES * STATES * i);
 }
 
-// z = M⁺ r; sums: normal · z.
+// z = M⁺ r; shares: normal · z.
 extern "C" __global__ void apply_blocks(int n, const double *__restrict__ inverses,
                                         const double *__restrict__ normal,
                                         const double *__restrict__ r, double *__restrict__ z,
-                                        double *__restrict__ sums) {
+                                        double *__restrict__ shares,
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double along = 0.0;
     if (i < n) GROUP {
@@ -226,25 +219,28 @@ extern "C" __global__ void apply_blocks(int n, const double *__restrict__ invers
         z[a] = sum;
         along += normal[a] * sum;
     }
-    store_sums(&along, 1, sums);
+    store_shares(n, i, &along, 1, shares, tickets);
 }
 
 // z −= (normal · z / stiffness) M⁺ normal, so that z carries no charge; sums: r · z.
 extern "C" __global__ void take_charge(int n, const double *__restrict__ along,
                                        const double *__restrict__ stiffness,
+                                       [[maybe_unused]] const int *__restrict__ fragments,
                                        const double *__restrict__ response,
                                        const double *__restrict__ r, double *__restrict__ z,
-                                       double *__restrict__ sums) {
+                                       double *__restrict__ sums,
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double rz = 0.0;
     if (i < n) {
-        double nu = *stiffness > 1e-250 ? *along / *stiffness : 0.0;
+        double own = stiffness[FRAGMENT];
+        double nu = own > 1e-250 ? along[FRAGMENT] / own : 0.0;
         GROUP {
             z[a] -= nu * response[a];
             rz += r[a] * z[a];
         }
     }
-    store_sums(&rz, 1, sums);
+    store_sums(&rz, 1, sums, tickets);
 }
 
 // y += α p and r −= α H p, α = r·z / p·Hp; nothing happens along p without positive curvature.
@@ -278,7 +274,8 @@ extern "C" __global__ void turn(int n, const double *__restrict__ next,
 // Sums: slope y · √ω s; and for every block the largest change of a weight |√ω y|.
 extern "C" __global__ void survey(int n, const double *__restrict__ root,
                                   const double *__restrict__ slack, const double *__restrict__ y,
-                                  double *__restrict__ sums, double *__restrict__ changes) {
+                                  double *__restrict__ changes, double *__restrict__ sums,
+                                          unsigned *__restrict__ tickets) {
     int i = thread_index();
     double slope = 0.0, change = 0.0;
     if (i < n) GROUP {
@@ -287,7 +284,7 @@ extern "C" __global__ void survey(int n, const double *__restrict__ root,
     }
     double most = block_reduce(change, Larger());
     if (threadIdx.x == 0) changes[blockIdx.x] = most;
-    store_sums(&slope, 1, sums);
+    store_sums(&slope, 1, sums, tickets);
 }
 
 // ω·exp(y/√ω) where weight is lost, ω + √ω·y where it is gained.
@@ -296,8 +293,6 @@ extern "C" __global__ void retract(int n, double scale, const double *__restrict
                                    double *__restrict__ out) {
     int i = thread_index();
     if (i >= n) return;
-    GROUP {
-        double d = root[a] > 0.0 ? scale * y[a] / root[a] : 0.0;
-        out[a] = weights[a] * (d < 0.0 ? exp(fmax(d, -LARGEST_DECREASE)) : 1.0 + d);
-    }
+    int a = STATES * i;
+    retract_group(scale, weights + a, root + a, y + a, out + a);
 }

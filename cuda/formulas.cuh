@@ -177,4 +177,47 @@ FORMULA double resonance_mean(const double weights[4]) {
     return sqrt(sqrt(weights[0] * weights[2]) * sqrt(weights[1] * weights[3]));
 }
 
+// Solid harmonics S_lm(u), l ≤ L, at index l² + l + m, normalised so that Σ_m S_lm(u) S_lm(v) =
+// P_l(u·v) for unit vectors: twin of rust/core/src/terms/harmonics.rs, where the source is named.
+template <int L, class Real>
+FORMULA void harmonics(const Real u[3], Real out[(L + 1) * (L + 1)]) {
+    out[0] = 1;
+#pragma unroll
+    for (int l = 0; l < L; ++l) {
+        Real *last = out + l * l + l, *next = out + (l + 1) * (l + 2);
+        Real factor = (Real)sqrt((l == 0 ? 2.0 : 1.0) * (2 * l + 1.0) / (2 * l + 2.0));
+        Real x = factor * u[0], y = factor * u[1];
+        next[l + 1] = x * last[l] - (l > 0 ? y * last[-l] : 0);
+        next[-l - 1] = y * last[l] + (l > 0 ? x * last[-l] : 0);
+#pragma unroll
+        for (int m = -l; m <= l; ++m) {
+            double scale = 1.0 / sqrt((l + m + 1.0) * (l - m + 1.0));
+            Real sum = (Real)(scale * (2 * l + 1)) * u[2] * last[m];
+            if (m > -l && m < l)
+                sum += (Real)(-scale * sqrt((l + m) * (l - m) * 1.0)) * out[(l - 1) * l + m];
+            next[m] = sum;
+        }
+    }
+}
+
+// Add value · ∇S_lm of the homogeneous polynomial, made of the harmonics s of one degree less.
+template <class Real>
+FORMULA void harmonic_gradient(int l, int m, Real value, const Real *s, Real out[3]) {
+    int k = m < 0 ? -m : m;
+    const Real *lower = s + (l - 1) * l;
+    Real down = (Real)((k == 1 ? sqrt(2.0) : 1.0) * 0.5 * sqrt((l + k) * (l + k - 1) * 1.0));
+    Real down_sine = k == 1 ? 0 : down;
+    Real up = (Real)((k == 0 ? sqrt(2.0) : 1.0) * 0.5 * sqrt((l - k) * (l - k - 1) * 1.0));
+    Real x = 0, y = 0;
+    if (m > 0) x += down * lower[k - 1], y -= down_sine * (k > 1 ? lower[1 - k] : 0);
+    if (m < 0) x += down_sine * (k > 1 ? lower[1 - k] : 0), y += down * lower[k - 1];
+    if (k + 1 < l) {
+        x -= up * (m < 0 ? lower[-k - 1] : lower[k + 1]);
+        y += up * (m < 0 ? lower[k + 1] : -lower[-k - 1]);
+    }
+    out[0] += value * x;
+    out[1] += value * y;
+    if (k < l) out[2] += value * (Real)sqrt((l - k) * (l + k) * 1.0) * lower[m];
+}
+
 }  // namespace formulas

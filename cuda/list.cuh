@@ -26,6 +26,35 @@ __device__ __forceinline__ int separation(const List &list, const Quad *sorted, 
     return j;
 }
 
+__device__ __forceinline__ double squared(const double d[3]) {
+    return d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+}
+
+// What all pairs of an atom pull: its force, and their part of dE/dstrain (xx yy zz yz xz xy).
+struct Pull {
+    double force[3], virial[6];
+
+    // The energy's derivative in a pair vector.
+    __device__ __forceinline__ void add(const double slope[3], const double d[3]) {
+        for (int axis = 0; axis < 3; ++axis) {
+            int a = (axis + 1) % 3, b = (axis + 2) % 3;
+            force[axis] += slope[axis];
+            virial[axis] += slope[axis] * d[axis];
+            virial[3 + axis] += slope[a] * d[b];
+        }
+    }
+
+    // Write the force and, for every block, its part of dE/dstrain; every pair is met from both of
+    // its atoms. All threads of the block must call it, active or not.
+    __device__ __forceinline__ void store(bool active, double *force_here, double *virials) const {
+        for (int axis = 0; active && axis < 3; ++axis) force_here[axis] = force[axis];
+        for (int part = 0; part < 6; ++part) {
+            double sum = block_reduce(0.5 * virial[part], Sum());
+            if (threadIdx.x == 0) virials[6 * blockIdx.x + part] = sum;
+        }
+    }
+};
+
 // The parameters of a list.
 #define LIST                                                                                   \
     int n, int bits, double cutoff2, const int *__restrict__ counts,                           \

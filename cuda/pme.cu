@@ -38,6 +38,15 @@ __device__ __forceinline__ void locate(const Quad &r, const double *inverse,
     }
 }
 
+template <bool SLOPES>
+__device__ __forceinline__ void locate(const Quad &r, const double *inverse,
+                                       const MeshShape *shape, const double *powers, Axis *x,
+                                       Axis *y, Axis *z) {
+    locate<SLOPES>(r, inverse, shape, powers, 0, x);
+    locate<SLOPES>(r, inverse, shape, powers, 1, y);
+    locate<SLOPES>(r, inverse, shape, powers, 2, z);
+}
+
 __device__ __forceinline__ int wrapped(int index, int n) { return index >= n ? index % n : index; }
 
 // Charges to the mesh: a thread for one plane of the points around an atom. Per atom ORDER³ additions
@@ -49,11 +58,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) spread(
     int thread = thread_index();
     int i = thread / ORDER, a = thread % ORDER;
     if (i >= n) return;
-    Quad here = sorted[i];
     Axis x, y, z;
-    locate<false>(here, inverse, shape, powers, 0, &x);
-    locate<false>(here, inverse, shape, powers, 1, &y);
-    locate<false>(here, inverse, shape, powers, 2, &z);
+    locate<false>(sorted[i], inverse, shape, powers, &x, &y, &z);
     const int *m = shape->n;
     size_t plane = wrapped(x.first + a, m[0]);
     double strength = FIXED * charges[i] * x.weights[a];
@@ -67,11 +73,15 @@ extern "C" __global__ void __launch_bounds__(BLOCK) spread(
     }
 }
 
-// Charges as numbers again; eight bytes read and written per point.
-extern "C" __global__ void as_numbers(int points, const long long *__restrict__ mesh,
-                                      double *__restrict__ out) {
+union MeshPoint {
+    long long count;
+    double number;
+};
+
+// Charges as numbers again, in place; eight bytes read and written per point.
+extern "C" __global__ void as_numbers(int points, MeshPoint *mesh) {
     int point = thread_index();
-    if (point < points) out[point] = mesh[point] * (1.0 / FIXED);
+    if (point < points) mesh[point].number = mesh[point].count * (1.0 / FIXED);
 }
 
 // Potential at the atoms from that on the mesh.
@@ -81,11 +91,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gather(
     const double *__restrict__ mesh, double *__restrict__ potential) {
     int i = thread_index();
     if (i >= n) return;
-    Quad here = sorted[i];
     Axis x, y, z;
-    locate<false>(here, inverse, shape, powers, 0, &x);
-    locate<false>(here, inverse, shape, powers, 1, &y);
-    locate<false>(here, inverse, shape, powers, 2, &z);
+    locate<false>(sorted[i], inverse, shape, powers, &x, &y, &z);
     const int *m = shape->n;
     double sum = 0.0;
     for (int a = 0; a < ORDER; ++a) {
@@ -109,11 +116,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gather_forces(
     double *__restrict__ forces) {
     int i = thread_index();
     if (i >= n) return;
-    Quad here = sorted[i];
     Axis x, y, z;
-    locate<true>(here, inverse, shape, powers, 0, &x);
-    locate<true>(here, inverse, shape, powers, 1, &y);
-    locate<true>(here, inverse, shape, powers, 2, &z);
+    locate<true>(sorted[i], inverse, shape, powers, &x, &y, &z);
     const int *m = shape->n;
     double slope[3] = {0.0, 0.0, 0.0};
 #pragma unroll 1  // fewer registers

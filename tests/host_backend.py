@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ecteam.cuda.sources import Program, block_size, kernels, source
+from ecteam.cuda.sources import Program, kernels, source
 from host_compiler import build
 
 LAUNCHER = Path(__file__).parent / "device" / "launcher.hpp"
+_POINTERS = {np.dtype(np.float64): "D", np.dtype(np.float32): "F"}
 _LETTERS = {np.dtype(np.int32): "i", np.dtype(np.float64): "d"}
 
 
@@ -31,11 +32,13 @@ class HostBackend:
         library = compiled(program)
         signature = getattr(library, f"signature_{kernel}")
         signature.restype = ctypes.c_char_p
-        given = "".join(_letter(argument) for argument in arguments)
-        assert given == signature().decode(), f"{kernel} takes {signature()}, got {given}"
+        takes, given = signature().decode(), [_letters(argument) for argument in arguments]
+        assert len(takes) == len(given), f"{kernel} takes {takes}, got {given}"
+        fits = [letter in letters for letter, letters in zip(takes, given, strict=True)]
+        assert all(fits), f"{kernel} takes {takes}, got {given}"
         values = [_value(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        block = block_size()
+        block = program.block
         blocks = max(1, -(-threads // block))
         done = getattr(library, f"launch_{kernel}")(pointers, blocks, block, self.backwards)
         assert done == 1, f"{kernel}: not all threads of a block came to the same barriers"
@@ -58,10 +61,11 @@ def compiled(program: Program) -> ctypes.CDLL:
     return build(f"{program.head}{includes}{launchers}\n")
 
 
-def _letter(argument: Any) -> str:
+def _letters(argument: Any) -> str:
+    """Kinds of parameters that an argument may be given for: numbers may be those of a struct."""
     if isinstance(argument, np.ndarray):
         assert argument.flags.c_contiguous, "a kernel got an array with strides"
-        return "p"
+        return "p" + _POINTERS.get(argument.dtype, "")
     return _LETTERS[argument.dtype]
 
 

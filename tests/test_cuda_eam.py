@@ -140,7 +140,7 @@ def test_errors_are_the_engines(potentials):
 
 
 def test_potentials_that_seek_weights_are_refused():
-    with pytest.raises(InvalidInputError, match="potential: must have one neutral state"):
+    with pytest.raises(InvalidInputError, match="potential: must have one neutral state per"):
         OneStateEvaluator(ecteam.load("water").core, HostBackend())
 
 

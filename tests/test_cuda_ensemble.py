@@ -1,22 +1,18 @@
 """Potentials with state weights on the device, run on the CPU, against the engine."""
 
-import ecteam
 import numpy as np
 import pytest
 from ase import Atoms
 from ecteam import ECTEAM, InvalidInputError, NotConvergedError, _core
 from ecteam.cuda import backend as backend_module
 from ecteam.cuda.evaluator import EnsembleEvaluator
-from ecteam.cuda.terms import without_terms
 from ecteam.structure import arrays_of
 from host_backend import HostBackend
 from host_compiler import needs_compiler
 from hypothesis import given, settings
-from strategies import POTENTIALS as WITH_TERMS
-from strategies import finite, placed_ions, placed_molecules, sheared
+from strategies import POTENTIALS, finite, placed_ions, placed_molecules, sheared
 
 pytestmark = needs_compiler
-POTENTIALS = {name: without_terms(potential) for name, potential in WITH_TERMS.items()}
 PRECISE = {"tolerance": 1e-11}
 ENERGY, FORCE, WEIGHT = 1e-9, 1e-8, 1e-9
 """eV/atom, eV/Å and 1 by which the two may differ at a precise minimum."""
@@ -171,12 +167,7 @@ def test_errors():
     close = Atoms("OH", positions=[[0, 0, 0], [0, 0, 0.01]])
     with pytest.raises(InvalidInputError, match=r"apart; at least 0.1 Å is needed"):
         on_device(water).evaluate(*arrays_of(close), 0.0)
-    with pytest.raises(InvalidInputError, match="potential: must have no learned terms"):
-        on_device(ecteam.load("niobium"))
     assert on_device(water).evaluate(*arrays_of(Atoms()), 0.0).energy == 0.0
-    two = np.array([0, 0, 1], dtype=np.uint32)
-    with pytest.raises(InvalidInputError, match="fragments: a device holds one, got 2"):
-        on_device(water).evaluate(*arrays_of(atoms), np.zeros(2), two)
 
 
 def test_the_calculator_runs_on_the_device(monkeypatch):

@@ -40,6 +40,8 @@ ARGUMENTS = {
     "root_polynomial": [positive, *[signed] * 3, st.floats(0.0, 50.0)],
     "entropy": [weight],
     "resonance_mean": [weight] * 4,
+    "harmonics": [st.floats(-1.0, 1.0)] * 3,
+    "harmonic_gradient": [st.integers(0, 4), st.integers(-4, 4), *[st.floats(-1.0, 1.0)] * 3],
 }
 # Where a formula changes its branch: the argument that is moved, the others, the edge.
 EDGES = [
@@ -58,7 +60,11 @@ EDGES = [
     ("b_splines", [], 0.0),
     ("b_splines", [], 1.0),
     ("root_polynomial", [0.01, -2.0, 1.0, 0.3], 0.0),
+    ("harmonics", [0.0, 0.0], 1.0),
+    ("harmonics", [1.0, 0.0], 0.0),
 ]
+# Polynomials whose terms, of order one, cancel.
+SIZES = {"harmonics": 4.0, "harmonic_gradient": 16.0}
 
 
 def compiled(name: str, rows: np.ndarray, results: int) -> np.ndarray:
@@ -75,7 +81,7 @@ def check(name: str, rows: np.ndarray) -> None:
     rows = np.ascontiguousarray(rows, dtype=np.float64)
     engine = _core.formula(name, rows)
     found = compiled(name, rows, engine.shape[1])
-    scale = np.abs(engine[np.isfinite(engine)]).max(initial=1e-300)
+    scale = np.abs(engine[np.isfinite(engine)]).max(initial=SIZES.get(name, 1e-300))
     np.testing.assert_allclose(found, engine, rtol=RELATIVE, atol=1e-15 * scale, err_msg=name)
 
 
@@ -115,6 +121,19 @@ def test_a_cutoff_is_exact_to_the_last_bit():
     assert at.tolist() == [0.0] * 3
     assert below[0] > 0.0
     assert compiled("smooth_cutoff", np.array([[4.7, 4.7]]), 3).tolist() == [[0.0] * 3]
+
+
+@needs_compiler
+def test_every_harmonic_has_the_gradient_of_its_polynomial():
+    u = np.array([0.36, -0.48, 0.8])
+    rows = np.array(
+        [[degree, m, *u] for degree in range(5) for m in range(-degree, degree + 1)], dtype=float
+    )
+    check("harmonic_gradient", rows)
+    gradients = compiled("harmonic_gradient", rows, 3)
+    # Euler: u·∇S = l S of a homogeneous polynomial of degree l.
+    values = compiled("harmonics", u[None], 25)[0]
+    np.testing.assert_allclose(gradients @ u, rows[:, 0] * values, rtol=0, atol=1e-14)
 
 
 def test_a_formula_is_asked_for_by_name_and_with_its_arguments():

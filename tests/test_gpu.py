@@ -15,12 +15,13 @@ from ase import Atoms, units
 from ase.build import bulk
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.md.verlet import VelocityVerlet
-from ecteam import ECTEAM, DeviceError
+from ecteam import ECTEAM, DeviceError, Dynamics
 from ecteam.cuda.backend import CupyBackend
+from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.structure import arrays_of
 from one_state_potentials import EMBEDDINGS, crystal, one_state_potentials, strained
-from strategies import placed_molecules, sheared
+from strategies import POTENTIALS, placed_molecules, sheared
 
 pytestmark = pytest.mark.gpu
 ENERGY, FORCE, STRESS = 1e-9, 1e-8, 1e-9
@@ -41,9 +42,9 @@ def potentials(tmp_path_factory):
     return one_state_potentials(tmp_path_factory.mktemp("setfl"))
 
 
-def check(potential, atoms):
-    found = ecteam.evaluate(atoms, potential, device="cuda")
-    engine = ecteam.evaluate(atoms, potential)
+def check(potential, atoms, **options):
+    found = ecteam.evaluate(atoms, potential, device="cuda", **options)
+    engine = ecteam.evaluate(atoms, potential, **options)
     assert found.energy == pytest.approx(engine.energy, rel=0, abs=ENERGY * len(atoms))
     np.testing.assert_allclose(found.energies, engine.energies, rtol=0, atol=ENERGY)
     np.testing.assert_allclose(found.forces, engine.forces, rtol=0, atol=FORCE)
@@ -84,9 +85,72 @@ def test_neighbor_lists_are_equal(backend, pbc):
     np.testing.assert_array_equal(found[order[0]], engine[order[1]])
 
 
-def test_two_runs_have_the_same_bits(backend, potentials):
-    atoms = crystal(repeat=(8, 8, 8))
-    runs = [ecteam.evaluate(atoms, potentials["fs"], device="cuda") for _ in range(2)]
+def niobium(repeat=(5, 5, 6)):
+    atoms = bulk("Nb", "bcc", a=3.3, cubic=True).repeat(repeat)
+    atoms.rattle(0.1, seed=1)
+    return atoms
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        niobium(),
+        niobium((20, 20, 20)),
+        bulk("Nb", "bcc", a=3.3),
+        strained(niobium((1, 1, 2)), True),
+        strained(niobium((2, 2, 3)), (True, False, True)),
+        strained(niobium((2, 2, 3)), False),
+        Atoms("Nb"),
+    ],
+    ids="crystal large primitive triclinic slab cluster lonely".split(),
+)
+def test_learned_terms(backend, atoms):
+    check("niobium", atoms)
+
+
+def test_fragments(backend):
+    rng = np.random.default_rng(1)
+    atoms = sheared(placed_molecules(rng, 27, 3.0, 0.1), rng)
+    order = rng.permutation(len(atoms))
+    check(
+        "water",
+        atoms[order],
+        total_charge=rng.permutation(np.tile([0.0, 0.3, -0.3], 9)),
+        fragments=order // 3,
+        electrostatics="shifted_force",
+        tolerance=1e-11,
+    )
+
+
+@pytest.mark.parametrize("name", ["water", "halides", "niobium", "copper"])
+def test_mixed_precision(backend, potentials, name):
+    rng = np.random.default_rng(3)
+    atoms = {
+        "water": sheared(placed_molecules(rng, 64, 3.1, 0.05), rng),
+        "halides": bulk("NaCl", "rocksalt", a=5.6, cubic=True).repeat(3),
+        "niobium": niobium(),
+        "copper": crystal(["Cu"], (4, 4, 4)),
+    }[name]
+    if name == "halides":
+        atoms.rattle(0.1, seed=2)
+    potential = potentials["one"] if name == "copper" else name
+    mixed = ecteam.evaluate(atoms, potential, device="cuda", precision="mixed")
+    engine = ecteam.evaluate(atoms, potential)
+    error = np.abs(mixed.forces - engine.forces).max()
+    assert 1e-9 < error < 1e-4
+    np.testing.assert_allclose(mixed.energies, engine.energies, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["fs", "niobium", "water"])
+def test_two_runs_have_the_same_bits(backend, potentials, name):
+    rng = np.random.default_rng(1)
+    atoms = {
+        "fs": crystal(repeat=(8, 8, 8)),
+        "niobium": niobium(),
+        "water": sheared(placed_molecules(rng, 27, 3.0, 0.1), rng),
+    }[name]
+    potential = potentials.get(name, name)
+    runs = [ecteam.evaluate(atoms, potential, device="cuda") for _ in range(2)]
     for name in ("energy", "forces", "energies", "stress"):
         first, second = (np.asarray(getattr(run, name)).tobytes() for run in runs)
         assert first == second, name
@@ -126,6 +190,73 @@ def test_state_weights(backend, name, charge, options):
         np.testing.assert_allclose(found.stress, engine.stress, rtol=0, atol=STRESS)
 
 
+def molecules(count):
+    """Clusters of one to seven water molecules, some of them charged."""
+    found = []
+    for k in range(count):
+        atoms = placed_molecules(np.random.default_rng(k), k % 7 + 1, 3.0, 0.1)
+        atoms.set_cell(None)
+        atoms.info["charge"] = float(k % 5 == 4)
+        found.append(atoms)
+    return found
+
+
+@pytest.mark.parametrize("name", ["water", "toy"])
+def test_many_structures_in_one_call(backend, name):
+    structures, options = molecules(200), {"tolerance": 1e-11}
+    found = ecteam.evaluate(structures, POTENTIALS[name], device="cuda", **options)
+    again = ecteam.evaluate(structures, POTENTIALS[name], device="cuda", **options)
+    engines = ecteam.evaluate(structures, POTENTIALS[name], solver="krylov", **options)
+    for result, other, engine in zip(found, again, engines, strict=True):
+        np.testing.assert_allclose(result.weights, engine.weights, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(result.forces, engine.forces, rtol=0, atol=FORCE)
+        assert result.energy == pytest.approx(engine.energy, rel=0, abs=1e-9)
+        assert result.forces.tobytes() == other.forces.tobytes()
+
+
+@pytest.mark.parametrize("options", [{}, {"temperature": 600.0, "friction": 0.05 / units.fs}])
+def test_dynamics_on_the_device(backend, potentials, options):
+    atoms = crystal(repeat=(5, 5, 5))
+    MaxwellBoltzmannDistribution(atoms, temperature_K=600, rng=np.random.default_rng(0))
+    arguments = atoms, potentials["fs"], 1.0 * units.fs
+    runs = [Dynamics(*arguments, device=device, **options) for device in ("cuda", "cuda", "cpu")]
+    for run in runs:
+        run.run(20)
+    device, again, host = runs
+    assert device.positions.tobytes() == again.positions.tobytes()
+    np.testing.assert_allclose(device.positions, host.positions, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(device.velocities, host.velocities, rtol=0, atol=1e-9)
+    before = device.total_energy
+    device.run(500)
+    if not options:
+        assert abs(device.total_energy - before) / len(atoms) < 1e-5
+    else:
+        assert device.temperature == pytest.approx(600.0, rel=0.2)
+
+
+def test_dynamics_with_state_weights(backend):
+    atoms = molecules(7)[-1]
+    arguments, options = (atoms, "water", 0.25 * units.fs), {"tolerance": 1e-11}
+    device = Dynamics(*arguments, device="cuda", **options)
+    host = Dynamics(*arguments, solver="krylov", **options)
+    device.run(20)
+    host.run(20)
+    np.testing.assert_allclose(device.positions, host.positions, rtol=0, atol=1e-8)
+
+
+def test_pairs_are_looked_up_where_memory_is_short(backend, monkeypatch):
+    rng = np.random.default_rng(1)
+    system = *arrays_of(sheared(placed_molecules(rng, 64, 3.0, 0.1), rng)), 0.0
+    options = {"electrostatics": "shifted_force", "tolerance": 1e-11}
+    rich, poor = (EnsembleEvaluator(POTENTIALS["toy"].core, backend, **options) for _ in range(2))
+    found = rich.evaluate(*system)
+    # Between what lists and vectors take, and what the functions of all pairs do.
+    monkeypatch.setattr(CupyBackend, "available_bytes", lambda _: rich.energy.memory[0] - 1)
+    other = poor.evaluate(*system)
+    assert (rich.energy.looks_up, poor.energy.looks_up) == (False, True)
+    np.testing.assert_allclose(found.forces, other.forces, rtol=0, atol=FORCE)
+
+
 @pytest.mark.parametrize("tool", ["memcheck", "racecheck"])
 def test_the_sanitizer_finds_nothing(backend, tmp_path, tool):
     sanitizer = shutil.which("compute-sanitizer")
@@ -140,6 +271,14 @@ def test_the_sanitizer_finds_nothing(backend, tmp_path, tool):
         "from ase.build import molecule\n"
         "water = molecule('H2O', cell=[9, 9, 9], pbc=True)\n"
         "ecteam.evaluate(water, 'water', device='cuda')\n"
+        "ecteam.evaluate(water, 'water', device='cuda', precision='mixed')\n"
+        "fragments = [0, 0, 1]\n"
+        "ecteam.evaluate(water, 'water', [0.1, -0.1], fragments=fragments, device='cuda')\n"
+        "niobium = bulk('Nb', cubic=True) * (5, 5, 6)\n"
+        "ecteam.evaluate(niobium, 'niobium', device='cuda')\n"
+        "water.pbc = False\n"
+        "ecteam.evaluate([water, water], 'water', device='cuda')\n"
+        "ecteam.Dynamics(atoms, potential, 0.1, device='cuda').run(5)\n"
     )
     command = [sanitizer, "--tool", tool, "--error-exitcode", "1", sys.executable, "-c", script]
     done = subprocess.run([*command, tmp_path / "fs"], capture_output=True, text=True, check=False)

@@ -57,4 +57,4 @@ def test_a_barrier_that_some_threads_miss_is_an_error():
 def test_a_kernel_says_what_it_takes():
     library = build(f'#include "{LAUNCHER}"\n{KERNELS}')
     library.signature_reversed.restype = ctypes.c_char_p
-    assert library.signature_reversed() == b"ipp"
+    assert library.signature_reversed() == b"iDD"

@@ -21,6 +21,7 @@ from ecteam.encoder import EncodedDensity, encode
 from ecteam.evaluate import Result, evaluate
 from ecteam.interop import read_setfl
 from ecteam.library import AtomicState, Element, states
+from ecteam.molecular_dynamics import Dynamics
 from ecteam.neighbors import neighbor_list
 from ecteam.polarisation import polarised
 from ecteam.potential import Potential, available, load
@@ -35,6 +36,7 @@ __all__ = [
     "ChargeEnergy",
     "DecodedDensity",
     "DeviceError",
+    "Dynamics",
     "EcteamError",
     "Element",
     "EncodedDensity",

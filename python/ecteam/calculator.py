@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes, compare_atoms
 
 from ecteam import _core
-from ecteam.evaluate import Device, Result, make_evaluator, run
+from ecteam.evaluate import Device, Precision, Result, make_evaluator, run
 from ecteam.potential import Potential, load
 from ecteam.structure import Arrays, Charge, arrays_of, charge_of
 
@@ -45,6 +45,8 @@ class ECTEAM(Calculator):
         else one fragment.
     device : str
         ``"cpu"`` or ``"cuda"``, see :func:`ecteam.evaluate`.
+    precision : str
+        ``"double"`` or, on a CUDA device, ``"mixed"``; see :func:`ecteam.evaluate`.
     **options
         See :func:`ecteam.evaluate`.
 
@@ -81,6 +83,7 @@ class ECTEAM(Calculator):
         *,
         fragments: npt.ArrayLike | None = None,
         device: Device = "cpu",
+        precision: Precision = "double",
         **options: Any,
     ) -> None:
         self._last = LastAtoms()
@@ -90,10 +93,11 @@ class ECTEAM(Calculator):
         self.fragments = fragments
         self.result: Result | None = None
         self._device: Device = device
+        self._precision: Precision = precision
         self._options = options
         self._charge_used: Charge | None = None
         self._arrays: Arrays | None = None
-        self._evaluator = make_evaluator(self.potential, device, **options)
+        self._evaluator = make_evaluator(self.potential, device, precision, **options)
 
     @property
     def atoms(self) -> Atoms | None:
@@ -147,7 +151,9 @@ class ECTEAM(Calculator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore, with a fresh evaluator."""
         self.__dict__.update(state)
-        self._evaluator = make_evaluator(self.potential, self._device, **self._options)
+        self._evaluator = make_evaluator(
+            self.potential, self._device, self._precision, **self._options
+        )
 
 
 class LastAtoms:

@@ -33,6 +33,14 @@ static void evaluate(const char *name, const double *x, double *out) {
     if (is("root_polynomial")) store(out, root_polynomial(x[0], x + 1, 3, x[4]));
     if (is("entropy")) store(out, entropy(x[0]));
     if (is("resonance_mean")) *out = resonance_mean(x);
+    if (is("harmonics")) harmonics<4, double>(x, out);
+    if (is("harmonic_gradient")) {
+        double s[25];
+        int l = (int)x[0], m = (int)x[1];
+        harmonics<4, double>(x + 2, s);
+        out[0] = out[1] = out[2] = 0.0;
+        if (l > 0 && m >= -l && m <= l) harmonic_gradient(l, m, 1.0, s, out);
+    }
     if (is("b_splines")) {
         Jet jets[4];
         b_splines(x[0], jets);

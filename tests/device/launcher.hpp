@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <math.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -24,6 +26,7 @@
 // One variable for all fibres of a block: blocks run one after the other.
 #define __shared__ static
 
+using std::isfinite;
 using std::max;
 using std::min;
 
@@ -45,6 +48,13 @@ inline int atomicMax(int *address, int value) {
     *address = std::max(old, value);
     return old;
 }
+
+inline unsigned atomicAdd(unsigned *address, unsigned value) {
+    unsigned old = *address;
+    *address += value;
+    return old;
+}
+inline void __threadfence() {}
 
 inline unsigned long long atomicAdd(unsigned long long *address, unsigned long long value) {
     unsigned long long old = *address;
@@ -151,10 +161,13 @@ bool unpack(void (*kernel)(A...), std::index_sequence<I...>, void **arguments, u
     return run_grid(call, grid, block, backwards);
 }
 
-// One letter for each parameter: p(ointer), i(nt), d(ouble).
+// One letter for each parameter: i(nt), d(ouble); p(ointer), D and F to double and float.
 template <class T>
 constexpr char letter() {
     using Bare = std::remove_const_t<T>;
+    using Target = std::remove_const_t<std::remove_pointer_t<Bare>>;
+    if (std::is_pointer_v<Bare> && std::is_same_v<Target, double>) return 'D';
+    if (std::is_pointer_v<Bare> && std::is_same_v<Target, float>) return 'F';
     if (std::is_pointer_v<Bare>) return 'p';
     return std::is_same_v<Bare, int> ? 'i' : std::is_same_v<Bare, double> ? 'd' : '?';
 }

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecteam._core import EcteamError
-from ecteam.cuda.sources import Program, block_size
+from ecteam.cuda.sources import Program
 
 Array = Any
 """An array of the backend's module."""
@@ -62,7 +62,6 @@ class CupyBackend:
 
     def __init__(self) -> None:
         self.xp: Any = _cupy()
-        self._threads = block_size()
         self._functions: dict[tuple[Program, str, int], Any] = {}
 
     def launch(self, program: Program, kernel: str, threads: int, *arguments: Any) -> None:
@@ -72,8 +71,8 @@ class CupyBackend:
             device = self.xp.cuda.Device()
             module = _module(program.text, device.compute_capability, device.id)
             self._functions[key] = module.get_function(kernel)
-        blocks = max(1, -(-threads // self._threads))
-        self._functions[key]((blocks,), (self._threads,), arguments)
+        blocks = max(1, -(-threads // program.block))
+        self._functions[key]((blocks,), (program.block,), arguments)
 
     def to_host(self, array: Array) -> npt.NDArray[Any]:
         """Copy to a NumPy array."""

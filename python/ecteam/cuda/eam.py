@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from ecteam import _core
-from ecteam.cuda.backend import Array, Backend, require
+from ecteam.cuda.backend import Array, require
+from ecteam.cuda.base import NOBODY, DeviceEvaluator
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.result import Evaluation, stress_of
 from ecteam.cuda.sources import Program, block_size
-from ecteam.structure import Arrays, FloatArray
+from ecteam.structure import Arrays, Charge, FloatArray
 
-_PROGRAM = Program("eam.cu")
-_NOBODY = np.iinfo(np.int32).max
 # Bytes per atom of positions and results.
 _BYTES_PER_ATOM = 120
 
@@ -45,34 +44,20 @@ class DeviceResult:
     too_close: Array
 
 
-class OneStateEvaluator:
+class OneStateEvaluator(DeviceEvaluator):
     """Evaluates one potential; tables and neighbour list stay on the device between calls.
 
-    Parameters
-    ----------
-    potential : _core.Potential
-        With one neutral state per element and pair tables alone.
-    backend : Backend
-        Where to.
-    **options
-        As `_core.Evaluator`; only ``skin`` (Å) matters here.
+    Its potential must have one neutral state per element; of the options only ``skin`` (Å)
+    matters here.
 
     Attributes
     ----------
     neighbors : NeighborList
         The list of the last call.
-
-    Raises
-    ------
-    InvalidInputError
-        As the engine does, for an option out of range or a potential of another kind.
     """
 
-    def __init__(self, potential: _core.Potential, backend: Backend, **options: Any) -> None:
-        # Checks the options, and answers, with the same errors, what is not for the device.
-        self._engine = _core.Evaluator(potential, **options)
-        self._potential, self._backend = potential, backend
-        self._skin = float(options.get("skin", 0.5))
+    def _start(self, options: dict[str, Any]) -> None:
+        self._program = Program("eam.cu", self._reals.defines)
         self.reset()
         self._take(np.zeros(0, dtype=np.uint8))
 
@@ -80,53 +65,67 @@ class OneStateEvaluator:
         """Forget tables and neighbour list."""
         self._numbers: Any = None
 
-    def evaluate(
-        self,
-        positions: FloatArray,
-        numbers: Any,
-        cell: FloatArray,
-        pbc: Any,
-        total_charge: float | FloatArray,
-        fragments: Any = None,
-        warm: bool = True,
-    ) -> Evaluation | _core.Evaluation:
-        """Evaluate a structure; arguments, errors and result as `_core.Evaluator.evaluate`."""
-        system = Arrays(positions, numbers, cell, pbc)
-        charge = total_charge, fragments
-        if len(positions) == 0 or np.any(total_charge):
-            return self._engine.evaluate(*system, *charge, warm)
-        found = self.compute(self._backend.xp.asarray(positions), system)
-        evaluation = self._collect(found, system, np.size(total_charge))
-        bad = int(found.too_close[0]) != _NOBODY or not np.isfinite(evaluation.forces).all()
-        if bad or not np.isfinite(evaluation.energies).all():
-            # The engine finds out what is wrong, and says it.
-            return self._engine.evaluate(*system, *charge, warm)
-        return evaluation
+    def _evaluate(
+        self, system: Arrays, total_charge: float | FloatArray, fragments: Any, warm: bool
+    ) -> Evaluation | None:
+        if np.any(total_charge):
+            return None
+        found = self.compute(self._backend.xp.asarray(system.positions), system)
+        return None if self._wrong(found) else self._collect(found, system, np.size(total_charge))
+
+    def _find_forces(
+        self, positions: Array, system: Arrays, charge: Charge
+    ) -> tuple[Array, Array] | None:
+        if np.any(charge.total_charge):
+            return None
+        found = self.compute(positions, system)
+        return None if self._wrong(found) else (found.forces, found.energies)
+
+    def _wrong(self, found: DeviceResult) -> bool:
+        """Return True if atoms are too close or a number is not finite; one read-back."""
+        xp = self._backend.xp
+        finite = xp.isfinite(found.forces).all() & xp.isfinite(found.energies).all()
+        return not bool((finite & (found.too_close == NOBODY))[0])
+
+    def renew(self, positions: Array, system: Arrays) -> None:
+        """Make the neighbour list again."""
+        self.neighbors.build(positions, system)
+        self._sorted_species = self._species[self.neighbors.order]
 
     def compute(self, positions: Array, system: Arrays) -> DeviceResult:
         """Evaluate at positions that are on the device; all results stay there.
 
         Those in `system` are looked at only to name what is wrong.
         """
-        xp, n = self._backend.xp, len(positions)
         if not np.array_equal(self._numbers, system.numbers):
             self._take(system.numbers)
+        n = len(positions)
         require(self._backend, n * _BYTES_PER_ATOM, f"an evaluation of {n} atoms")
-        neighbors = self.neighbors
-        if neighbors.update(positions, system):
-            self._sorted_species = self._species[neighbors.order]
+        if self.neighbors.update(positions, system):
+            self._sorted_species = self._species[self.neighbors.order]
+        return self.compute_listed()
+
+    def compute_listed(self) -> DeviceResult:
+        """Evaluate where the neighbour list has placed the atoms."""
+        neighbors, program = self.neighbors, self._program
+        xp, n = self._backend.xp, len(neighbors.order)
         energies, background, site_energies = (xp.empty(n) for _ in range(3))
-        sites, too_close = xp.empty((n, 4)), xp.full(1, _NOBODY, dtype=np.int32)
+        sites, too_close = xp.empty((n, 4)), xp.full(1, NOBODY, dtype=np.int32)
         forces, virials = xp.empty((n, 3)), xp.empty((-(-n // block_size()), 6))
         common = (*self._list(), *self._pair_tables)
         atoms = self._sorted_species, neighbors.order
         launch, (first, second) = self._backend.launch, self._kernels
         inputs = *common, neighbors.sorted, *atoms, *self._embedding
-        launch(_PROGRAM, first, n, *inputs, background, site_energies, sites, too_close)
-        launch(
-            _PROGRAM, second, n, *common, sites, *atoms, site_energies, forces, energies, virials
-        )
-        return DeviceResult(forces, energies, background, virials.sum(axis=0), too_close)
+        launch(program, first, n, *inputs, background, site_energies, sites, too_close)
+        outputs = forces, energies, virials
+        launch(program, second, n, *common, sites, *atoms, site_energies, *outputs)
+        virial = virials.sum(axis=0)
+        if self._terms is not None:
+            added = self._terms.compute(neighbors, self._sorted_species, too_close)
+            forces[neighbors.order] += added.forces
+            energies[neighbors.order] += added.energies
+            virial += added.virial
+        return DeviceResult(forces, energies, background, virial, too_close)
 
     def _take(self, numbers: Any) -> None:
         """Bring the tables of the elements of these atoms to the device."""
@@ -138,8 +137,9 @@ class OneStateEvaluator:
             return [xp.asarray(getattr(tables, name)) for name in names]
 
         numbers_of_pairs = np.int32(tables.elements), np.float64(tables.min_distance**2)
-        arrays = upload("pair_numbers", "pair_places", "rows", "knots")
-        self._pair_tables = (*numbers_of_pairs, *arrays)
+        rows = xp.asarray(tables.rows, dtype=self._reals.dtype)
+        pair_numbers, places, knots = upload("pair_numbers", "pair_places", "knots")
+        self._pair_tables = (*numbers_of_pairs, pair_numbers, places, rows, knots)
         self._embedding = upload("embedding_numbers", "embedding_places", "embedding_values")
         self._species = xp.asarray(tables.species)
         self._cutoff = tables.cutoff
@@ -147,13 +147,17 @@ class OneStateEvaluator:
         self._kernels = (
             ("density", "forces") if several else ("one_element_density", "one_element_forces")
         )
-        self.neighbors = NeighborList(self._backend, tables.cutoff, self._skin)
+        # Atoms that act on each other by learned terms alone have no tables to look at.
+        self._pairs = len(tables.pair_places) > 0
+        self._terms = self._terms_of(numbers)
+        self.neighbors = NeighborList(self._backend, self._potential.cutoff, self._skin)
         self._numbers = numbers.copy()
 
     def _list(self) -> tuple[Any, ...]:
         found = self.neighbors
         numbers = (np.int32(len(found.order)), np.int32(found.bits), np.float64(self._cutoff**2))
-        return (*numbers, found.counts, found.words, found.translations)
+        counts = found.counts if self._pairs else self._backend.xp.zeros_like(found.counts)
+        return (*numbers, counts, found.words, found.translations)
 
     def _collect(self, found: DeviceResult, system: Arrays, fragments: int) -> Evaluation:
         n, to_host = len(system.positions), self._backend.to_host

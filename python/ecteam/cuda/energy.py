@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,8 @@ from ecteam import _core
 from ecteam.cuda.backend import Array, Backend, bytes_of, require
 from ecteam.cuda.mesh import MeshSum
 from ecteam.cuda.neighbors import NeighborList
+from ecteam.cuda.precision import Reals
+from ecteam.cuda.result import Derivatives
 from ecteam.cuda.sources import Program, block_size
 from ecteam.structure import Arrays
 
@@ -18,13 +19,28 @@ _DIRECT = Program("coulomb.cu")
 _NOBODY = np.iinfo(np.int32).max
 
 
-@dataclass(frozen=True, eq=False)
-class Derivatives:
-    """Forces (n, 3) eV/Å, energies (n,) eV without entropy, dA/dstrain (6,) eV; sorted atoms."""
+def memory_of(
+    atoms: int, longest: int, states: int, channels: int, pair_size: int = 8
+) -> tuple[int, int]:
+    """Memory of a minimisation over weights, bytes: pairs' functions kept, or looked up each time.
 
-    forces: Array
-    energies: Array
-    virial: Array
+    Lists of neighbours (4 bytes for each of those within cutoff and skin, 240 for an atom) and the
+    mesh of an Ewald sum (36 bytes a point) come on top.
+
+    Parameters
+    ----------
+    longest : int
+        Most pairs of an atom within the cutoff.
+    states, channels : int
+        Most of an element, and of a pair of elements.
+    pair_size : int
+        Bytes of a number that is kept of a pair: 4 with mixed precision.
+    """
+    # Vectors of the minimisation and its results, blocks of the preconditioner.
+    own = 8 * (30 * states + states**2 + 20)
+    functions = states * (states + 2) + channels
+    kept = atoms * (own + longest * (4 + pair_size * functions))
+    return kept, atoms * (own + longest * (4 + 8))
 
 
 class WeightEnergy:
@@ -36,37 +52,41 @@ class WeightEnergy:
         Less than 2³¹ − 1 if two atoms are closer than the potential allows.
     background, charges : (n,) float64
         At the weights of the last value.
+    looks_up : bool
+        True if there was no memory to keep the functions of all pairs: they are looked up for every
+        product.
+    memory : (int, int)
+        Bytes taken if those functions are kept, and if they are looked up.
     pair_bytes : int
         What a product streams of the pairs: it reads the densities once more than the rest.
     """
 
     def __init__(
-        self, backend: Backend, tables: _core.EnsembleTables, accuracy: float = 1e-6
+        self, backend: Backend, tables: _core.EnsembleTables, reals: Reals, accuracy: float = 1e-6
     ) -> None:
         self._backend, self._xp = backend, backend.xp
-        self._tables = tables
+        self._tables, self._real = tables, reals.dtype
         self.states = tables.states
         self._width = tables.states * (tables.states + 2) + tables.channels
-        defines = (("STATES", tables.states), ("CHANNELS", tables.channels))
-        self._program = Program("ect.cu", defines)
-        self._forces_program = Program("ect_forces.cu", defines)
+        defines = (("STATES", tables.states), ("CHANNELS", tables.channels), *reals.defines)
+        self._defines = defines
         self._direct = tables.electrostatics == "direct"
         self._screened = tables.electrostatics == "screened"
         self._accuracy = accuracy
+        self.looks_up = False
         self._words: Array = None
         self._values: Array = None
         self._mesh: MeshSum | None = None
         self._mesh_of: tuple[bytes, int] | None = None
         self._self_potential = np.float64(tables.self_potential)
         upload = self._xp.asarray
-        self._pair_numbers, self._pair_places = (
-            upload(tables.pair_numbers),
-            upload(tables.pair_places),
-        )
-        self._knots, self._channels = upload(tables.knots), upload(tables.channel_states)
-        self._state_charges, kernel = upload(tables.charges), upload(tables.kernel_knots)
-        intervals = max(0, len(tables.kernel_knots) // 3 - 1)
-        self._kernel = (*map(np.float64, tables.kernel_numbers), np.int32(intervals), kernel)
+        self._pair_numbers = upload(tables.pair_numbers)
+        self._pair_places = upload(tables.pair_places)
+        self._rows = upload(tables.rows, dtype=self._real)
+        self._channels, self._state_charges = upload(tables.channel_states), upload(tables.charges)
+        kernel = upload(tables.kernel_rows, dtype=self._real)
+        intervals = np.int32(len(tables.kernel_rows) // 6)
+        self._kernel = (*map(np.float64, tables.kernel_numbers), intervals, kernel)
         names = ("embedding_numbers", "embedding_places", "embedding_values")
         self._embedding = tuple(upload(getattr(tables, name)) for name in names)
 
@@ -84,12 +104,14 @@ class WeightEnergy:
         self.too_close = xp.full(1, _NOBODY, dtype=np.int32)
         elements = np.int32(len(self._tables.counts))
         self._pair_inputs = (elements, species, self._pair_places, self._channels)
-        functions = self._pair_numbers, self._pair_places, self._knots, self._state_charges
+        functions = self._pair_numbers, self._pair_places, self._rows, self._state_charges
         outputs = self._counts, self._words, self._values, self.too_close
         geometry = *list_inputs, np.float64(min2), neighbors.sorted
         inputs = *geometry, elements, species, *functions, *self._kernel
         self._launch("fill_pairs", *inputs, *outputs)
         self._near = (np.int32(neighbors.bits), self._counts, self._words, self._values)
+        if self.looks_up:
+            self._near += elements, species, *functions, *self._kernel
         self.background, self.charges = xp.empty(n), xp.empty(n)
         self._energies, self._slopes = xp.empty((n, self.states)), xp.empty((n, self.states))
         self._means = xp.empty((n, 2))
@@ -102,16 +124,24 @@ class WeightEnergy:
             if self._words.shape[0] >= longest:
                 return
         self._words = self._values = None  # first give back the memory
-        size = bytes_of(pairs, np.uint32) + self._width * bytes_of(pairs, np.float64)
-        require(self._backend, size, f"the functions of all pairs of {self._n} atoms")
+        size = np.dtype(self._real).itemsize
+        mesh = self._mesh.work_bytes if self._mesh else 0
+        both = memory_of(self._n, longest, self.states, self._tables.channels, size)
+        self.memory = both[0] + mesh, both[1] + mesh
+        self.looks_up = self.memory[0] > self._backend.available_bytes()
+        if self.looks_up:
+            require(self._backend, self.memory[1], f"state weights of {self._n} atoms")
         self._words = self._xp.empty(pairs, dtype=np.uint32)
-        self._values = self._xp.empty((longest, self._width, self._n))
+        shape = (longest, self._n) if self.looks_up else (longest, self._width, self._n)
+        self._values = self._xp.empty(shape, np.float64 if self.looks_up else self._real)
 
     @property
     def pair_bytes(self) -> int:
         """Bytes of the pairs that a product reads."""
         pairs = int(self._counts.sum())
-        return pairs * (2 * 4 + 8 * (self._width + self.states))
+        numbers = self._width + self.states
+        kept = bytes_of((numbers,), self._real) if not self.looks_up else 2 * 8
+        return pairs * (2 * 4 + kept)
 
     def value_gradient(self, weights: Array, gradient: Array) -> Array:
         """Fill the gradient (eV); returns parts of the value (eV) that are to be added up."""
@@ -150,11 +180,11 @@ class WeightEnergy:
         forces, energies = xp.empty((n, 3)), xp.empty(n)
         virials = xp.empty((-(-n // block_size()), 6))
         places = self._neighbors.sorted, self._neighbors.translations, self._pair_numbers
-        functions = self._knots, self._state_charges, *self._kernel, self._self_potential
+        functions = self._rows, self._state_charges, *self._kernel, self._self_potential
         site = self._weights, self._energies, self._means, self.charges, self._potential
         inputs = *self._near, *self._pair_inputs, *places, *functions, *site
         arguments = np.int32(n), *inputs, forces, energies, virials
-        self._backend.launch(self._forces_program, "pair_forces", n, *arguments)
+        self._backend.launch(self._program("ect_forces.cu"), "pair_forces", n, *arguments)
         if self._direct:
             arrays = self._neighbors.sorted, self.charges, forces, virials
             self._launch_direct("direct_forces", *arrays)
@@ -190,7 +220,11 @@ class WeightEnergy:
         self._self_potential = np.float64(plan.self_potential)
 
     def _launch(self, kernel: str, *arguments: Any) -> None:
-        self._backend.launch(self._program, kernel, self._n, np.int32(self._n), *arguments)
+        program = self._program("ect.cu")
+        self._backend.launch(program, kernel, self._n, np.int32(self._n), *arguments)
+
+    def _program(self, file: str) -> Program:
+        return Program(file, (*self._defines, *([("LOOKUP", 1)] if self.looks_up else [])))
 
     def _launch_direct(self, kernel: str, *arguments: Any) -> None:
         numbers = np.int32(self._n), np.float64(self._tables.coulomb)

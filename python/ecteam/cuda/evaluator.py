@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ecteam import _core
-from ecteam.cuda.backend import Array, Backend
+from ecteam.cuda.backend import Array
+from ecteam.cuda.base import NOBODY, DeviceEvaluator
+from ecteam.cuda.batch import BatchSource, Found, StructureBatch, not_converged
+from ecteam.cuda.constraints import Constraints
 from ecteam.cuda.energy import WeightEnergy
 from ecteam.cuda.ensemble import Minimiser, Outcome
 from ecteam.cuda.neighbors import NeighborList
-from ecteam.cuda.result import Evaluation, stress_of
-from ecteam.structure import Arrays, FloatArray
+from ecteam.cuda.result import Derivatives, Evaluation, stress_of
+from ecteam.cuda.structures import Limits
+from ecteam.structure import Arrays, Charge, FloatArray
+from ecteam.systems import System
 
-_NOBODY = np.iinfo(np.int32).max
 _SMALL = 100  # up to so many weights all starts are tried
 _LARGEST_MOVE = 0.5  # Å, further than which the weights are sought afresh
 _SAME_BRANCH = 1e-6  # eV
@@ -22,36 +27,20 @@ _SAME_BRANCH = 1e-6  # eV
 _Found = tuple[Array, Outcome]
 
 
-class EnsembleEvaluator:
+class EnsembleEvaluator(DeviceEvaluator):
     """Evaluates one potential; tables, neighbour list and weights stay on the device between calls.
 
-    Parameters
-    ----------
-    potential : _core.Potential
-        Without learned terms.
-    backend : Backend
-        Where to.
-    **options
-        As `_core.Evaluator`. The solver is always the Krylov one, a periodic sum always on a mesh.
+    The solver is always the Krylov one, a periodic sum always on a mesh.
 
     Attributes
     ----------
     energy : WeightEnergy
         The energy at the geometry and the weights of the last call.
-
-    Raises
-    ------
-    InvalidInputError
-        As the engine does, for an option out of range or a potential of another kind.
     """
 
-    def __init__(self, potential: _core.Potential, backend: Backend, **options: Any) -> None:
-        # Checks the options, and answers, with the same errors, what is not for the device.
-        self._engine = _core.Evaluator(potential, **options)
-        self._potential, self._backend = potential, backend
+    def _start(self, options: dict[str, Any]) -> None:
         self._tolerance = float(options.get("tolerance", 1e-8))
         self._most_iterations = int(options.get("max_iterations", 200))
-        self._skin = float(options.get("skin", 0.5))
         self._interval = int(options.get("branch_interval", 20))
         self._sum = (options.get("electrostatics", "auto"), float(options.get("accuracy", 1e-6)))
         self.reset()
@@ -64,40 +53,53 @@ class EnsembleEvaluator:
         self._warm_calls = 0
         self._history: list[tuple[Array, Array]] = []
 
-    def evaluate(
-        self,
-        positions: FloatArray,
-        numbers: Any,
-        cell: FloatArray,
-        pbc: Any,
-        total_charge: float | FloatArray,
-        fragments: Any = None,
-        warm: bool = True,
-    ) -> Evaluation | _core.Evaluation:
-        """Evaluate a structure; arguments, errors and result as `_core.Evaluator.evaluate`.
+    def _evaluate(
+        self, system: Arrays, total_charge: float | FloatArray, fragments: Any, warm: bool
+    ) -> Evaluation | None:
+        positions = self._backend.xp.asarray(system.positions)
+        found = self._minimum(positions, system, Charge(total_charge, fragments), warm)
+        if found is None:
+            return None
+        (weights, outcome), lower = found
+        return self._collect(weights, outcome, lower, positions, system)
 
-        Raises
-        ------
-        InvalidInputError
-            Also for more than one fragment.
-        """
-        system = Arrays(positions, numbers, cell, pbc)
-        if fragments is not None and fragments.max(initial=0) > 0:
-            raise _core.InvalidInputError(
-                f"fragments: a device holds one, got {fragments.max() + 1}"
-            )
-        if len(positions) == 0:
-            return self._engine.evaluate(*system, total_charge, fragments, warm)
-        device_positions = self._backend.xp.asarray(positions)
-        self._prepare(device_positions, system)
-        minimiser = self._minimiser(float(np.sum(total_charge)))
-        if not minimiser.reachable or int(self.energy.too_close[0]) != _NOBODY:
-            # The engine finds out what is wrong, and says it.
-            return self._engine.evaluate(*system, total_charge, fragments, warm)
-        (weights, outcome), lower = self._search(minimiser, device_positions, warm)
-        if not outcome.converged:
-            raise _not_converged(outcome, self._tolerance)
-        return self._collect(weights, outcome, lower, device_positions, system)
+    def evaluate_all(self, systems: Sequence[System]) -> list[Found]:
+        """Evaluate many structures cold, small ones together: for each its result or its error."""
+        return self.batch().evaluate(systems)
+
+    def batch(self) -> StructureBatch:
+        """Return what evaluates many structures with this evaluator's potential and options."""
+        limits = Limits(self._tolerance, self._most_iterations)
+        source = BatchSource(self._potential, self._backend, self._reals, self._sum, limits)
+        return StructureBatch(source, self._terms_of, self.evaluate)
+
+    def _find_forces(
+        self, positions: Array, system: Arrays, charge: Charge
+    ) -> tuple[Array, Array] | None:
+        found = self._minimum(positions, system, charge, True)
+        if found is None:
+            return None
+        (weights, outcome), _ = found
+        self._remember(positions, self._unsorted(weights))
+        derivatives, energy = self.energy.derivatives(), self._backend.xp.full(1, outcome.value)
+        if self._added is None:
+            return self._unsorted(derivatives.forces), energy
+        return self._unsorted(derivatives.forces + self._added.forces), (
+            energy + self._added.energies.sum()
+        )
+
+    def _minimum(
+        self, positions: Array, system: Arrays, charge: Charge, warm: bool
+    ) -> tuple[_Found, float | None] | None:
+        """Weights at these positions, and how far another branch lies below; None for bad input."""
+        self._prepare(positions, system)
+        minimiser = self._minimiser(np.atleast_1d(charge.total_charge), charge.fragments)
+        if not minimiser.constraints.reachable or int(self.energy.too_close[0]) != NOBODY:
+            return None
+        found, lower = self._search(minimiser, positions, warm)
+        if not found[1].converged:
+            raise not_converged(found[1].kkt_residual, found[1].iterations, self._tolerance)
+        return found, lower
 
     def _prepare(self, positions: Array, system: Arrays) -> None:
         """Neighbour list and functions of all pairs at these positions."""
@@ -111,21 +113,30 @@ class EnsembleEvaluator:
             self._counts = xp.asarray(tables.counts)
             shape = -1, len(tables.counts), tables.states
             self._starts = xp.asarray(tables.starts.reshape(shape))
-            self.energy = WeightEnergy(self._backend, tables, self._sum[1])
-            reach = max(tables.cutoff, tables.min_distance)
+            self.energy = WeightEnergy(self._backend, tables, self._reals, self._sum[1])
+            self._terms = self._terms_of(system.numbers)
+            reach = max(self._potential.cutoff, tables.min_distance)
             self._neighbors = NeighborList(self._backend, reach, self._skin)
             self._numbers, self._pbc = system.numbers.copy(), system.pbc.copy()
         self._neighbors.update(positions, system)
-        self.energy.prepare(self._neighbors, self._species[self._neighbors.order], system)
+        species = self._species[self._neighbors.order]
+        self.energy.prepare(self._neighbors, species, system)
+        self._added: Derivatives | None = None
+        if self._terms is not None:
+            self._added = self._terms.compute(self._neighbors, species, self.energy.too_close)
 
     def _tables_of(self, numbers: Any, pbc: Any) -> _core.EnsembleTables:
         return _core.ensemble_tables(self._potential, numbers, pbc.tolist(), *self._sum)
 
-    def _minimiser(self, total_charge: float) -> Minimiser:
-        xp = self._backend.xp
-        species = self._species[self._neighbors.order]
+    def _minimiser(self, totals: FloatArray, fragments: Any) -> Minimiser:
+        xp, order = self._backend.xp, self._neighbors.order
+        species = self._species[order]
         exists = xp.arange(self.energy.states)[None, :] < self._counts[species][:, None]
-        return Minimiser(self._backend, self._state_charges[species], exists, total_charge)
+        if fragments is not None:
+            fragments = xp.asarray(fragments.astype(np.int32))[order]
+        charges = self._state_charges[species]
+        constraints = Constraints(self._backend, charges, exists, totals, fragments)
+        return Minimiser(self._backend, constraints)
 
     def _search(
         self, minimiser: Minimiser, positions: Array, warm: bool
@@ -159,7 +170,7 @@ class EnsembleEvaluator:
         The other starts of a large system are tried only if that fails.
         """
         species = self._species[self._neighbors.order]
-        starts = [minimiser.project(start[species]) for start in self._starts]
+        starts = [minimiser.constraints.project(start[species]) for start in self._starts]
         if not self._small():
             starts.sort(key=lambda weights: minimiser.value(self.energy, weights))
         best, products = None, 0
@@ -204,22 +215,19 @@ class EnsembleEvaluator:
         system: Arrays,
     ) -> Evaluation:
         """Results in the user's order."""
-        xp, order = self._backend.xp, self._neighbors.order
-        found = self.energy.derivatives()
+        xp = self._backend.xp
+        found, added = self.energy.derivatives(), 0.0
+        if self._added is not None:
+            found, added = found + self._added, float(self._added.energies.sum())
         weights = xp.where(weights <= 2e-30, 0.0, weights)
-
-        def unsorted(values: Array) -> Array:
-            out = xp.empty_like(values)
-            out[order] = values
-            return out
-
+        unsorted = self._unsorted
         own = unsorted(weights)
-        self._history = [(positions.copy(), own), *self._history[:1]]
+        self._remember(positions, own)
         to_host = self._backend.to_host
         charges = to_host(unsorted(self.energy.charges))
         return Evaluation(
-            energy=outcome.value - self.energy.entropy(weights),
-            free_energy=outcome.value,
+            energy=outcome.value + added - self.energy.entropy(weights),
+            free_energy=outcome.value + added,
             energies=to_host(unsorted(found.energies)),
             forces=to_host(unsorted(found.forces)),
             stress=stress_of(to_host(found.virial), system),
@@ -227,7 +235,7 @@ class EnsembleEvaluator:
             weights=self._padded(to_host(own)),
             charges=charges,
             dipole=charges @ system.positions,
-            chemical_potentials=np.array([outcome.chemical_potential]),
+            chemical_potentials=outcome.chemical_potentials,
             kkt_residual=outcome.kkt_residual,
             hessian_products=outcome.hessian_products,
             iterations=outcome.iterations,
@@ -235,17 +243,17 @@ class EnsembleEvaluator:
             lower_branch=lower_branch,
         )
 
+    def _unsorted(self, values: Array) -> Array:
+        """Put what belongs to the sorted atoms into the user's order."""
+        out = self._backend.xp.empty_like(values)
+        out[self._neighbors.order] = values
+        return out
+
+    def _remember(self, positions: Array, weights: Array) -> None:
+        """Keep where the next minimisation starts from."""
+        self._history = [(positions.copy(), weights), *self._history[:1]]
+
     def _padded(self, weights: FloatArray) -> FloatArray:
         """As many columns as the potential has states of any element."""
         columns = max(len(states) for states in self._potential.elements.values())
         return np.pad(weights, ((0, 0), (0, columns - weights.shape[1])))
-
-
-def _not_converged(outcome: Outcome, tolerance: float) -> _core.NotConvergedError:
-    error = _core.NotConvergedError(
-        f"the state weights did not converge on the device: KKT residual "
-        f"{outcome.kkt_residual:.3e} eV after {outcome.iterations} iterations "
-        f"(tolerance {tolerance:.1e} eV)"
-    )
-    error.iterations, error.residual = outcome.iterations, outcome.kkt_residual
-    return error

@@ -18,6 +18,8 @@ class MeshSum:
     ----------
     self_potential : float
         Potential of an atom's own charge, eV/e²; not in :meth:`potential`.
+    work_bytes : int
+        Memory that a sum takes while it is made.
     """
 
     def __init__(self, backend: Backend, plan: _core.MeshPlan) -> None:
@@ -26,8 +28,9 @@ class MeshSum:
         nx, ny, nz = plan.shape
         self._half = (nx, ny, nz // 2 + 1)
         self._points = nx * ny * nz
-        # Whole numbers, charges, spectrum, potential, and the transform's own space.
-        size = 5 * bytes_of(plan.shape, np.float64)
+        # Charges or potential, spectrum, and the transform's own space and copy.
+        self.work_bytes = 4 * bytes_of(plan.shape, np.float64)
+        size = self.work_bytes + bytes_of(self._half, np.float64)
         require(backend, size, f"a mesh of {nx} × {ny} × {nz} points")
         upload = self._xp.asarray
         self._influence = upload(plan.influence.reshape(self._half))
@@ -63,15 +66,16 @@ class MeshSum:
         atoms = self._atoms(sorted_atoms)
         threads = n * self._plan.order
         self._backend.launch(self._program, "spread", threads, np.int32(n), *atoms, charges, counts)
-        values = xp.empty(self._plan.shape)
-        self._launch("as_numbers", self._points, counts, values)
+        self._launch("as_numbers", self._points, counts)
+        values = counts.view(np.float64).reshape(self._plan.shape)
         return xp.ascontiguousarray(xp.fft.rfftn(values))
 
     def _convolve(self, spectrum: Array) -> Array:
-        """Potential on the mesh."""
+        """Potential on the mesh; writes over the spectrum."""
         xp, shape = self._xp, tuple(self._plan.shape)
         # "forward": no factor on the way back.
-        values = xp.fft.irfftn(spectrum * self._influence, s=shape, axes=(0, 1, 2), norm="forward")
+        spectrum *= self._influence
+        values = xp.fft.irfftn(spectrum, s=shape, axes=(0, 1, 2), norm="forward")
         return xp.ascontiguousarray(values)
 
     def _atoms(self, sorted_atoms: Array) -> tuple[Any, ...]:

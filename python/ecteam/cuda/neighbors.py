@@ -53,19 +53,33 @@ class NeighborList:
         if self._frame == frame and self._n == len(positions):
             self._place(positions)
             # The only number that is read back.
-            if float(self._moved.max()) <= (0.5 * self._skin) ** 2:
+            if float(self._moved.max()) <= self.reach2:
                 return False
         self._frame = None
         self.build(positions, system)
         self._frame = frame
         return True
 
+    def follow(self, positions: Array) -> Array:
+        """Place the atoms in the list as it is.
+
+        Returns parts of the largest squared displacement since it was made (Å²), on the device: up
+        to (skin/2)² nothing is missing from the list.
+        """
+        self._place(positions)
+        return self._moved
+
+    @property
+    def reach2(self) -> float:
+        """Squared displacement up to which the list is whole, Å²."""
+        return (0.5 * self._skin) ** 2
+
     def build(self, positions: Array, system: Arrays) -> None:
         """Make the list."""
         xp, n = self._backend.xp, len(positions)
         largest = float(xp.abs(positions).max())
         if not largest <= _LARGEST:
-            _core.check_structure(*system)
+            _core.check_structure(self._backend.to_host(positions), *system[1:])
         require(self._backend, n * _BYTES_PER_ATOM, f"a neighbour list of {n} atoms")
         self._n = n
         reach = self._cutoff + self._skin

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecteam import _core
+from ecteam.cuda.backend import Array
 from ecteam.structure import Arrays, FloatArray
 
 
@@ -35,6 +36,23 @@ class Evaluation:
     def induced_dipoles(self) -> FloatArray:
         """Zero: devices refuse potentials with polarisabilities."""
         return np.zeros((len(self.charges), 3))
+
+
+@dataclass(frozen=True, eq=False)
+class Derivatives:
+    """Forces (n, 3) eV/Å, energies (n,) eV without entropy, dA/dstrain (6,) eV; sorted atoms."""
+
+    forces: Array
+    energies: Array
+    virial: Array
+
+    def __add__(self, other: Derivatives) -> Derivatives:
+        """Return the sum."""
+        return Derivatives(
+            self.forces + other.forces,
+            self.energies + other.energies,
+            self.virial + other.virial,
+        )
 
 
 def stress_of(virial: FloatArray, system: Arrays) -> FloatArray | None:

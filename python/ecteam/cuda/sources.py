@@ -45,6 +45,11 @@ class Program(NamedTuple):
         return "".join(f"#define {name} {value}\n" for name, value in self.defines)
 
     @property
+    def block(self) -> int:
+        """Threads of a block."""
+        return dict(self.defines).get("BLOCK", block_size())
+
+    @property
     def text(self) -> str:
         """The whole text to compile."""
         return self.head + whole_source(self.file)
@@ -67,14 +72,15 @@ def whole_source(name: str) -> str:
 
 def kernels(text: str) -> list[str]:
     """Names of the kernels of a text, also of those that a macro makes."""
-    plain = r'^extern "C" __global__ void (?:__launch_bounds__\(BLOCK\) )?(\w+)\('
+    plain = r'^extern "C" __global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\('
     return re.findall(plain, text, re.MULTILINE) + re.findall(
         r"^\w+_KERNEL\((\w+), ", text, re.MULTILINE
     )
 
 
+@functools.cache
 def block_size() -> int:
-    """Threads of a block."""
+    """Threads of a block of kernels that do not say otherwise."""
     found = re.search(r"^#define BLOCK (\d+)$", source("common.cuh"), re.MULTILINE)
     assert found  # the tests compile this very line
     return int(found.group(1))

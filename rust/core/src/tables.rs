@@ -28,6 +28,9 @@ pub struct Lookup {
     slope: [f64; 6],
 }
 
+/// Coefficients of a quintic.
+pub(crate) const ORDER: usize = 6;
+
 /// Largest number of intervals a compiled table may need.
 const MAX_INTERVALS: usize = 1 << 15;
 
@@ -145,6 +148,22 @@ impl Table {
     pub(crate) fn knot(&self, knot: usize, function: usize) -> [f64; 3] {
         let at = 3 * (knot * self.functions + function);
         [self.knots[at], self.knots[at + 1], self.knots[at + 2]]
+    }
+
+    /// Powers of t ∈ [0, 1], highest first, of a function in an interval.
+    pub(crate) fn quintic(&self, interval: usize, function: usize) -> [f64; ORDER] {
+        let (a, b) = (self.knot(interval, function), self.knot(interval + 1, function));
+        let step = b[0] - a[0] - a[1] - 0.5 * a[2];
+        let slope = b[1] - a[1] - a[2];
+        let bend = b[2] - a[2];
+        [
+            6.0 * step - 3.0 * slope + 0.5 * bend,
+            -15.0 * step + 7.0 * slope - bend,
+            10.0 * step - 4.0 * slope + 0.5 * bend,
+            0.5 * a[2],
+            a[1],
+            a[0],
+        ]
     }
 
     /// Hermite basis at `r`, clamped to [start, end].

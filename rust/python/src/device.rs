@@ -4,6 +4,7 @@ use ecteam_core::coulomb::{Kernel, MeshPlan as Mesh, Options};
 use ecteam_core::eam::OneStateTables as Tables;
 use ecteam_core::evaluator::EnsembleTables as Ensemble;
 use ecteam_core::neighbors::BinPlan as Plan;
+use ecteam_core::terms::TermTables as Terms;
 use ecteam_core::{COULOMB, Error, Model, Structure, Vec3};
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
@@ -68,15 +69,32 @@ pub(crate) struct EnsembleTables {
     embedding_values: Py<PyArray1<f64>>,
     pair_numbers: Py<PyArray2<f64>>,
     pair_places: Py<PyArray2<i32>>,
-    knots: Py<PyArray1<f64>>,
+    rows: Py<PyArray1<f64>>,
     channel_states: Py<PyArray2<i32>>,
     kernel_numbers: [f64; 2],
-    kernel_knots: Py<PyArray1<f64>>,
+    kernel_rows: Py<PyArray1<f64>>,
     self_potential: f64,
     /// Coulomb constant, eV·Å/e².
     coulomb: f64,
     /// `neutral`, `direct`, `screened` or `shifted_force`.
     electrostatics: &'static str,
+}
+
+/// Tables of learned terms; see `ecteam_core::terms::TermTables`.
+#[pyclass(frozen, get_all, module = "ecteam._core")]
+pub(crate) struct TermTables {
+    cutoff: f64,
+    lmax: Option<usize>,
+    /// Number of scalar sums and of angular radial functions.
+    sums: [usize; 2],
+    elements: usize,
+    species: Py<PyArray1<u8>>,
+    function_numbers: Py<PyArray2<f64>>,
+    function_places: Py<PyArray2<i32>>,
+    rows: Py<PyArray2<f64>>,
+    nodes: Py<PyArray2<i32>>,
+    children: Py<PyArray1<i32>>,
+    coefficients: Py<PyArray1<f64>>,
 }
 
 /// Mesh of an Ewald sum; see `ecteam_core::coulomb::MeshPlan`.
@@ -235,10 +253,10 @@ pub(crate) fn ensemble_tables(
         embedding_values: vector(py, found.embeddings.values),
         pair_numbers: table(py, found.pair_numbers.concat(), 2)?,
         pair_places: table(py, found.pair_places.concat(), 3)?,
-        knots: vector(py, found.knots),
+        rows: vector(py, found.rows),
         channel_states: table(py, found.channel_states.concat(), 4)?,
         kernel_numbers: found.kernel_numbers,
-        kernel_knots: vector(py, found.kernel_knots),
+        kernel_rows: vector(py, found.kernel_rows),
         self_potential: found.self_potential,
         coulomb: COULOMB,
         electrostatics: match found.kernel {
@@ -247,6 +265,34 @@ pub(crate) fn ensemble_tables(
             Some(Kernel::Screened { .. }) => "screened",
             Some(_) => "direct",
         },
+    })
+}
+
+/// The same for the learned terms.
+#[pyfunction]
+pub(crate) fn term_tables(
+    py: Python<'_>,
+    potential: &Potential,
+    numbers: &Bound<'_, PyAny>,
+) -> PyResult<TermTables> {
+    let (model, numbers) = (&potential.model, atomic_numbers(numbers)?);
+    let compile = || {
+        let (occurring, species) = occurring(model, &numbers)?;
+        Ok((Terms::new(model, &occurring)?, species, occurring.len()))
+    };
+    let (found, species, elements) = py.detach(compile).map_err(|e: Error| to_python(py, e))?;
+    Ok(TermTables {
+        cutoff: found.cutoff,
+        lmax: found.lmax,
+        sums: found.sums,
+        elements,
+        species: vector(py, species),
+        function_numbers: table(py, found.function_numbers.concat(), 2)?,
+        function_places: table(py, found.function_places.concat(), 2)?,
+        rows: table(py, found.rows, 6)?,
+        nodes: table(py, found.nodes.concat(), 5)?,
+        children: vector(py, found.children),
+        coefficients: vector(py, found.coefficients),
     })
 }
 

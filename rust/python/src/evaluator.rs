@@ -1,11 +1,12 @@
 //! `Evaluator`, `Batch` and their results.
 
 use ecteam_core::coulomb::Method;
-use ecteam_core::ensemble::Solver;
+use ecteam_core::ensemble::{Charge, Solver};
 use ecteam_core::evaluator::{self, Options};
 use ecteam_core::{Error, Mat3, Structure};
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
+use rayon::prelude::*;
 
 use crate::arrays::{charge, structure, table, vector};
 use crate::errors::to_python;
@@ -37,6 +38,22 @@ pub(crate) struct Evaluation {
     dipole: Py<PyArray1<f64>>,
     lower_branch: Option<f64>,
     timings: Vec<(String, f64)>,
+}
+
+/// Positions, numbers, cell, pbc, total charge, fragments.
+type System<'py> = (
+    Bound<'py, PyAny>,
+    Bound<'py, PyAny>,
+    Bound<'py, PyAny>,
+    Bound<'py, PyAny>,
+    Bound<'py, PyAny>,
+    Option<Bound<'py, PyAny>>,
+);
+
+fn read(system: &System<'_>) -> PyResult<(Structure, Charge)> {
+    let (positions, numbers, cell, pbc, total_charge, fragments) = system;
+    let structure = structure(positions, numbers, cell, pbc)?;
+    Ok((structure, charge(total_charge, fragments.as_ref())?))
 }
 
 /// Options of Python's signature as the engine's.
@@ -143,6 +160,31 @@ impl Evaluator {
             .detach(|| self.inner.evaluate(&system, &charge, warm))
             .map_err(|e| to_python(py, e))?;
         Evaluation::new(py, &self.inner, &system, found)
+    }
+
+    /// Evaluate many structures, each cold and as if alone, in parallel: for each of
+    /// (positions, numbers, cell, pbc, total charge, fragments) its result or its error.
+    #[allow(clippy::needless_pass_by_value)] // made from a Python list
+    fn evaluate_all(&self, py: Python<'_>, systems: Vec<System<'_>>) -> PyResult<Vec<Py<PyAny>>> {
+        let inputs: Vec<_> = systems.iter().map(read).collect();
+        let one = |input: &PyResult<(Structure, Charge)>| {
+            let (system, charge) = input.as_ref().ok()?;
+            let fresh = self.inner.fresh();
+            Some(fresh.and_then(|mut evaluator| evaluator.evaluate(system, charge, false)))
+        };
+        let found: Vec<_> = py.detach(|| inputs.par_iter().map(one).collect());
+        let convert = |(input, found): (PyResult<(Structure, Charge)>, Option<_>)| {
+            let result = input.and_then(|(system, _)| match found {
+                Some(Ok(found)) => Evaluation::new(py, &self.inner, &system, found),
+                Some(Err(error)) => Err(to_python(py, error)),
+                None => Err(to_python(py, Error::invalid("systems", "not evaluated"))),
+            });
+            match result {
+                Ok(evaluation) => Ok(Py::new(py, evaluation)?.into_any()),
+                Err(error) => Ok(error.into_value(py).into_any()),
+            }
+        };
+        inputs.into_iter().zip(found).map(convert).collect()
     }
 
     /// Forget the neighbour list and the weights.

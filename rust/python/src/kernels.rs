@@ -1,6 +1,7 @@
 //! What the CUDA side is made of and measured against: texts of the kernels, scalar formulas.
 
 use ecteam_core::formulas::{self, Jet};
+use ecteam_core::terms::{harmonic_gradient, harmonics_of};
 use numpy::PyArray2;
 use pyo3::prelude::*;
 
@@ -8,26 +9,40 @@ use crate::arrays::{matrix, table};
 use crate::errors::invalid;
 
 /// Name and text of every file of `cuda/`.
-const SOURCES: [(&str, &str); 12] = [
+const SOURCES: [(&str, &str); 25] = [
     ("formulas.cuh", include_str!("../../../cuda/formulas.cuh")),
     ("common.cuh", include_str!("../../../cuda/common.cuh")),
     ("list.cuh", include_str!("../../../cuda/list.cuh")),
+    ("rows.cuh", include_str!("../../../cuda/rows.cuh")),
     ("tables.cuh", include_str!("../../../cuda/tables.cuh")),
     ("neighbors.cu", include_str!("../../../cuda/neighbors.cu")),
     ("eam.cu", include_str!("../../../cuda/eam.cu")),
     ("coulomb.cu", include_str!("../../../cuda/coulomb.cu")),
     ("pairs.cuh", include_str!("../../../cuda/pairs.cuh")),
+    ("pair_terms.cuh", include_str!("../../../cuda/pair_terms.cuh")),
+    ("pair_energy.cuh", include_str!("../../../cuda/pair_energy.cuh")),
     ("ect_forces.cu", include_str!("../../../cuda/ect_forces.cu")),
     ("ect.cu", include_str!("../../../cuda/ect.cu")),
     ("pme.cu", include_str!("../../../cuda/pme.cu")),
+    ("groups.cuh", include_str!("../../../cuda/groups.cuh")),
+    ("random.cuh", include_str!("../../../cuda/random.cuh")),
+    ("structures.cuh", include_str!("../../../cuda/structures.cuh")),
+    ("structure_energy.cuh", include_str!("../../../cuda/structure_energy.cuh")),
+    ("structure_newton.cuh", include_str!("../../../cuda/structure_newton.cuh")),
+    ("structure_pairs.cu", include_str!("../../../cuda/structure_pairs.cu")),
+    ("structure_weights.cu", include_str!("../../../cuda/structure_weights.cu")),
+    ("structure_forces.cu", include_str!("../../../cuda/structure_forces.cu")),
+    ("dynamics.cu", include_str!("../../../cuda/dynamics.cu")),
+    ("terms.cu", include_str!("../../../cuda/terms.cu")),
     ("ensemble.cu", include_str!("../../../cuda/ensemble.cu")),
 ];
 
 /// A formula with its arguments, and then its results, one after the other.
 type Formula = (&'static str, usize, fn(&[f64]) -> Vec<f64>);
 
-/// In the order of `formulas.rs`; `root_polynomial` is shown with three coefficients.
-const FORMULAS: [Formula; 19] = [
+/// In the order of `formulas.rs`, then the harmonics of the learned terms; `root_polynomial` is shown
+/// with three coefficients.
+const FORMULAS: [Formula; 21] = [
     ("product", 6, |x| formulas::product(jet(x), jet(&x[3..])).to_vec()),
     ("sum", 6, |x| formulas::sum(jet(x), jet(&x[3..])).to_vec()),
     ("scaled", 4, |x| formulas::scaled(x[0], jet(&x[1..])).to_vec()),
@@ -49,6 +64,10 @@ const FORMULAS: [Formula; 19] = [
     ("root_polynomial", 5, |x| formulas::root_polynomial(x[0], &x[1..4], x[4]).to_vec()),
     ("entropy", 1, |x| formulas::entropy(x[0]).to_vec()),
     ("resonance_mean", 4, |x| vec![formulas::resonance_mean([x[0], x[1], x[2], x[3]])]),
+    ("harmonics", 3, |x| harmonics_of([x[0], x[1], x[2]]).to_vec()),
+    ("harmonic_gradient", 5, |x| {
+        harmonic_gradient(x[0] as usize, x[1] as isize, [x[2], x[3], x[4]]).to_vec()
+    }),
 ];
 
 fn jet(x: &[f64]) -> Jet {

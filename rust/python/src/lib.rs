@@ -27,6 +27,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<device::MeshPlan>()?;
     module.add_class::<device::OneStateTables>()?;
     module.add_class::<device::EnsembleTables>()?;
+    module.add_class::<device::TermTables>()?;
+    module.add_function(wrap_pyfunction!(device::term_tables, module)?)?;
     module.add_function(wrap_pyfunction!(device::ensemble_tables, module)?)?;
     module.add_function(wrap_pyfunction!(device::one_state_tables, module)?)?;
     module.add_function(wrap_pyfunction!(device::check_structure, module)?)?;

@@ -85,10 +85,16 @@ impl Potential {
         self.model.reach()
     }
 
-    /// True if every element has one neutral state and there are no learned terms.
+    /// True if every element has one neutral state: there are no weights to be found.
     #[getter]
     fn one_state(&self) -> bool {
-        ecteam_core::eam::suits(&self.model)
+        ecteam_core::eam::one_neutral_state(&self.model)
+    }
+
+    /// True if there are learned terms.
+    #[getter]
+    fn has_terms(&self) -> bool {
+        self.model.terms().is_some()
     }
 
     /// True if a state has a polarisability.

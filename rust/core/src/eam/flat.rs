@@ -1,7 +1,7 @@
 //! All that an evaluation looks up as flat arrays, for a device.
 
+use super::one_neutral_state;
 use super::passes::Tables;
-use super::suits;
 use super::table::{PairTable, Source};
 use crate::error::{Error, Result};
 use crate::model::{FlatEmbeddings, Model};
@@ -20,7 +20,7 @@ pub struct OneStateTables {
     pub pair_numbers: Vec<PairNumbers>,
     /// Of each pair: first row, number of rows, first knot, number of intervals between knots.
     pub pair_places: Vec<[i32; 4]>,
-    /// Coefficients of 1, t … t⁵, (row, function, power), t = −½ … ½; NaN: use the knots instead.
+    /// Coefficients of t⁵ … 1, (row, function, power), t = −½ … ½; NaN: use the knots instead.
     pub rows: Vec<f64>,
     /// R·φ and densities: value, h · slope, h² · curvature; (knot, function, 3).
     pub knots: Vec<f64>,
@@ -32,15 +32,14 @@ pub struct OneStateTables {
 pub type PairNumbers = [f64; 4];
 
 impl OneStateTables {
-    /// Tables for some of the model's elements, in this order.
+    /// Tables for some of the model's elements, in this order; those of the pairs are empty if atoms
+    /// act on each other by learned terms alone, which are not looked at here.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] if an element has several states or a charge, or there are learned
-    /// terms.
+    /// [`Error::InvalidInput`] if an element has several states or a charge.
     pub fn new(model: &Model, elements: &[u8]) -> Result<Self> {
-        if !suits(model) {
-            let problem = "must have one neutral state per element and nothing but pairs and \
-                           embedding energies, to be evaluated on a device";
+        if !one_neutral_state(model) {
+            let problem = "must have one neutral state per element, to be evaluated as such";
             return Err(Error::invalid("potential", problem));
         }
         let mut tables = Self {
@@ -49,7 +48,7 @@ impl OneStateTables {
             ..Self::default()
         };
         for &first in elements {
-            for &second in elements {
+            for &second in elements.iter().filter(|_| model.has_pairs()) {
                 tables.add_pair(Tables::source(model, first, second));
             }
             tables.embeddings.push(&model.elements()[usize::from(first)].states[0]);
@@ -64,7 +63,7 @@ impl OneStateTables {
         let first_knot = self.knots.len() / (3 * self.functions);
         let (rows, [offset, inverse]) = (compact.values(), compact.scale());
         for row in &rows {
-            row[..self.functions].iter().for_each(|c| self.rows.extend_from_slice(c));
+            row[..self.functions].iter().for_each(|c| self.rows.extend(c.iter().rev()));
         }
         let order = if source.swapped { [0, 2, 1] } else { [0, 1, 2] };
         for knot in 0..=table.intervals() {

@@ -65,10 +65,13 @@ struct Sites {
 
 /// True if every element has one neutral state and atoms interact by pair tables alone.
 pub fn suits(model: &Model) -> bool {
+    one_neutral_state(model) && model.has_pairs() && model.terms().is_none()
+}
+
+/// True if every element has one neutral state: there are no weights to be found.
+pub fn one_neutral_state(model: &Model) -> bool {
     let single = |e: &crate::model::ElementModel| e.states.len() == 1 && e.states[0].charge == 0.0;
     model.elements().iter().all(single)
-        && model.has_pairs()
-        && model.terms().is_none()
         && !model.is_polarisable()
         && model.file().resonances.is_empty()
 }

@@ -197,6 +197,14 @@ impl Evaluator {
         &self.model
     }
 
+    /// Another evaluator of the same potential and options, without history.
+    ///
+    /// # Errors
+    /// None for options that made this one.
+    pub fn fresh(&self) -> Result<Self> {
+        Self::new(self.model.clone(), self.options)
+    }
+
     /// Go on with another potential, from the same weights if its states are the same.
     pub fn set_model(&mut self, model: Arc<Model>) -> Result<()> {
         let shape = |m: &Model| -> (bool, Vec<(u8, usize)>) {
@@ -220,7 +228,7 @@ impl Evaluator {
 
     /// Forget the neighbour list and the weights.
     pub fn reset(&mut self) -> Result<()> {
-        *self = Self::new(self.model.clone(), self.options)?;
+        *self = self.fresh()?;
         Ok(())
     }
 

@@ -5,11 +5,12 @@ use crate::coulomb::{Coulomb, Kernel, Options};
 use crate::error::{Error, Result};
 use crate::model::{Channel, FlatEmbeddings, Model, PairModel};
 use crate::pairs::ChargeKernel;
+use crate::tables::ORDER;
 
 /// Most states of an element, here and in the block inverses of the Krylov solver.
 pub const MAX_STATES: usize = 8;
 
-/// Tables of a potential for the elements that occur; states are padded to `states` per element.
+/// Tables of a potential, without its learned terms, for the elements that occur; states are padded to `states` per element.
 ///
 /// The functions of an ordered pair of elements, in this order: R·φ_MN (M, a state of the first
 /// atom, major), densities of the second atom's states at the first, densities of the first
@@ -32,18 +33,18 @@ pub struct EnsembleTables {
     pub starts: Vec<f64>,
     /// Embedding energies; (element, state).
     pub embeddings: FlatEmbeddings,
-    /// Of each ordered pair: first knot (Å) and knots per Å.
+    /// Of each ordered pair: start of the first interval (Å) and intervals per Å.
     pub pair_numbers: Vec<[f64; 2]>,
-    /// Of each ordered pair: first knot, number of intervals, number of channels.
+    /// Of each ordered pair: first interval, number of intervals, number of channels.
     pub pair_places: Vec<[i32; 3]>,
-    /// (knot, function, value | h · slope | h² · curvature).
-    pub knots: Vec<f64>,
+    /// Coefficients of t⁵ … 1, t = 0 … 1 in an interval; (interval, function, 6).
+    pub rows: Vec<f64>,
     /// Initial and final state on the first atom and on the second; (pair, channel, 4).
     pub channel_states: Vec<[i32; 4]>,
-    /// First knot and knots per Å of [`Self::kernel_knots`].
+    /// As [`Self::pair_numbers`], of [`Self::kernel_rows`].
     pub kernel_numbers: [f64; 2],
-    /// R times the point-charge kernel of the pairs, as in [`Self::knots`]; may be empty.
-    pub kernel_knots: Vec<f64>,
+    /// R times the point-charge kernel of the pairs, as [`Self::rows`]; may be empty.
+    pub kernel_rows: Vec<f64>,
     /// What the pairs hold of the point charges; none if all states are neutral.
     pub kernel: Option<Kernel>,
     /// Potential of an atom's own charge, eV/e².
@@ -55,8 +56,8 @@ impl EnsembleTables {
     /// periodicity.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for learned terms, polarisabilities, more than [`MAX_STATES`] states,
-    /// and as [`Coulomb::new`].
+    /// [`Error::InvalidInput`] for polarisabilities, more than [`MAX_STATES`] states, and as
+    /// [`Coulomb::new`].
     pub fn new(model: &Model, elements: &[u8], options: Options, pbc: [bool; 3]) -> Result<Self> {
         check(model)?;
         let of = |e: &u8| &model.elements()[usize::from(*e)].states;
@@ -96,12 +97,12 @@ impl EnsembleTables {
     fn add_pair(&mut self, (pair, swapped): (&PairModel, bool)) {
         let table = &pair.table;
         let width = self.states * (self.states + 2) + self.channels;
-        let first = self.knots.len() / (3 * width);
+        let first = self.rows.len() / (ORDER * width);
         let columns = self.columns(pair, swapped);
-        for knot in 0..=table.intervals() {
+        for interval in 0..table.intervals() {
             for column in &columns {
-                let jet = column.map_or([0.0; 3], |c| table.knot(knot, c));
-                self.knots.extend_from_slice(&jet);
+                let row = column.map_or([0.0; ORDER], |c| table.quintic(interval, c));
+                self.rows.extend_from_slice(&row);
             }
         }
         self.pair_numbers.push([table.start(), table.inverse_spacing()]);
@@ -149,7 +150,7 @@ impl EnsembleTables {
         }
         if let Some(table) = ChargeKernel::new(&kernel, model).map(ChargeKernel::into_table) {
             self.kernel_numbers = [table.start(), table.inverse_spacing()];
-            self.kernel_knots = (0..=table.intervals()).flat_map(|k| table.knot(k, 0)).collect();
+            self.kernel_rows = (0..table.intervals()).flat_map(|k| table.quintic(k, 0)).collect();
         }
         self.kernel = Some(kernel);
         Ok(())
@@ -157,10 +158,6 @@ impl EnsembleTables {
 }
 
 fn check(model: &Model) -> Result<()> {
-    if model.terms().is_some() {
-        let problem = "must have no learned terms to be evaluated on a device";
-        return Err(Error::invalid("potential", problem));
-    }
     if model.is_polarisable() {
         let problem = "must have no polarisabilities to be evaluated on a device";
         return Err(Error::invalid("potential", problem));

@@ -47,6 +47,23 @@ pub(super) fn harmonics<S: Simd>(simd: S, lmax: usize, u: &[Lanes; 3], out: &mut
     }
 }
 
+/// S_lm of one unit vector for l ≤ 4.
+pub fn harmonics_of(u: [f64; 3]) -> [f64; COUNT] {
+    let mut lanes = [ZERO; COUNT];
+    harmonics(pulp::Scalar::new(), LMAX, &u.map(|x| [x; LANES]), &mut lanes);
+    lanes.map(|s| s[0])
+}
+
+/// ∇S_lm at one unit vector; zero for l = 0 and where there is no such harmonic.
+pub fn harmonic_gradient(l: usize, m: isize, u: [f64; 3]) -> [f64; 3] {
+    if l > LMAX || m.unsigned_abs() > l {
+        return [0.0; 3];
+    }
+    let lower = harmonics_of(u);
+    let sum = |d: Derivative| d.iter().map(|(j, factor)| factor * lower[*j]).sum();
+    GRADIENTS[(l * l + l).wrapping_add_signed(m)].map(sum)
+}
+
 /// A derivative of a harmonic: factors times harmonics one degree lower, by index.
 type Derivative = [(usize, f64); 2];
 

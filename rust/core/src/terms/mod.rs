@@ -13,6 +13,7 @@ mod cluster;
 mod evaluate;
 mod features;
 mod fields;
+mod flat;
 mod harmonics;
 mod jacobian;
 mod lanes;
@@ -25,6 +26,8 @@ mod tree;
 use crate::potential::{PotentialFile, Term};
 
 pub use evaluate::Contribution;
+pub use flat::{FlatNode, NodeKind, TermTables};
+pub use harmonics::{harmonic_gradient, harmonics_of};
 pub use jacobian::{Differentiator, Jacobian};
 
 use layout::Layout;

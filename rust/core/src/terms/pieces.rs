@@ -1,11 +1,9 @@
 //! Radial functions as polynomials on equal intervals, laid out for vectors over functions.
 
-use crate::tables::Table;
+use crate::tables::{ORDER, Table};
 
 /// Functions handled together.
 const WIDTH: usize = 4;
-/// Coefficients of a quintic.
-const ORDER: usize = 6;
 
 /// A [`Table`] whose quintics are written out as powers of t ∈ [0, 1].
 #[derive(Debug, Clone, Default)]
@@ -29,8 +27,7 @@ impl Pieces {
         let mut powers = vec![[[0.0; WIDTH]; ORDER]; table.intervals() * groups];
         for (interval, rows) in powers.chunks_exact_mut(groups).enumerate() {
             for f in 0..functions {
-                let c = quintic(table.knot(interval, f), table.knot(interval + 1, f));
-                for (power, c) in rows[f / WIDTH].iter_mut().zip(c) {
+                for (power, c) in rows[f / WIDTH].iter_mut().zip(table.quintic(interval, f)) {
                     power[f % WIDTH] = c;
                 }
             }
@@ -42,6 +39,22 @@ impl Pieces {
     /// Number of functions.
     pub(super) fn functions(&self) -> usize {
         self.functions
+    }
+
+    /// Number of intervals.
+    pub(super) fn intervals(&self) -> usize {
+        self.last + 1
+    }
+
+    /// Intervals per Å.
+    pub(super) fn inverse_spacing(&self) -> f64 {
+        self.inverse_spacing
+    }
+
+    /// Powers of t, highest first, of a function in an interval.
+    pub(super) fn row(&self, interval: usize, function: usize) -> [f64; ORDER] {
+        let powers = &self.powers[interval * self.groups + function / WIDTH];
+        powers.map(|power| power[function % WIDTH])
     }
 
     /// Values and slopes of all functions at a distance, handed out one by one.
@@ -65,20 +78,4 @@ impl Pieces {
             }
         }
     }
-}
-
-/// Powers of t, highest first, of the quintic with value, slope and curvature (times powers of the
-/// spacing) at t = 0 and 1.
-fn quintic(a: [f64; 3], b: [f64; 3]) -> [f64; ORDER] {
-    let step = b[0] - a[0] - a[1] - 0.5 * a[2];
-    let slope = b[1] - a[1] - a[2];
-    let bend = b[2] - a[2];
-    [
-        6.0 * step - 3.0 * slope + 0.5 * bend,
-        -15.0 * step + 7.0 * slope - bend,
-        10.0 * step - 4.0 * slope + 0.5 * bend,
-        0.5 * a[2],
-        a[1],
-        a[0],
-    ]
 }

@@ -10,9 +10,12 @@ pub(super) struct Tree {
 }
 
 #[derive(Debug)]
-enum Node {
+pub(super) enum Node {
+    /// A single model.
     Leaf(usize),
+    /// Of earlier nodes.
     Sum(Vec<usize>),
+    /// Of earlier nodes.
     Product(Vec<usize>),
 }
 
@@ -43,6 +46,11 @@ impl Tree {
         };
         self.nodes.push(node);
         self.nodes.len() - 1
+    }
+
+    /// Nodes in post-order; the last is the root.
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
     }
 
     /// Value; `gradient` becomes the derivatives in the values of the single models. `work` holds
