@@ -23,7 +23,7 @@ pub fn state(
         rbf: Some(Rbf { exponents: exponents.into(), coefficients: coefficients.into() }),
         density_tables: BTreeMap::new(),
         embedding: Some(Embedding::RootPolynomial { shift: 0.01, coefficients: vec![-1.5, 0.25] }),
-        polarisability: (charge == -1.0).then_some(1.5),
+        polarisability: None,
         provenance: "made up".into(),
     }
 }
@@ -63,9 +63,7 @@ pub fn example() -> PotentialFile {
         units: Units { energy: "eV".into(), length: "Å".into(), charge: "e".into() },
         elements: [("H", hydrogen), ("O", oxygen)]
             .map(|(symbol, states)| {
-                let soft = states.iter().any(|s| s.polarisability.is_some());
-                let polarisation_exponent = soft.then_some(2.5);
-                (symbol.to_owned(), Element { states, polarisation_exponent })
+                (symbol.to_owned(), Element { states, polarisation_exponent: None })
             })
             .into(),
         repulsions: vec![
@@ -111,6 +109,16 @@ pub fn classical() -> PotentialFile {
         element.states[0].embedding = Some(Embedding::Tabulated(table(0.01)));
         element.states[0].density_tables =
             ["H", "O"].map(|receiver| (receiver.to_owned(), table(0.1))).into();
+    }
+    file
+}
+
+/// The example with a soft oxygen anion.
+pub fn polarised() -> PotentialFile {
+    let mut file = example();
+    oxygen(&mut file, 1).polarisability = Some(1.5);
+    if let Some(element) = file.elements.get_mut("O") {
+        element.polarisation_exponent = Some(2.5);
     }
     file
 }

@@ -3,11 +3,11 @@
 use ecteam_core::potential::{PotentialFile, RadialFunction, Table};
 use proptest::prelude::*;
 
-use crate::example::{classical, example, exponential, oxygen};
+use crate::example::{classical, example, exponential, oxygen, polarised};
 
 #[test]
 fn round_trip_is_exact_and_sealed() {
-    for file in [example(), classical()] {
+    for file in [example(), classical(), polarised()] {
         let text = file.to_json().unwrap();
         let back = PotentialFile::from_json(&text).unwrap();
         assert_eq!(back.sha256, Some(file.sha256().unwrap()));

@@ -3,7 +3,7 @@
 use ecteam_core::potential::json_schema;
 use serde_json::Value;
 
-use crate::example::{classical, example};
+use crate::example::{classical, example, polarised};
 
 /// Every key of the JSON text must be described by the schema.
 fn keys(value: &Value, found: &mut Vec<String>) {
@@ -35,7 +35,7 @@ fn schema_describes_every_field() {
     let schema: Value = serde_json::from_str(&json_schema()).unwrap();
     let mut known = Vec::new();
     described(&schema, &mut known);
-    for file in [example(), classical()] {
+    for file in [example(), classical(), polarised()] {
         let mut used = Vec::new();
         keys(&serde_json::from_str(&file.to_json().unwrap()).unwrap(), &mut used);
         used.retain(|key| !["H", "O"].contains(&key.as_str()));
