@@ -2,8 +2,9 @@
 //
 // One thread per atom over its full list: every sum is made by the atom that it belongs to. The
 // functions of a pair are looked up once per geometry and kept: product after product streams
-// 4 + 8 · VALUES bytes per pair (half of it in single precision), next to what is read of the other atom (8 · STATES bytes, mostly
-// from the caches). Value k of the pair that is number p of atom i: values[(p · VALUES + k) · n + i].
+// 4 + 8 · VALUES bytes per pair, in single precision 4 + 4 · VALUES, next to what is read of the
+// other atom (8 · STATES bytes, mostly from the caches). Value k of the pair that is number p of
+// atom i: values[(p · VALUES + k) · n + i].
 #include "pairs.cuh"
 
 // Number of pairs of every atom within the cutoff: what is kept of a list leaves its skin out.
