@@ -85,7 +85,7 @@ BAD_FRAGMENTS = {
     "three charges for two": ([0, 1, 1], [0, 0, 1], "^total_charge: .* 2 fragments, got 3"),
     "NaN": ([0, 1, 1], [0, np.nan], "^total_charge: must be a finite number of e, got"),
     "out of reach": ([0, 1, 1], [1, 0], r"^total_charge\[0\]: .* range is -2 to 0 e"),
-    "charges of nothing": (None, [0, 1], "^total_charge: must be a finite number of e"),
+    "charges of nothing": (None, [0, 1], "^total_charge: must be one number of e unless fragments"),
 }
 
 

@@ -19,8 +19,8 @@ from ecteam.fit.model import row_properties
 from ecteam.fit.run import fit
 from ecteam.fit.shipped import shipped_labels
 from ecteam.terms import Pair
+from small_fit import SMALL
 from test_fisher import of_matrix
-from test_fit_command import SMALL
 from typer.testing import CliRunner
 
 # Not "h2o-bend": a sharply bent molecule has two minima alike, the charge on either hydrogen.

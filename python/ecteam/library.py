@@ -217,10 +217,7 @@ def read_library(path: str | Path | None = None) -> Library:
     """
     if path is None:
         return _shipped()
-    path = Path(path)
-    if not path.is_file():
-        raise InvalidInputError(f"library: must be a file, got {str(path)!r}")
-    return Library(sealed_fields(path.read_text(encoding="utf-8"), str(path), FORMAT))
+    return Library(read_sealed(path, "library", FORMAT))
 
 
 def seal(fields: dict[str, Any]) -> str:
@@ -248,6 +245,14 @@ def _shipped() -> Library:
     return Library(sealed_fields(source.read_text(encoding="utf-8"), "library.json", FORMAT))
 
 
+def read_sealed(path: str | Path, argument: str, expected: str) -> dict[str, Any]:
+    """Fields of a sealed file that an argument names; see :func:`sealed_fields`."""
+    path = Path(path)
+    if not path.is_file():
+        raise InvalidInputError(f"{argument}: must be a file, got {str(path)!r}")
+    return sealed_fields(path.read_text(encoding="utf-8"), str(path), expected)
+
+
 def sealed_fields(text: str, name: str, expected: str) -> dict[str, Any]:
     """Fields of a sealed file.
 
@@ -270,8 +275,9 @@ def sealed_fields(text: str, name: str, expected: str) -> dict[str, Any]:
     if hashlib.sha256(unsealed.encode()).hexdigest() != found[1]:
         raise InvalidInputError(f"{name}: sha256: the file was changed after it was sealed")
     fields: dict[str, Any] = json.loads(text)
-    if fields["format"] != expected:
-        raise InvalidInputError(f"{name}: format: must be {expected!r}, got {fields['format']!r}")
+    if fields.get("format") != expected:
+        found_format = fields.get("format")
+        raise InvalidInputError(f"{name}: format: must be {expected!r}, got {found_format!r}")
     return fields
 
 

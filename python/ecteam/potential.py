@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -311,13 +312,18 @@ def load(name_or_path: str | Path | Potential) -> Potential:
     if isinstance(name_or_path, Potential):
         return name_or_path
     if str(name_or_path) in available():
-        text = (_DATA / f"{name_or_path}.json").read_text(encoding="utf-8")
-    else:
-        text = _read(Path(name_or_path))
+        return _shipped(str(name_or_path))
+    text = _read(Path(name_or_path))
     try:
         return Potential.from_json(text)
     except _core.PotentialFormatError as error:
         raise _core.PotentialFormatError(f"{name_or_path}: {error}") from None
+
+
+@cache
+def _shipped(name: str) -> Potential:
+    """One object for all who ask: its tables are compiled with the first evaluation and kept."""
+    return Potential.from_json((_DATA / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _read(path: Path) -> str:

@@ -26,22 +26,23 @@ LibraryFile = Annotated[
 ]
 
 
+Elements = Annotated[str, typer.Option(help="Such as H-Kr or H,O,Na-Cl.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
+Folder = Annotated[Path, typer.Option(help="Records; a killed run resumes from them.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Calculate failures again.")]
+
+
 @app.command()
 def build(
-    elements: Annotated[str, typer.Option(help="Such as H-Kr or H,O,Na-Cl.")] = "H-Kr",
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    folder: Annotated[
-        Path, typer.Option(help="Records of the build; a killed build resumes from it.")
-    ] = Path("states-build"),
-    output: Annotated[Path, typer.Option("--output", "-o", help="Library file to write.")] = Path(
-        "library.json"
-    ),
+    elements: Elements = "H-Kr",
+    workers: Workers = 1,
+    folder: Folder = Path("states-build"),
+    output: Output = Path("library.json"),
     densities: Annotated[
         Path | None, typer.Option(help="Write the radial densities here, .json.gz.")
     ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Calculate failed states again.")
-    ] = False,
+    retry_failed: RetryFailed = False,
 ) -> None:
     """Calculate atomic states with PySCF, fit their densities, write a library file.
 
@@ -63,17 +64,11 @@ def build(
 
 @app.command()
 def dimers(
-    elements: Annotated[str, typer.Option(help="Such as H,Li or N-F.")] = "H,Li,N-F,Na,Cl",
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    folder: Annotated[
-        Path, typer.Option(help="Records of the points; a killed run resumes from it.")
-    ] = Path("dimers-build"),
-    output: Annotated[Path, typer.Option("--output", "-o", help="File of curves to write.")] = Path(
-        "dimers.json"
-    ),
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Calculate failed points again.")
-    ] = False,
+    elements: Elements = "H,Li,N-F,Na,Cl",
+    workers: Workers = 1,
+    folder: Folder = Path("dimers-build"),
+    output: Output = Path("dimers.json"),
+    retry_failed: RetryFailed = False,
 ) -> None:
     """Calculate curves of X2, X2+, X2- with PySCF, from which embedding functions are made.
 

@@ -20,7 +20,7 @@ from ecteam._core import InvalidInputError
 from ecteam.reference.frames import failure_frame, relative_energy, result_frame
 from ecteam.reference.level import GROUND_SPIN, Level, Structure, structure_of
 from ecteam.reference.molecules import DensityOutput, single_point
-from ecteam.reference.runs import collect_runs, run_tasks
+from ecteam.reference.runs import Task, collect_runs, run_tasks
 
 __all__ = ["Computed", "compute"]
 
@@ -98,19 +98,11 @@ def compute(
         If a structure has no fitting electronic state, or the level is unknown for its elements;
         the message names it. Nothing has been computed then.
     """
-    wanted = density or DensityOutput()
     named = _named(structures, charge, spin)
     if relative:
         named |= _atoms_of(structures)
     _check_level(level, {symbol for s in named.values() for symbol in s.symbols})
-    keys, tasks = {}, {}
-    for name, structure in named.items():
-        # Nobody wants the densities of the atoms that only define the zero of energy.
-        own = DensityOutput() if name.startswith("atom-") else wanted
-        key = keys[name] = _key(name, structure, level, own)
-        if own.cube is not None:
-            own = replace(own, cube=str(Path(folder) / f"{quote(key, safe='+-_()')}.cube"))
-        tasks[key] = partial(single_point, structure, level, own)
+    keys, tasks = _tasks(named, level, density or DensityOutput(), folder)
     report = run_tasks(
         tasks,
         folder,
@@ -125,6 +117,25 @@ def compute(
     found = _collect(structures, level, done, reasons, relative)
     found.new = len(report.done) + len(report.failed)
     return found
+
+
+def _tasks(
+    named: Mapping[str, Structure],
+    level: Level,
+    wanted: DensityOutput,
+    folder: str | os.PathLike[str],
+) -> tuple[dict[str, str], dict[str, Task]]:
+    """Key of the record of every structure, and the calculation behind every key."""
+    keys: dict[str, str] = {}
+    tasks: dict[str, Task] = {}
+    for name, structure in named.items():
+        # Nobody wants the densities of the atoms that only define the zero of energy.
+        own = DensityOutput() if name.startswith("atom-") else wanted
+        key = keys[name] = _key(name, structure, level, own)
+        if own.cube is not None:
+            own = replace(own, cube=str(Path(folder) / f"{quote(key, safe='+-_()')}.cube"))
+        tasks[key] = partial(single_point, structure, level, own)
+    return keys, tasks
 
 
 def _collect(

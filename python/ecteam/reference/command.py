@@ -18,6 +18,7 @@ from ecteam._core import InvalidInputError
 from ecteam.cli_common import one_line_errors
 
 if TYPE_CHECKING:
+    from ecteam.reference.batch import Computed
     from ecteam.reference.level import Level
     from ecteam.reference.molecules import DensityOutput
 
@@ -104,9 +105,9 @@ def compute(
         wanted = _density(cube, encode)
         folder = runs or output.with_name(output.name + ".runs")
         kind = executor.value if executor else "processes" if workers else "serial"
-        if kind != "serial" and "OMP_NUM_THREADS" not in os.environ:
+        if kind != "serial":
             # One thread for each of many calculations; workers inherit it.
-            os.environ["OMP_NUM_THREADS"] = "1"
+            os.environ.setdefault("OMP_NUM_THREADS", "1")
         with _resumable(folder), open_executor(kind, max(workers, 1), scheduler) as pool:
             found = compute_all(
                 frames,
@@ -120,16 +121,7 @@ def compute(
                 retry_failed=retry_failed,
             )
         write_set(found.frames, output)
-    for name, reason in found.failed.items():
-        typer.echo(f"failed: {name}: {reason}", err=True)
-    for name in found.unconverged:
-        typer.echo(f"not converged: {name}", err=True)
-    typer.echo(
-        f"{output}: {len(found.frames)} structures, {found.new} calculations now, "
-        f"{len(found.failed)} failed, {len(found.unconverged)} not converged"
-    )
-    if found.failed or found.unconverged:
-        raise typer.Exit(FAILED)
+    _report(found, output)
 
 
 @app.command()
@@ -228,6 +220,19 @@ def _resumable(folder: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo(f"interrupted; {folder} keeps what is done, the same command goes on", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _report(found: Computed, output: Path) -> None:
+    for name, reason in found.failed.items():
+        typer.echo(f"failed: {name}: {reason}", err=True)
+    for name in found.unconverged:
+        typer.echo(f"not converged: {name}", err=True)
+    typer.echo(
+        f"{output}: {len(found.frames)} structures, {found.new} calculations now, "
+        f"{len(found.failed)} failed, {len(found.unconverged)} not converged"
+    )
+    if found.failed or found.unconverged:
+        raise typer.Exit(FAILED)
 
 
 def _need_pyscf() -> None:
