@@ -54,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) fill_structure_pairs(
     const PairPlaces *__restrict__ places, const real *__restrict__ rows,
     const double *__restrict__ charges, double kernel_start, double kernel_inverse_spacing,
     int kernel_intervals, const real *__restrict__ kernel_rows, double coulomb,
-    unsigned *__restrict__ words, double *__restrict__ values,
+    unsigned *__restrict__ words, real *__restrict__ values,
     double *__restrict__ charge_pairs, int *__restrict__ too_close) {
     const Extent &extent = extents[blockIdx.x];
     Task task = task_of(extent);

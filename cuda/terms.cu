@@ -52,7 +52,8 @@ __device__ __forceinline__ Neighbor neighbor(const List &list, const Quad *sorte
 }
 
 // Row of a function at a distance; null beyond its cutoff.
-__device__ __forceinline__ const real *row_of(const Functions &of, int function, double r, real *t) {
+__device__ __forceinline__ const real *row_of(const Functions &of, int function, double r,
+                                              real *t) {
     FunctionNumbers numbers = of.numbers[function];
     FunctionPlaces places = of.places[function];
     if (!(r < numbers.cutoff)) return nullptr;
@@ -197,8 +198,55 @@ __device__ double three_body(const Site &site, const Node &node) {
     return 0.5 * sum;
 }
 
+// Values of the nodes of an expression at one atom, and the energy's derivatives in them.
+struct Work {
+    int n, i;
+    double *values, *adjoints, *slopes;
+
+    __device__ __forceinline__ double &value(int node) const {
+        return values[(size_t)node * n + i];
+    }
+    __device__ __forceinline__ double &adjoint(int node) const {
+        return adjoints[(size_t)node * n + i];
+    }
+    // Derivative in a scalar sum: of its outer function at first.
+    __device__ __forceinline__ double &slope(const Node &node) const {
+        return slopes[(size_t)node.sum * n + i];
+    }
+};
+
+// Value of a node from those inside it.
+__device__ __forceinline__ double value_of(const Site &site, const Node &node,
+                                           const int *inside, const Work &work) {
+    if (node.kind == CONSTANT) return site.coefficients[node.first + site.centre];
+    if (node.kind < THREE_BODY) {
+        Jet found = outer(site, node);
+        work.slope(node) = found.slope;
+        return found.value;
+    }
+    if (node.kind == THREE_BODY) return three_body(site, node);
+    double sum = 0.0, product = 1.0;
+    for (int c = 0; c < node.count; ++c) {
+        sum += work.value(inside[c]);
+        product *= work.value(inside[c]);
+    }
+    return node.kind == SUM ? sum : product;
+}
+
+// Hand the derivative in a sum or a product down to what is inside.
+__device__ __forceinline__ void hand_down(const Node &node, const int *inside, double along,
+                                          const Work &work) {
+    for (int c = 0; c < node.count; ++c) {
+        double factor = along;
+        for (int other = 0; node.kind == PRODUCT && other < node.count; ++other)
+            if (other != c) factor *= work.value(inside[other]);
+        work.adjoint(inside[c]) = factor;
+    }
+}
+
 // Energy of every atom, the derivatives in its scalar sums (C, n) and in the nodes, adjoints
-// (nodes, n); `values` is of that size. The sums are read once per degree and function.
+// (nodes, n); `values` is of that size. The angular sums are read 2 (E · functions)² times for each
+// three-body model, mostly from the caches.
 extern "C" __global__ void __launch_bounds__(BLOCK) models(
     int n, int elements, int angular, const unsigned char *__restrict__ species, int count,
     const Node *__restrict__ nodes, const int *__restrict__ children,
@@ -208,34 +256,16 @@ extern "C" __global__ void __launch_bounds__(BLOCK) models(
     int i = thread_index();
     if (i >= n) return;
     Site site = {n, i, species[i], elements, angular, coefficients, scalar_sums, angular_sums};
-    auto value = [&](int node) -> double & { return values[(size_t)node * n + i]; };
-    auto adjoint = [&](int node) -> double & { return adjoints[(size_t)node * n + i]; };
-    for (int k = 0; k < count; ++k) {
-        Node node = nodes[k];
-        const int *inside = children + node.first;
-        double found = node.kind == PRODUCT ? 1.0 : 0.0;
-        if (node.kind == CONSTANT) found = coefficients[node.first + site.centre];
-        else if (node.kind < THREE_BODY) found = outer(site, node).value;
-        else if (node.kind == THREE_BODY) found = three_body(site, node);
-        for (int c = 0; node.kind == SUM && c < node.count; ++c) found += value(inside[c]);
-        for (int c = 0; node.kind == PRODUCT && c < node.count; ++c) found *= value(inside[c]);
-        value(k) = found;
-    }
-    energies[i] = value(count - 1);
-    adjoint(count - 1) = 1.0;
+    Work work = {n, i, values, adjoints, slopes};
+    for (int k = 0; k < count; ++k)
+        work.value(k) = value_of(site, nodes[k], children + nodes[k].first, work);
+    energies[i] = work.value(count - 1);
+    work.adjoint(count - 1) = 1.0;
     for (int k = count - 1; k >= 0; --k) {
         Node node = nodes[k];
-        const int *inside = children + node.first;
-        double along = adjoint(k);
-        if (node.kind > CONSTANT && node.kind < THREE_BODY)
-            slopes[(size_t)node.sum * n + i] = along * outer(site, node).slope;
-        for (int c = 0; node.kind == SUM && c < node.count; ++c) adjoint(inside[c]) = along;
-        for (int c = 0; node.kind == PRODUCT && c < node.count; ++c) {
-            double others = along;
-            for (int d = 0; d < node.count; ++d)
-                if (d != c) others *= value(inside[d]);
-            adjoint(inside[c]) = others;
-        }
+        double along = work.adjoint(k);
+        if (node.kind > THREE_BODY) hand_down(node, children + node.first, along, work);
+        if (node.kind > CONSTANT && node.kind < THREE_BODY) work.slope(node) *= along;
     }
 }
 

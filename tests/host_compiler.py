@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ecteam import _core
 
-_FLAGS = "-std=c++17 -O2 -ffp-contract=off -fPIC -shared -Wall -Wextra".split()
+_FLAGS = "-std=c++17 -O1 -ffp-contract=off -fPIC -shared -Wall -Wextra".split()
 # Fibres jump between stacks, which a fortified longjmp takes for a mistake; #pragma unroll is
 # the device's.
 _FLAGS += ["-U_FORTIFY_SOURCE", "-Wno-unknown-pragmas"]

@@ -142,6 +142,16 @@ def test_periodic_and_not_mixed():
 
 
 @needs_compiler
+def test_pairs_in_single_precision():
+    structures = [waters(1), waters(3)]
+    evaluator = EnsembleEvaluator(TOY.core, HostBackend(), "mixed", tolerance=1e-8)
+    found = evaluator.evaluate_all(systems_of(structures))
+    for result, engine in zip(found, engine_results(structures, TOY), strict=True):
+        np.testing.assert_allclose(result.forces, engine.forces, rtol=0, atol=1e-4)
+        assert np.abs(result.forces - engine.forces).max() > 1e-9
+
+
+@needs_compiler
 def test_what_does_not_fit_a_block_is_evaluated_alone():
     backend = HostBackend()
     assert (room_for(32, 3), room_for(64, 3), room_for(65, 3)) == (32, 64, 0)

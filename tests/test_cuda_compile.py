@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import nvrtc
 import pytest
-from ecteam import _core
+from ecteam import DeviceError, _core
 from ecteam.cuda import backend as backend_module
 from ecteam.cuda.sources import Program, block_size, kernels, source, whole_source
 
@@ -94,6 +94,8 @@ def test_a_text_is_compiled_once_and_launched_in_whole_blocks(monkeypatch):
     assert compiled == [(program.text, ("--std=c++17",))]
     assert program.text.startswith("#define STATES 2\n")
     assert backend.available_bytes() == 15
+    with pytest.raises(DeviceError, match="survey: 2147483648 threads, at most"):
+        backend.launch(program, "survey", 1 << 31, "argument")
 
 
 def test_an_environment_variable_replaces_the_embedded_texts(monkeypatch, tmp_path):

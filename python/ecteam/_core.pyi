@@ -23,6 +23,7 @@ __all__ = [
     "Potential",
     "PotentialFormatError",
     "StateLibrary",
+    "TermTables",
     "check_structure",
     "decode_charges",
     "decode_density",
@@ -39,6 +40,7 @@ __all__ = [
     "num_threads",
     "one_state_tables",
     "start_terms",
+    "term_tables",
 ]
 
 _Floats = npt.NDArray[np.float64]

@@ -17,6 +17,7 @@ Array = Any
 """An array of the backend's module."""
 
 _OPTIONS = ("--std=c++17",)
+_MOST_THREADS = (1 << 31) - (1 << 16)  # indices of threads are ints
 _INSTALL = "install 'ecteam[cuda12]' or 'ecteam[cuda13]'"
 
 
@@ -65,7 +66,15 @@ class CupyBackend:
         self._functions: dict[tuple[Program, str, int], Any] = {}
 
     def launch(self, program: Program, kernel: str, threads: int, *arguments: Any) -> None:
-        """Run at least so many threads of a kernel on the current stream."""
+        """Run at least so many threads of a kernel on the current stream.
+
+        Raises
+        ------
+        DeviceError
+            For more threads than a kernel can count.
+        """
+        if threads > _MOST_THREADS:
+            raise DeviceError(f"{kernel}: {threads} threads, at most {_MOST_THREADS} can be run")
         key = program, kernel, self.xp.cuda.runtime.getDevice()
         if key not in self._functions:
             device = self.xp.cuda.Device()
