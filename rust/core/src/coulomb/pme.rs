@@ -137,6 +137,17 @@ impl Pme {
         self.weights = weights;
     }
 
+    /// Inverse of the cell in use and the atoms' fractional coordinates (0 to 1) in it.
+    pub(super) fn fractions(&self) -> Option<(Mat3, Vec<Vec3>)> {
+        let mesh = self.mesh.as_ref()?;
+        let mut found = vec![[0.0; 3]; self.atoms.len()];
+        for (&atom, place) in self.atoms.iter().zip(&self.places) {
+            found[atom as usize] = [0, 1, 2]
+                .map(|d| (f64::from(place.first[d]) + place.past[d]) / mesh.shape[d] as f64);
+        }
+        Some((mesh.inverse, found))
+    }
+
     /// V_i += Σ_m w_i(m) (G ∗ Σ_j q_j w_j)(m), and self energy and background.
     pub(super) fn add_potential(&self, charges: &[f64], potential: &mut [f64]) {
         assert_eq!(charges.len(), self.atoms.len(), "charges of the prepared atoms");

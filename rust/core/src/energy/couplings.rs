@@ -9,9 +9,10 @@ use crate::pairs::{Record, Values};
 
 /// Atoms nearer than this (Å) are coupled in the preconditioner. The inverse of the Hessian decays
 /// within an ångström or two; more costs more than it saves.
-const NEAR: f64 = 3.6;
-/// Two atoms nearer than this (Å) to a third are coupled by the curvature of its embedding.
-const BONDED: f64 = 2.2;
+pub(super) const NEAR: f64 = 3.6;
+/// Two atoms nearer than this (Å) to a third are coupled by the curvature of its embedding; at most
+/// half of [`NEAR`], the reach that the mesh of `coarse` expects.
+const BONDED: f64 = 1.8;
 /// Subtracted from 1/R, Å⁻¹, between all atoms and of an atom with itself: the charges around a
 /// small cluster screen its own. Without it a factorised inverse is too stiff, by twice the products.
 /// The total charge is fixed, so a constant changes nothing where all atoms are near.
