@@ -66,7 +66,7 @@ pub fn minimise(
         if done && !descent.leaves_saddle(objective, constraints, &mut point) {
             return Ok(point.finish(weights, iteration, descent.products, descent.definite));
         }
-        let last = iteration == options.max_iterations || descent.products >= MAX_PRODUCTS;
+        let last = iteration == options.max_iterations || descent.exhausted();
         if last || !done && !descent.step(objective, constraints, &mut point) {
             break;
         }
@@ -94,6 +94,11 @@ impl<'a> Descent<'a> {
         let dense = options.dense(point.weights.len());
         let damping = if dense { Damping::default() } else { Damping::start(point.residual) };
         Self { options, dense, damping, products: 0, definite: true, escapes: 0 }
+    }
+
+    /// The dense solver's products are cheap, and bounded by the iterations.
+    fn exhausted(&self) -> bool {
+        !self.dense && self.products >= MAX_PRODUCTS
     }
 
     /// One Newton step; false if no progress is possible.
