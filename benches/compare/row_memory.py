@@ -1,7 +1,7 @@
 """Resident memory of one evaluation of the potential ``water``, neighbour list included.
 
-Every contender has a process of its own, whose largest resident set the system reports. The box is a
-periodic one of molecules at any angle, repeated: memory depends on atoms and pairs alone.
+Every contender has a process of its own, whose largest resident set the system reports. The box is
+periodic, of molecules at any angle, repeated: memory depends on atoms and pairs alone.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def interpreter(cells: int) -> Callable[[], float]:
     atoms, potential = box(cells), ecteam.load("water")
 
     def sample() -> float:
-        assert len(atoms) and potential.name  # type: ignore[arg-type]
+        assert len(atoms) > 0  # type: ignore[arg-type]
+        assert potential.name
         return resident()
 
     return sample

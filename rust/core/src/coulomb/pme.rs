@@ -19,6 +19,7 @@ use crate::structure::{Mat3, Structure, Vec3};
 
 /// Atoms of a task.
 const CHUNK: usize = 256;
+
 /// Smooth particle-mesh Ewald with a fixed splitting.
 #[derive(Debug, Clone)]
 pub(super) struct Pme {
@@ -141,10 +142,8 @@ impl Pme {
     pub(super) fn fractions(&self) -> Option<(Mat3, Vec<Vec3>)> {
         let mesh = self.mesh.as_ref()?;
         let mut found = vec![[0.0; 3]; self.atoms.len()];
-        for (&atom, place) in self.atoms.iter().zip(&self.places) {
-            found[atom as usize] = [0, 1, 2]
-                .map(|d| (f64::from(place.first[d]) + place.past[d]) / mesh.shape[d] as f64);
-        }
+        let all = self.atoms.iter().zip(&self.places);
+        all.for_each(|(&atom, place)| found[atom as usize] = mesh.fraction(place));
         Some((mesh.inverse, found))
     }
 

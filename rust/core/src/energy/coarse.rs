@@ -8,8 +8,8 @@ use crate::COULOMB;
 use crate::ensemble::Field;
 use crate::structure::Mat3;
 
-/// Meshes of fewer nodes than this bring nothing.
-const FEWEST: usize = 8;
+/// Meshes of fewer nodes than this bring nothing: the couplings' screening suits small cells.
+const FEWEST: usize = 27;
 
 impl Energy<'_> {
     /// None for systems without a mesh of their own: they are finite or small.
