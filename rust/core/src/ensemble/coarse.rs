@@ -313,7 +313,9 @@ mod tests {
                     .map(|h| (h, factors[g * GROUPS + h] + if h == g { 2.0 } else { 0.0 }))
                     .collect();
                 let mut dense = DVector::zeros(GROUPS);
-                row.iter().for_each(|(h, x)| dense[*h] += x);
+                for (h, x) in &row {
+                    dense[*h] += x;
+                }
                 let on_nodes = &q * dense;
                 matrix += &on_nodes * on_nodes.transpose();
                 coarse.add_row(&row);
