@@ -14,7 +14,15 @@ from ecteam import _core, benchmark, load
 from ecteam.cli import app
 from typer.testing import CliRunner
 
-PARTS = ["neighbors", "density", "weights", "long_range", "forces", "terms"]
+PARTS = [
+    "neighbors",
+    "density",
+    "weights",
+    "weights_long_range",
+    "long_range",
+    "forces",
+    "terms",
+]
 
 
 @pytest.mark.parametrize("name", ["water", "niobium"])
@@ -25,7 +33,8 @@ def test_timings_add_up_to_the_evaluation(name):
     elapsed = time.perf_counter() - start
     assert list(result.timings) == PARTS
     assert all(seconds >= 0 for seconds in result.timings.values())
-    busy = ["weights", "long_range", "forces"] if name == "water" else ["terms"]
+    sums = ["weights", "weights_long_range", "long_range", "forces"]
+    busy = sums if name == "water" else ["terms"]
     assert all(result.timings[part] > 0 for part in busy)
     assert sum(result.timings.values()) <= elapsed
 
@@ -61,6 +70,8 @@ def test_bench_measures():
     assert 0 < found["largest_residual"] <= 1e-6
     assert found["atoms_per_second"] == pytest.approx(24 / found["seconds_per_step"])
     assert sum(found["parts"].values()) > 0
+    of_weights = found["parts"]["weights"] + found["parts"]["weights_long_range"]
+    assert found["seconds_of_minimisation"] == pytest.approx(of_weights)
 
 
 def test_bench_prints_a_table_and_takes_a_structure(tmp_path):
@@ -70,6 +81,7 @@ def test_bench_prints_a_table_and_takes_a_structure(tmp_path):
     assert done.exit_code == 0, done.output
     assert "atoms/s" in done.stdout
     assert "long range" in done.stdout
+    assert "minimisation in all" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,17 @@ from pathlib import Path
 
 from timing import HERE, Outcome, Row, measure, verdict
 
-ROWS = ("neighbors", "reuse", "eam", "calculator", "charges", "water", "density", "load")
+ROWS = (
+    "neighbors",
+    "reuse",
+    "eam",
+    "calculator",
+    "charges",
+    "water",
+    "density",
+    "load",
+    "memory",
+)
 
 
 def environment() -> str:

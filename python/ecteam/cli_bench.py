@@ -55,6 +55,12 @@ def _table(found: Benchmark) -> Table:
     scale, whole = 1e6 / found.atoms, found.seconds_per_step
     for name, seconds in found.parts.items():
         table.add_row(name.replace("_", " "), f"{seconds * scale:.3f}", f"{seconds / whole:.0%}")
+    table.add_row(
+        "minimisation in all",
+        f"{found.minimisation * scale:.3f}",
+        f"{found.minimisation / whole:.0%}",
+        end_section=True,
+    )
     table.add_row("whole step", f"{whole * scale:.3f}", "100%")
     table.add_row("Hessian products per step", f"{found.products_per_step:.1f}", "")
     return table

@@ -77,8 +77,10 @@ class Result:
         none was looked for, or none is lower.
     timings : dict of str to float
         Wall time in seconds: ``neighbors`` (the list, checked or built), ``density`` (radial
-        functions of all pairs), ``weights`` (their minimisation), ``long_range`` (point charges
-        beyond the pairs), ``forces``, ``terms`` (learned). The parts do not overlap.
+        functions of all pairs), ``weights`` (their minimisation, without its long-ranged sums),
+        ``weights_long_range`` (the long-ranged sums of the minimisation), ``long_range`` (their
+        preparation, and those of the forces), ``forces``, ``terms`` (learned). The parts do not
+        overlap.
     potential : Potential
         The potential used.
     numbers : (n,) uint8

@@ -114,6 +114,11 @@ impl Mesh {
         self.shape[1] * self.row()
     }
 
+    /// Fractional coordinates of a place.
+    pub(super) fn fraction(&self, place: &Place) -> Vec3 {
+        [0, 1, 2].map(|d| (f64::from(place.first[d]) + place.past[d]) / self.shape[d] as f64)
+    }
+
     /// Length of the real values.
     pub(super) fn len(&self) -> usize {
         self.shape[0] * self.plane()

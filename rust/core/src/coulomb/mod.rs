@@ -330,6 +330,15 @@ impl Coulomb {
         }
     }
 
+    /// Inverse of a compact cell of the lattice, and the atoms' fractional coordinates (0 to 1) in it;
+    /// only where a mesh is used, in large periodic systems.
+    pub(crate) fn fractions(&self) -> Option<(Mat3, Vec<Vec3>)> {
+        match &self.solver {
+            Solver::Periodic(periodic) => periodic.fractions(),
+            Solver::Direct(_) | Solver::ShiftedForce(_) => None,
+        }
+    }
+
     /// [`Self::add_potential`] and [`Self::add_forces`] at once: on a mesh it costs one of them.
     ///
     /// # Panics

@@ -108,6 +108,11 @@ impl Periodic {
         }
     }
 
+    /// See [`super::Coulomb::fractions`].
+    pub(super) fn fractions(&self) -> Option<(Mat3, Vec<Vec3>)> {
+        if self.on_mesh { self.pme.fractions() } else { None }
+    }
+
     /// Forces and virial; the potential too, if asked for.
     pub(super) fn add_forces(
         &self,

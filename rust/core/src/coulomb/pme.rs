@@ -19,6 +19,7 @@ use crate::structure::{Mat3, Structure, Vec3};
 
 /// Atoms of a task.
 const CHUNK: usize = 256;
+
 /// Smooth particle-mesh Ewald with a fixed splitting.
 #[derive(Debug, Clone)]
 pub(super) struct Pme {
@@ -137,6 +138,15 @@ impl Pme {
             Arch::new().dispatch(Weigh { spline: &spline, places, weights });
         });
         self.weights = weights;
+    }
+
+    /// Inverse of the cell in use and the atoms' fractional coordinates (0 to 1) in it.
+    pub(super) fn fractions(&self) -> Option<(Mat3, Vec<Vec3>)> {
+        let mesh = self.mesh.as_ref()?;
+        let mut found = vec![[0.0; 3]; self.atoms.len()];
+        let all = self.atoms.iter().zip(&self.places);
+        all.for_each(|(&atom, place)| found[atom as usize] = mesh.fraction(place));
+        Some((mesh.inverse, found))
     }
 
     /// V_i += Σ_m w_i(m) (G ∗ Σ_j q_j w_j)(m), and self energy and background.

@@ -6,16 +6,35 @@ use crate::ensemble::Couplings;
 use crate::formulas::resonance_mean;
 use crate::model::PairModel;
 use crate::pairs::{Record, Values};
+use crate::structure::Vec3;
 
 /// Atoms nearer than this (Å) are coupled in the preconditioner. The inverse of the Hessian decays
 /// within an ångström or two; more costs more than it saves.
-const NEAR: f64 = 3.6;
-/// Two atoms nearer than this (Å) to a third are coupled by the curvature of its embedding.
+pub(super) const NEAR: f64 = 3.6;
+/// Two atoms nearer than this (Å) to a third are coupled by the curvature of its embedding, if nearer
+/// than [`NEAR`] to each other: the mesh of `coarse` relies on that.
 const BONDED: f64 = 2.2;
 /// Subtracted from 1/R, Å⁻¹, between all atoms and of an atom with itself: the charges around a
 /// small cluster screen its own. Without it a factorised inverse is too stiff, by twice the products.
 /// The total charge is fixed, so a constant changes nothing where all atoms are near.
 const SCREENING: f64 = 0.18;
+
+/// An atom near another.
+#[derive(Clone, Copy)]
+struct Bonded<'a> {
+    atom: u32,
+    /// Densities of its states at the other.
+    at: &'a [f64],
+    /// Vector from the other to it, Å.
+    to: Vec3,
+}
+
+impl Bonded<'_> {
+    fn is_near(&self, other: &Self) -> bool {
+        let apart: Vec3 = [0, 1, 2].map(|d| self.to[d] - other.to[d]);
+        crate::structure::dot(&apart, &apart) < NEAR * NEAR
+    }
+}
 
 impl Energy<'_> {
     /// Blocks of all pairs nearer than [`NEAR`].
@@ -23,7 +42,7 @@ impl Energy<'_> {
         let geometry = self.geometry;
         let mut found = Couplings::default();
         let mut block = Vec::new();
-        let mut around: Vec<Vec<(u32, &[f64])>> = vec![Vec::new(); geometry.atoms()];
+        let mut around: Vec<Vec<Bonded>> = vec![Vec::new(); geometry.atoms()];
         for chunk in geometry.pairs.chunks() {
             for (record, pair, values) in chunk.iter(geometry.model) {
                 if record.distance >= NEAR {
@@ -33,8 +52,9 @@ impl Energy<'_> {
                 let (a, b) = (record.a, record.b);
                 found.push([a, b].map(|i| i as usize), &block, pair.states[1]);
                 if record.distance < BONDED {
-                    around[a as usize].push((b, values.at_a));
-                    around[b as usize].push((a, values.at_b));
+                    let back = record.vector.map(|x| -x);
+                    around[a as usize].push(Bonded { atom: b, at: values.at_a, to: record.vector });
+                    around[b as usize].push(Bonded { atom: a, at: values.at_b, to: back });
                 }
             }
         }
@@ -44,16 +64,16 @@ impl Energy<'_> {
     }
 
     /// F″ of an atom's embedding times the densities of two neighbours' states.
-    fn couple_by_embedding(&self, around: &[Vec<(u32, &[f64])>], found: &mut Couplings) {
+    fn couple_by_embedding(&self, around: &[Vec<Bonded>], found: &mut Couplings) {
         let mut block = Vec::new();
         for (neighbors, curvature) in around.iter().zip(&self.work.mean_curvature) {
-            for (k, (a, at_a)) in neighbors.iter().enumerate() {
-                for (b, at_b) in &neighbors[..k] {
+            for (k, a) in neighbors.iter().enumerate() {
+                for b in neighbors[..k].iter().filter(|b| a.is_near(b)) {
                     block.clear();
-                    for x in *at_a {
-                        block.extend(at_b.iter().map(|y| curvature * x * y));
+                    for x in a.at {
+                        block.extend(b.at.iter().map(|y| curvature * x * y));
                     }
-                    found.push([*a, *b].map(|i| i as usize), &block, at_b.len());
+                    found.push([a.atom, b.atom].map(|i| i as usize), &block, b.at.len());
                 }
             }
         }

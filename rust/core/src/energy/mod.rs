@@ -11,6 +11,7 @@ use crate::formulas::entropy;
 use crate::model::{Channel, Model};
 use crate::pairs::{ChargeKernel, Pairs};
 
+mod coarse;
 mod couplings;
 mod derivatives;
 mod objective;

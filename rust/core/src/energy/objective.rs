@@ -1,7 +1,7 @@
 //! Value, gradient, Hessian products and diagonal blocks of the energy in the weights.
 
 use super::{Energy, Geometry, Workspace, dot, slots};
-use crate::ensemble::{Couplings, Objective, SparseInverse};
+use crate::ensemble::{Couplings, Field, Objective, SparseInverse};
 use crate::formulas::resonance_mean;
 use crate::pairs::Chunk;
 
@@ -58,6 +58,10 @@ impl Objective for Energy<'_> {
 
     fn couplings(&mut self) -> Couplings {
         self.near_couplings()
+    }
+
+    fn field(&mut self) -> Option<Field> {
+        self.coarse_field()
     }
 
     fn inverse(&mut self) -> &mut Option<SparseInverse> {

@@ -2,7 +2,8 @@
 
 use nalgebra::{Cholesky, DMatrix, DVector, SymmetricEigen};
 
-use super::newton::{Point, Step, centred_charges};
+use super::newton::{Point, Step};
+use super::tangent::centred_charges;
 use super::{Constraints, Objective};
 
 /// Eigenvalues smaller than this fraction of the largest are raised to it in a step.
@@ -29,12 +30,12 @@ pub(super) fn step(
         reduced.free.iter().map(|&a| -point.root[a] * point.slack[a]),
     );
     reduced.project(&mut rhs);
-    let (mut y, positive_definite) = match Cholesky::new(reduced.matrix.clone()) {
-        Some(factor) => (factor.solve(&rhs), true),
-        None => (reduced.absolute_solve(&rhs), false),
+    let (mut y, curvature) = match Cholesky::new(reduced.matrix.clone()) {
+        Some(factor) => (factor.solve(&rhs), None),
+        None => reduced.absolute_solve(&rhs),
     };
     reduced.project(&mut y);
-    reduced.into_step(&y, point.root.len(), positive_definite)
+    reduced.into_step(&y, point.root.len(), curvature)
 }
 
 /// At a stationary point: is it a minimum, and if not, which way is down?
@@ -47,7 +48,7 @@ pub(super) fn escape(
     let n = point.root.len();
     if reduced.free.is_empty() || Cholesky::new(reduced.matrix.clone()).is_some() {
         let none = DVector::zeros(reduced.free.len());
-        return reduced.into_step(&none, n, true);
+        return reduced.into_step(&none, n, None);
     }
     let eigen = SymmetricEigen::new(reduced.matrix.clone());
     let largest = eigen.eigenvalues.amax();
@@ -58,7 +59,7 @@ pub(super) fn escape(
         DVector::zeros(reduced.free.len())
     };
     reduced.project(&mut y);
-    reduced.into_step(&y, n, false)
+    reduced.into_step(&y, n, Some(eigen.eigenvalues[lowest]))
 }
 
 impl Reduced {
@@ -109,14 +110,15 @@ impl Reduced {
         }
     }
 
-    fn absolute_solve(&self, rhs: &DVector<f64>) -> DVector<f64> {
+    /// The step of |eigenvalues|, and the lowest eigenvalue.
+    fn absolute_solve(&self, rhs: &DVector<f64>) -> (DVector<f64>, Option<f64>) {
         let eigen = SymmetricEigen::new(self.matrix.clone());
         let smallest = SMALLEST_EIGENVALUE * eigen.eigenvalues.amax();
         let mut components = eigen.eigenvectors.tr_mul(rhs);
         for (c, lambda) in components.iter_mut().zip(eigen.eigenvalues.iter()) {
             *c /= lambda.abs().max(smallest);
         }
-        eigen.eigenvectors * components
+        (eigen.eigenvectors * components, Some(eigen.eigenvalues.min()))
     }
 
     /// A y = rhs for every column, rows for all weights; without the part along the constraints.
@@ -145,10 +147,10 @@ impl Reduced {
         eigen.eigenvectors * components
     }
 
-    fn into_step(self, y: &DVector<f64>, n: usize, positive_definite: bool) -> Step {
+    fn into_step(self, y: &DVector<f64>, n: usize, curvature: Option<f64>) -> Step {
         let mut full = vec![0.0; n];
         self.free.iter().zip(y.iter()).for_each(|(&a, &y)| full[a] = y);
-        Step { y: full, products: self.products, positive_definite }
+        Step { y: full, products: self.products, curvature }
     }
 }
 

@@ -8,12 +8,18 @@
 //! scaled with √ω, so that it may be used again when weights and geometry have changed a little.
 
 use super::Constraints;
+use super::coarse::{Coarse, Field};
 
 /// Smallest pivot of a local factorisation relative to the diagonal entry.
 const SMALLEST_PIVOT: f64 = 0.1;
 
-/// Change of √ω that makes it useless. The heaviest weight of a group of eight has √ω > 0.35.
+/// Change of √ω that makes it useless, absolute and relative. The heaviest weight of a group of eight
+/// has √ω > 0.35.
 const LARGEST_CHANGE: f64 = 0.05;
+const LARGEST_PART: f64 = 0.3;
+
+/// √ω of weights without much charge.
+const LIGHT: f64 = 0.01;
 
 /// Second derivatives between groups: the strong ones.
 #[derive(Debug, Clone, Default)]
@@ -53,8 +59,14 @@ pub struct SparseInverse {
     scratch: [Vec<f64>; 2],
     /// √ω where it was made.
     root: Vec<f64>,
+    /// Charge of a change of every coordinate.
+    charges: Vec<f64>,
+    /// Long-ranged part.
+    coarse: Option<Coarse>,
     /// Minimisations begun since it was made.
     pub(super) age: usize,
+    /// Added to the Hessian (see `damping`), eV.
+    pub(super) shift: f64,
 }
 
 /// What the local factorisations read.
@@ -109,21 +121,120 @@ impl SparseInverse {
 
     /// False far from the weights it was made for, or if the groups are others.
     pub(super) fn fits(&self, constraints: &Constraints, root: &[f64]) -> bool {
+        let near = |(&then, &now): (&f64, &f64)| {
+            (then - now).abs() < LARGEST_CHANGE.min(LARGEST_PART * then.max(LIGHT))
+        };
         self.firsts.len() == constraints.groups() + 1
             && self.root.len() == constraints.weights()
-            && self.root.iter().zip(root).all(|(then, now)| (then - now).abs() < LARGEST_CHANGE)
+            && self.root.iter().zip(root).all(near)
+    }
+
+    /// Take account of a long-ranged interaction of the groups' charges.
+    pub(super) fn add_field(&mut self, constraints: &Constraints, field: Field) {
+        let mut coarse = Coarse::new(field);
+        let mut groups = Vec::with_capacity(self.weights.len());
+        for g in 0..constraints.groups() {
+            groups.extend(self.group(g).map(|_| g));
+        }
+        self.charges = (self.weights.iter())
+            .map(|&[a, pivot]| {
+                let [a, pivot] = [a, pivot].map(|a| a as usize);
+                self.root[a] * (constraints.charges[a] - constraints.charges[pivot])
+            })
+            .collect();
+        let mut row = Vec::new();
+        for i in 0..self.weights.len() {
+            if self.root[self.weights[i][0] as usize] == 0.0 {
+                continue;
+            }
+            row.clear();
+            // The own group is the last of its row.
+            for k in (self.starts[i]..self.starts[i + 1]).rev() {
+                let c = self.columns[k] as usize;
+                row.push((groups[c], self.values[k] * self.charges[c]));
+            }
+            coarse.add_row(&row);
+        }
+        self.coarse = Some(coarse);
     }
 
     /// z ≈ A⁻¹ r in the scaling y = δω/√ω, tangential to all groups. Vectors keep their r: what they
     /// cost by themselves is the identity.
     pub(super) fn apply(&mut self, root: &[f64], r: &[f64], z: &mut [f64]) {
+        let mut coarse = self.coarse.take();
+        self.apply_with(coarse.as_mut(), root, r, z);
+        self.coarse = coarse;
+    }
+
+    /// [`Self::apply`] without the long-ranged part.
+    pub(super) fn apply_local(&mut self, root: &[f64], r: &[f64], z: &mut [f64]) {
+        self.apply_with(None, root, r, z);
+    }
+
+    fn apply_with(&mut self, coarse: Option<&mut Coarse>, root: &[f64], r: &[f64], z: &mut [f64]) {
         let [mut u, mut t] = std::mem::take(&mut self.scratch);
+        self.gather(root, r, &mut u);
+        self.square(root, &u, &mut t);
+        if let Some(coarse) = coarse {
+            self.screen(coarse, &mut u, &t);
+            self.square(root, &u, &mut t);
+        }
+        let (of_weights, of_vectors) = z.split_at_mut(self.root.len());
+        of_vectors.copy_from_slice(&r[self.root.len()..]);
+        self.scatter(root, &t, of_weights);
+        self.scratch = [u, t];
+    }
+
+    /// Take from `u` the potential of the charges that `t` moves.
+    fn screen(&self, coarse: &mut Coarse, u: &mut [f64], t: &[f64]) {
+        let mut moved = vec![0.0; coarse.groups()];
+        for (g, moved) in moved.iter_mut().enumerate() {
+            *moved = self.group(g).map(|i| self.charges[i] * t[i]).sum();
+        }
+        let mut potential = vec![0.0; moved.len()];
+        coarse.solve(&moved, &mut potential);
+        for (g, v) in potential.iter().enumerate() {
+            for i in self.group(g) {
+                u[i] -= self.charges[i] * v;
+            }
+        }
+    }
+
+    /// To coordinates: √ω_a (r_a/√ω_a − r_p/√ω_p).
+    fn gather(&self, root: &[f64], r: &[f64], u: &mut Vec<f64>) {
         u.clear();
         u.extend(self.weights.iter().map(|&[a, pivot]| {
             let (a, pivot) = (a as usize, pivot as usize);
-            // √ω_a (r_a/√ω_a − r_p/√ω_p)
-            r[a] - root[a] * r[pivot] / root[pivot].max(f64::MIN_POSITIVE)
+            let scale = self.scale(a, root);
+            if root[a] > 0.0 {
+                scale * r[a] / root[a] - scale * r[pivot] / root[pivot].max(f64::MIN_POSITIVE)
+            } else {
+                0.0
+            }
         }));
+    }
+
+    /// From coordinates.
+    fn scatter(&self, root: &[f64], t: &[f64], z: &mut [f64]) {
+        z.fill(0.0);
+        for (&[a, pivot], t) in self.weights.iter().zip(t) {
+            let (a, pivot) = (a as usize, pivot as usize);
+            if root[a] > 0.0 {
+                let change = self.scale(a, root) * t;
+                z[a] = change / root[a];
+                z[pivot] -= change / root[pivot].max(f64::MIN_POSITIVE);
+            }
+        }
+    }
+
+    /// Unit of a coordinate: √ω of then; of now where it holds no charge to speak of, but may change
+    /// many times over.
+    fn scale(&self, a: usize, root: &[f64]) -> f64 {
+        if self.root[a] < LIGHT { root[a] } else { self.root[a] }
+    }
+
+    /// t = Gᵀ G u.
+    fn square(&self, root: &[f64], u: &[f64], t: &mut Vec<f64>) {
         t.clear();
         t.resize(u.len(), 0.0);
         for i in 0..u.len() {
@@ -139,17 +250,6 @@ impl SparseInverse {
                 t[*c as usize] += g * sum;
             }
         }
-        let (of_weights, of_vectors) = z.split_at_mut(self.root.len());
-        of_weights.fill(0.0);
-        of_vectors.copy_from_slice(&r[self.root.len()..]);
-        for (&[a, pivot], t) in self.weights.iter().zip(&t) {
-            let (a, pivot) = (a as usize, pivot as usize);
-            if root[a] > 0.0 {
-                z[a] = *t;
-                z[pivot] -= root[a] * t / root[pivot].max(f64::MIN_POSITIVE);
-            }
-        }
-        self.scratch = [u, t];
     }
 }
 

@@ -2,7 +2,8 @@
 //! SIAM J. Sci. Comput. 23, 1376 (2001)): the constraint preconditioner, a sparse approximate inverse
 //! of the Hessian, keeps every iterate on the tangent space of the constraints.
 
-use super::newton::{Point, Step, centred_charges, remove_normals};
+use super::newton::{Point, Step};
+use super::tangent::{centred_charges, remove_normals};
 use super::{Constraints, Objective, SparseInverse};
 
 /// Most products a single Newton step may take.
@@ -21,25 +22,40 @@ const MANY_PRODUCTS: usize = 12;
 const FINAL: f64 = 0.4;
 const ROUGHEST: f64 = 0.1;
 const LINEARISATION: f64 = 0.3;
+/// Relative accuracy of a damped step.
+const DAMPED: f64 = 0.2;
 
-/// Truncated Newton step of at most `most` products; at negative curvature it goes down there too.
+/// How far to go with a Newton step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Accuracy {
+    /// Residual of the minimisation that is low enough, eV.
+    pub(super) tolerance: f64,
+    /// Most products.
+    pub(super) most: usize,
+    /// Added to the Hessian in the scaling y (see `damping`), eV.
+    pub(super) shift: f64,
+}
+
+/// Truncated Newton step; it ends at a direction of negative curvature, and takes that one only if
+/// there is nothing else.
 pub(super) fn step(
     objective: &mut impl Objective,
     constraints: &Constraints,
     point: &Point,
-    tolerance: f64,
-    most: usize,
+    accuracy: Accuracy,
 ) -> Step {
     let rhs = point.root.iter().zip(&point.slack).map(|(r, s)| -r * s).collect();
+    let Accuracy { tolerance, most, shift } = accuracy;
     let enough = |ratio: f64, r: &[f64], y: &[f64]| {
         ratio <= ROUGHEST && accurate_enough(point, constraints.weights(), tolerance, [r, y])
+            || shift > 0.0 && ratio <= DAMPED
     };
-    let task = Task { rhs, enough, most, rough: true };
+    let task = Task { rhs, enough, most, rough: true, shift };
     match conjugate_gradients(objective, constraints, point, task) {
         Found::Solution(step) => step,
-        Found::Descent { y, p, products } => {
-            let y = y.iter().zip(&p).map(|(y, p)| y + p).collect();
-            Step { y, products, positive_definite: false }
+        Found::Descent { y, p, products, curvature } => {
+            let y = if products > 1 { y } else { p };
+            Step { y, products, curvature: Some(curvature) }
         }
     }
 }
@@ -58,10 +74,12 @@ pub(super) fn escape(
     let rhs =
         point.root.iter().map(|r| if *r > 0.0 { xorshift(&mut state) } else { 0.0 }).collect();
     let enough = |left: f64, _: &[f64], _: &[f64]| left <= ESCAPE_ACCURACY;
-    let task = Task { rhs, enough, most: MAX_PRODUCTS, rough: false };
+    let task = Task { rhs, enough, most: MAX_PRODUCTS, rough: false, shift: 0.0 };
     match conjugate_gradients(objective, constraints, point, task) {
         Found::Solution(step) => Step { y: vec![0.0; point.root.len()], ..step },
-        Found::Descent { p, products, .. } => Step { y: p, products, positive_definite: false },
+        Found::Descent { p, products, curvature, .. } => {
+            Step { y: p, products, curvature: Some(curvature) }
+        }
     }
 }
 
@@ -73,7 +91,7 @@ pub(super) fn solve(
     rhs: Vec<f64>,
 ) -> Vec<f64> {
     let enough = |left: f64, _: &[f64], _: &[f64]| left <= SOLVE_ACCURACY;
-    let task = Task { rhs, enough, most: SOLVE_PRODUCTS, rough: false };
+    let task = Task { rhs, enough, most: SOLVE_PRODUCTS, rough: false, shift: 0.0 };
     match conjugate_gradients(objective, constraints, point, task) {
         Found::Solution(Step { y, .. }) | Found::Descent { y, .. } => y,
     }
@@ -95,6 +113,8 @@ enum Found {
         y: Vec<f64>,
         p: Vec<f64>,
         products: usize,
+        /// Along `p`.
+        curvature: f64,
     },
 }
 
@@ -108,6 +128,8 @@ struct Task<F> {
     most: usize,
     /// With products of three digits: only the Newton step, whose result is checked.
     rough: bool,
+    /// Added to the Hessian.
+    shift: f64,
 }
 
 fn conjugate_gradients(
@@ -116,7 +138,7 @@ fn conjugate_gradients(
     point: &Point,
     task: Task<impl Fn(f64, &[f64], &[f64]) -> bool>,
 ) -> Found {
-    let mut preconditioner = Preconditioner::new(objective, constraints, point);
+    let mut preconditioner = Preconditioner::new(objective, constraints, point, task.shift);
     let found = iterate(objective, constraints, point, &mut preconditioner, task);
     if let Found::Solution(step) = &found {
         preconditioner.keep(objective, step.products);
@@ -141,14 +163,14 @@ fn iterate(
     let (mut v, mut hp) = (vec![0.0; n], vec![0.0; n]);
     let mut rz = dot(&r, &z);
     let first = rz;
-    let solution = |y, products| Found::Solution(Step { y, products, positive_definite: true });
+    let solution = |y, products| Found::Solution(Step { y, products, curvature: None });
     for products in 1..=task.most {
         if rz <= 0.0 {
             return solution(y, products - 1);
         }
         (0..n).for_each(|a| v[a] = point.root[a] * p[a]);
         objective.tangent_product(&v, task.rough, &mut hp);
-        (0..n).for_each(|a| hp[a] *= point.root[a]);
+        (0..n).for_each(|a| hp[a] = hp[a] * point.root[a] + task.shift * p[a]);
         // What the preconditioner does not see would grow by rounding and end up in the residual.
         remove_normals(constraints, &point.root, &preconditioner.charge, &mut hp);
         let curvature = dot(&p, &hp);
@@ -159,7 +181,7 @@ fn iterate(
             for p in &mut p {
                 *p *= length;
             }
-            return Found::Descent { y, p, products };
+            return Found::Descent { y, p, products, curvature: curvature / size - task.shift };
         }
         let alpha = rz / curvature;
         (0..n).for_each(|a| {
@@ -208,15 +230,26 @@ struct Preconditioner {
 }
 
 impl Preconditioner {
-    fn new(objective: &mut impl Objective, constraints: &Constraints, point: &Point) -> Self {
+    fn new(
+        objective: &mut impl Objective,
+        constraints: &Constraints,
+        point: &Point,
+        shift: f64,
+    ) -> Self {
         let kept = objective.inverse().take();
         let mut inverse = match kept {
-            Some(kept) if kept.age < LONGEST_USE && kept.fits(constraints, &point.root) => kept,
-            _ => Self::inverse(objective, constraints, point),
+            Some(kept)
+                if kept.age < LONGEST_USE
+                    && kept.shift == shift
+                    && kept.fits(constraints, &point.root) =>
+            {
+                kept
+            }
+            _ => Self::inverse(objective, constraints, point, shift),
         };
         let charge = centred_charges(constraints, &point.root);
         let mut response = vec![0.0; charge.len()];
-        inverse.apply(&point.root, &charge, &mut response);
+        inverse.apply_local(&point.root, &charge, &mut response);
         let stiffness = constraints.dots(&response, &charge);
         Self { inverse, charge, response, stiffness }
     }
@@ -225,11 +258,21 @@ impl Preconditioner {
         objective: &mut impl Objective,
         constraints: &Constraints,
         point: &Point,
+        shift: f64,
     ) -> SparseInverse {
         let size = (0..constraints.groups()).map(|g| constraints.group(g).len().pow(2)).sum();
         let mut blocks = vec![0.0; size];
         objective.blocks(&mut blocks);
-        SparseInverse::new(constraints, &point.root, &blocks, objective.couplings())
+        shift_blocks(constraints, point, shift, &mut blocks);
+        let mut inverse =
+            SparseInverse::new(constraints, &point.root, &blocks, objective.couplings());
+        inverse.shift = shift;
+        if constraints.fragments() == 1
+            && let Some(field) = objective.field()
+        {
+            inverse.add_field(constraints, field);
+        }
+        inverse
     }
 
     /// z = M (r − ν·charge), ν of every fragment such that z carries no charge.
@@ -249,5 +292,17 @@ impl Preconditioner {
     fn keep(mut self, objective: &mut impl Objective, products: usize) {
         self.inverse.age += if products > MANY_PRODUCTS { LONGEST_USE } else { 1 };
         *objective.inverse() = Some(self.inverse);
+    }
+}
+
+/// Add the Hessian of ½ shift |y|² to the diagonal blocks of the groups.
+fn shift_blocks(constraints: &Constraints, point: &Point, shift: f64, blocks: &mut [f64]) {
+    let mut at = 0;
+    for g in 0..constraints.groups() {
+        let size = constraints.group(g).len();
+        for (m, a) in constraints.group(g).enumerate() {
+            blocks[at + m * (size + 1)] += shift / point.weights[a].max(f64::MIN_POSITIVE);
+        }
+        at += size * size;
     }
 }

@@ -10,14 +10,19 @@
 //! systems, projected conjugate gradients with a block preconditioner otherwise.
 //! Every group may also have a vector, free of constraints (see `vectors`).
 
+mod coarse;
 pub mod constraints;
+mod damping;
 mod dense;
 mod inverse;
 mod krylov;
+mod multipliers;
 mod newton;
 mod response;
+mod tangent;
 mod vectors;
 
+pub use coarse::Field;
 pub use constraints::{Charge, Constraints};
 pub use inverse::{Couplings, SparseInverse};
 pub use newton::{minimise, relax};
@@ -40,6 +45,10 @@ pub trait Objective {
     fn blocks(&mut self, out: &mut [f64]);
     /// The strong ones among the Hessian blocks between groups at the last point.
     fn couplings(&mut self) -> Couplings;
+    /// A long-ranged interaction of the groups' charges at the last point, if there is one.
+    fn field(&mut self) -> Option<Field> {
+        None
+    }
     /// Where an approximate inverse of the Hessian is kept from one minimisation to the next.
     fn inverse(&mut self) -> &mut Option<SparseInverse>;
 }

@@ -1,5 +1,8 @@
 //! The outer iteration: multipliers, residual, step, line search.
 
+use super::damping::{self, Damping};
+use super::multipliers::chemical_potentials;
+use super::tangent::tangent;
 use super::vectors::retract;
 use super::{Constraints, FLOOR, Objective, Options, Outcome, dense, krylov};
 use crate::error::{Error, Result};
@@ -12,6 +15,8 @@ const SUFFICIENT: f64 = 1e-4;
 const LARGEST_RESIDUAL: f64 = 0.1;
 /// How often a converged saddle point is left along its most negative direction.
 const MAX_ESCAPES: usize = 5;
+/// No further step is begun after so many Hessian products.
+const MAX_PRODUCTS: usize = 2000;
 
 /// Value, gradient and multipliers at the current weights (and vectors, after them in every list).
 #[derive(Debug, Clone, Default)]
@@ -33,7 +38,8 @@ pub(super) struct Point {
 pub(super) struct Step {
     pub(super) y: Vec<f64>,
     pub(super) products: usize,
-    pub(super) positive_definite: bool,
+    /// The most negative curvature that was met, in units of y, if any was.
+    pub(super) curvature: Option<f64>,
 }
 
 /// Minimise from `weights` (any positive numbers; projected first); the solution replaces them.
@@ -50,50 +56,23 @@ pub fn minimise(
     weights: &mut [f64],
 ) -> Result<Outcome> {
     let mut point = Point::start(objective, constraints, weights);
-    let dense = options.dense(weights.len());
-    let mut products = 0;
-    let mut definite = true;
-    let (mut escapes, mut used) = (0, 0);
+    let mut descent = Descent::new(options, &point);
+    let mut used = 0;
     for iteration in 0..=options.max_iterations {
         used = iteration;
         let done = point.residual <= options.tolerance;
-        if done || iteration == options.max_iterations {
-            if done && (dense || options.leave_saddles) {
-                let escape = if dense {
-                    dense::escape(objective, constraints, &point)
-                } else {
-                    krylov::escape(objective, constraints, &point)
-                };
-                products += escape.products;
-                definite = escape.positive_definite;
-                if !definite && escapes < MAX_ESCAPES {
-                    escapes += 1;
-                    if point.advance(objective, constraints, &escape.y, true) {
-                        continue;
-                    }
-                }
-            }
-            if done {
-                return Ok(point.finish(constraints, weights, iteration, products, definite));
-            }
-            break;
+        if done && !descent.leaves_saddle(objective, constraints, &mut point) {
+            return Ok(point.finish(
+                constraints,
+                weights,
+                iteration,
+                descent.products,
+                descent.definite,
+            ));
         }
-        let step = if dense {
-            dense::step(objective, constraints, &point)
-        } else {
-            krylov::step(objective, constraints, &point, options.tolerance, krylov::MAX_PRODUCTS)
-        };
-        products += step.products;
-        definite = step.positive_definite;
-        if !point.advance(objective, constraints, &step.y, !definite) {
-            if point.residual <= options.tolerance.max(1e-7) {
-                break;
-            }
-            // A poor step near rounding: fall back to the scaled gradient once.
-            let y: Vec<f64> = descent(constraints, &point);
-            if !point.advance(objective, constraints, &y, true) {
-                break;
-            }
+        let last = iteration == options.max_iterations || descent.exhausted();
+        if last || !done && !descent.step(objective, constraints, &mut point) {
+            break;
         }
     }
     Err(Error::NotConverged {
@@ -102,6 +81,90 @@ pub fn minimise(
         tolerance: options.tolerance,
         atoms: point.worst(constraints),
     })
+}
+
+/// A minimisation on its way.
+struct Descent<'a> {
+    options: &'a Options,
+    dense: bool,
+    damping: Damping,
+    products: usize,
+    definite: bool,
+    escapes: usize,
+}
+
+impl<'a> Descent<'a> {
+    fn new(options: &'a Options, point: &Point) -> Self {
+        let dense = options.dense(point.weights.len());
+        let damping = if dense { Damping::default() } else { Damping::start(point.residual) };
+        Self { options, dense, damping, products: 0, definite: true, escapes: 0 }
+    }
+
+    /// The dense solver's products are cheap, and bounded by the iterations.
+    fn exhausted(&self) -> bool {
+        !self.dense && self.products >= MAX_PRODUCTS
+    }
+
+    /// One Newton step; false if no progress is possible.
+    fn step(
+        &mut self,
+        objective: &mut impl Objective,
+        constraints: &Constraints,
+        point: &mut Point,
+    ) -> bool {
+        let mut step = if self.dense {
+            dense::step(objective, constraints, point)
+        } else {
+            let accuracy = krylov::Accuracy {
+                tolerance: self.options.tolerance,
+                most: krylov::MAX_PRODUCTS,
+                shift: self.damping.shift,
+            };
+            krylov::step(objective, constraints, point, accuracy)
+        };
+        self.products += step.products;
+        self.definite = step.curvature.is_none();
+        let whole = !self.dense && damping::limit_groups(constraints, point, &mut step.y);
+        let (value, slope) = (point.value, point.slope(&step.y));
+        let moved = point.advance(objective, constraints, &step.y, !(whole || self.definite));
+        if !self.dense {
+            let ratio = if moved { (point.value - value) / slope.min(-1e-300) } else { 0.0 };
+            self.damping.learn(step.curvature, ratio);
+        }
+        if moved {
+            return true;
+        }
+        if point.residual <= self.options.tolerance.max(1e-7) {
+            return false;
+        }
+        // A poor step near rounding: fall back to the scaled gradient once.
+        let y = steepest_descent(constraints, point);
+        point.advance(objective, constraints, &y, true)
+    }
+
+    /// At a stationary point: go down if it is a saddle; true if the point has moved.
+    fn leaves_saddle(
+        &mut self,
+        objective: &mut impl Objective,
+        constraints: &Constraints,
+        point: &mut Point,
+    ) -> bool {
+        if !(self.dense || self.options.leave_saddles) {
+            return false;
+        }
+        let escape = if self.dense {
+            dense::escape(objective, constraints, point)
+        } else {
+            krylov::escape(objective, constraints, point)
+        };
+        self.products += escape.products;
+        self.definite = escape.curvature.is_none();
+        if self.definite || self.escapes >= MAX_ESCAPES {
+            return false;
+        }
+        self.escapes += 1;
+        point.advance(objective, constraints, &escape.y, true)
+    }
 }
 
 /// One Newton step of a few `products` from `weights`, without a test of convergence.
@@ -116,12 +179,13 @@ pub fn relax(
     weights: &mut [f64],
 ) -> Result<Outcome> {
     let point = Point::start(objective, constraints, weights);
-    let step = krylov::step(objective, constraints, &point, 0.0, products);
+    let accuracy = krylov::Accuracy { tolerance: 0.0, most: products, shift: 0.0 };
+    let step = krylov::step(objective, constraints, &point, accuracy);
     let mut next = point.clone();
     retract(constraints, &point, &step.y, 1.0, &mut next.weights);
     next.value = objective.value_gradient(&next.weights, &mut next.gradient);
     next.update(constraints);
-    if step.positive_definite && next.residual <= LARGEST_RESIDUAL {
+    if step.curvature.is_none() && next.residual <= LARGEST_RESIDUAL {
         return Ok(next.finish(constraints, weights, 1, step.products, true));
     }
     Err(Error::NotConverged {
@@ -133,63 +197,10 @@ pub fn relax(
 }
 
 /// Projected steepest descent in the Fisher–Rao metric.
-fn descent(constraints: &Constraints, point: &Point) -> Vec<f64> {
+fn steepest_descent(constraints: &Constraints, point: &Point) -> Vec<f64> {
     let mut y: Vec<f64> = point.slack.iter().zip(&point.root).map(|(s, r)| -s * r).collect();
     tangent(constraints, &point.root, &mut y);
     y
-}
-
-/// Remove from `y` its components along the constraint normals √ω (per group) and √ω·q.
-pub(super) fn tangent(constraints: &Constraints, root: &[f64], y: &mut [f64]) {
-    remove_normals(constraints, root, &centred_charges(constraints, root), y);
-}
-
-/// As [`tangent`], the charge normal given ([`centred_charges`]).
-pub(super) fn remove_normals(
-    constraints: &Constraints,
-    root: &[f64],
-    charge: &[f64],
-    y: &mut [f64],
-) {
-    let mut along_charge = vec![0.0; constraints.fragments()];
-    let mut norm_of_charge = along_charge.clone();
-    for g in 0..constraints.groups() {
-        let f = constraints.fragment(g);
-        let (mut along, mut norm) = (0.0, 0.0);
-        for a in constraints.group(g) {
-            along += root[a] * y[a];
-            norm += root[a] * root[a];
-        }
-        let along = if norm > 0.0 { along / norm } else { 0.0 };
-        for a in constraints.group(g) {
-            y[a] -= along * root[a];
-            along_charge[f] += charge[a] * y[a];
-            norm_of_charge[f] += charge[a] * charge[a];
-        }
-    }
-    for g in 0..constraints.groups() {
-        let f = constraints.fragment(g);
-        if norm_of_charge[f] > 0.0 {
-            let along = along_charge[f] / norm_of_charge[f];
-            constraints.group(g).for_each(|a| y[a] -= along * charge[a]);
-        }
-    }
-}
-
-/// √ω (q − q̄_group) on free weights: the charge normal orthogonal to the group normals.
-pub(super) fn centred_charges(constraints: &Constraints, root: &[f64]) -> Vec<f64> {
-    let mut centred = vec![0.0; root.len()];
-    for g in 0..constraints.groups() {
-        let group = constraints.group(g);
-        let norm: f64 = root[group.clone()].iter().map(|r| r * r).sum();
-        if norm == 0.0 {
-            continue;
-        }
-        let charge = |a: usize| root[a] * root[a] * constraints.charges[a];
-        let mean = group.clone().map(charge).sum::<f64>() / norm;
-        group.for_each(|a| centred[a] = root[a] * (constraints.charges[a] - mean));
-    }
-    centred
 }
 
 impl Point {
@@ -245,6 +256,11 @@ impl Point {
         }
     }
 
+    /// Change of the value along `y` to first order.
+    pub(super) fn slope(&self, y: &[f64]) -> f64 {
+        y.iter().zip(&self.root).zip(&self.slack).map(|((y, r), s)| y * r * s).sum()
+    }
+
     /// Move along `y` with a backtracking line search; false if no step decreases the value.
     fn advance(
         &mut self,
@@ -253,8 +269,7 @@ impl Point {
         y: &[f64],
         bounded: bool,
     ) -> bool {
-        let slope: f64 =
-            y.iter().zip(&self.root).zip(&self.slack).map(|((y, r), s)| y * r * s).sum();
+        let slope = self.slope(y);
         let change = y.iter().zip(&self.root).fold(0.0_f64, |m, (y, r)| m.max((y * r).abs()));
         if !(change > 0.0 && change.is_finite()) {
             return false;
@@ -335,59 +350,4 @@ impl Point {
             groups.iter().take(3).map(|(g, r)| format!("atom {g} ({r:.2e} eV)")).collect();
         words.join(", ")
     }
-}
-
-/// μ of every fragment by weighted least squares of the stationarity conditions; where every group
-/// is at a vertex, the middle of the interval that keeps all empty states empty.
-fn chemical_potentials(constraints: &Constraints, weights: &[f64], gradient: &[f64]) -> Vec<f64> {
-    let mut sums = vec![[0.0; 2]; constraints.fragments()];
-    for g in 0..constraints.groups() {
-        let group = constraints.group(g).filter(|&a| constraints.allowed(a));
-        let (mut mean_q, mut mean_g) = (0.0, 0.0);
-        for a in group.clone() {
-            mean_q += weights[a] * constraints.charges[a];
-            mean_g += weights[a] * gradient[a];
-        }
-        let [covariance, variance] = &mut sums[constraints.fragment(g)];
-        for a in group {
-            let dq = constraints.charges[a] - mean_q;
-            *covariance += weights[a] * dq * (gradient[a] - mean_g);
-            *variance += weights[a] * dq * dq;
-        }
-    }
-    if sums.iter().all(|[_, variance]| *variance > 1e-20) {
-        return sums.iter().map(|[covariance, variance]| covariance / variance).collect();
-    }
-    let at_vertex = vertex_potentials(constraints, weights, gradient);
-    let smooth = |(&[covariance, variance], vertex): (&[f64; 2], f64)| {
-        if variance > 1e-20 { covariance / variance } else { vertex }
-    };
-    sums.iter().zip(at_vertex).map(smooth).collect()
-}
-
-fn vertex_potentials(constraints: &Constraints, weights: &[f64], gradient: &[f64]) -> Vec<f64> {
-    let mut intervals = vec![[f64::NEG_INFINITY, f64::INFINITY]; constraints.fragments()];
-    for g in 0..constraints.groups() {
-        let group = constraints.group(g);
-        let Some(v) = group.clone().max_by(|&a, &b| weights[a].total_cmp(&weights[b])) else {
-            continue;
-        };
-        let [low, high] = &mut intervals[constraints.fragment(g)];
-        for a in group {
-            let dq = constraints.charges[a] - constraints.charges[v];
-            let ratio = (gradient[a] - gradient[v]) / dq;
-            if dq > 0.0 {
-                *high = high.min(ratio);
-            } else if dq < 0.0 {
-                *low = low.max(ratio);
-            }
-        }
-    }
-    let middle = |[low, high]: [f64; 2]| match (low.is_finite(), high.is_finite()) {
-        (true, true) => 0.5 * (low + high),
-        (true, false) => low,
-        (false, true) => high,
-        (false, false) => 0.0,
-    };
-    intervals.into_iter().map(middle).collect()
 }

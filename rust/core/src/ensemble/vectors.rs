@@ -9,8 +9,10 @@ use std::ops::Range;
 use super::Constraints;
 use super::newton::Point;
 
-/// Steps on log ω below this leave a weight at the floor anyway.
-const LARGEST_DECREASE: f64 = 80.0;
+/// Largest decrease of log ω in a step: a weight that resonance holds above zero must not be lost.
+const LARGEST_DECREASE: f64 = 5.0;
+/// Increases of log ω up to this are taken as such, larger ones as increases of ω.
+const LOGARITHMIC: f64 = 3.0;
 /// Unknowns of a vector.
 pub(super) const DIMENSIONS: usize = 3;
 
@@ -107,8 +109,8 @@ impl Point {
     }
 }
 
-/// ω·exp(y/√ω) where weight is lost, ω + √ω·y where it is gained: first-order equal, never negative;
-/// then projected, and the vectors moved.
+/// ω·exp(y/√ω) where weight is lost or a little gained, ω + √ω·y where much is: first-order equal,
+/// never negative; then projected, and the vectors moved.
 pub(super) fn retract(
     constraints: &Constraints,
     point: &Point,
@@ -119,7 +121,7 @@ pub(super) fn retract(
     let Point { weights, root, .. } = point;
     for a in 0..constraints.weights() {
         let d = if root[a] > 0.0 { scale * y[a] / root[a] } else { 0.0 };
-        let factor = if d < 0.0 { d.max(-LARGEST_DECREASE).exp() } else { 1.0 + d };
+        let factor = if d < LOGARITHMIC { d.max(-LARGEST_DECREASE).exp() } else { 1.0 + d };
         out[a] = weights[a] * factor;
     }
     constraints.project(out);

@@ -273,13 +273,13 @@ impl Evaluator {
         };
         let coulomb = self.coulomb.as_ref();
         let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, &constraints);
-        let long_range = self.work.take_long_range();
-        timings.weights = watch.lap() - long_range;
+        timings.weights_long_range = self.work.take_long_range();
+        timings.weights = watch.lap() - timings.weights_long_range;
         let mut evaluation = collect(geometry, &mut self.work, &unknowns, outcome);
         evaluation.lower_branch = lower_branch;
         let long_range_forces = self.work.take_long_range();
         timings.forces = watch.lap() - long_range_forces;
-        timings.long_range += long_range + long_range_forces;
+        timings.long_range += long_range_forces;
         if let Some(terms) = self.model.terms() {
             evaluation.add(&terms.evaluate(structure, &self.elements, &self.neighborhoods)?);
             timings.terms = watch.lap();

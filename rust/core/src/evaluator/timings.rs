@@ -11,7 +11,9 @@ pub struct Timings {
     pub density: f64,
     /// Minimisation over the weights, without the long-ranged sums, and its prediction.
     pub weights: f64,
-    /// Point charges beyond the pairs: Ewald or mesh sums, of the minimisation and of the forces.
+    /// Long-ranged sums of the minimisation: with `weights` all that it takes.
+    pub weights_long_range: f64,
+    /// Other long-ranged sums (Ewald, or on a mesh): their preparation, and those of the forces.
     pub long_range: f64,
     /// Forces, virial and per-atom energies, without the long-ranged sums.
     pub forces: f64,
@@ -21,11 +23,12 @@ pub struct Timings {
 
 impl Timings {
     /// Names and seconds.
-    pub fn parts(&self) -> [(&'static str, f64); 6] {
+    pub fn parts(&self) -> [(&'static str, f64); 7] {
         [
             ("neighbors", self.neighbors),
             ("density", self.density),
             ("weights", self.weights),
+            ("weights_long_range", self.weights_long_range),
             ("long_range", self.long_range),
             ("forces", self.forces),
             ("terms", self.terms),

@@ -29,6 +29,18 @@ pub struct Slots<'a> {
     pub hops: &'a [[usize; 2]],
 }
 
+/// Call a method with literal sizes, which make the compiler unroll its loops.
+macro_rules! for_sizes {
+    ($this:expr, $method:ident, $slots:expr, $x:expr, $out:expr) => {
+        match ($slots.states, $slots.hops.len()) {
+            ([1, 1], 0) => $this.$method([1, 1], 0, $slots, $x, $out),
+            ([1, 2], 2) => $this.$method([1, 2], 2, $slots, $x, $out),
+            ([2, 2], 0) => $this.$method([2, 2], 0, $slots, $x, $out),
+            (states, hops) => $this.$method(states, hops, $slots, $x, $out),
+        }
+    };
+}
+
 impl Compact {
     /// True without pairs.
     pub fn is_empty(&self) -> bool {
@@ -55,13 +67,7 @@ impl Compact {
 
     /// Add what changes `x` of states and hops do to potentials, hops and densities `out`.
     pub fn couple(&self, slots: Slots, x: &[f64], out: &mut [f64]) {
-        // The literal sizes make the compiler unroll the loops.
-        match (slots.states, slots.hops.len()) {
-            ([1, 1], 0) => self.couple_sized([1, 1], 0, slots, x, out),
-            ([1, 2], 2) => self.couple_sized([1, 2], 2, slots, x, out),
-            ([2, 2], 0) => self.couple_sized([2, 2], 0, slots, x, out),
-            (states, hops) => self.couple_sized(states, hops, slots, x, out),
-        }
+        for_sizes!(self, couple_sized, slots, x, out);
     }
 
     #[inline(always)]
@@ -106,12 +112,7 @@ impl Compact {
     /// Add what changes `x` of the embedding's slopes do to the potentials `out` of the neighbours'
     /// states.
     pub fn respond(&self, slots: Slots, x: &[f64], out: &mut [f64]) {
-        match (slots.states, slots.hops.len()) {
-            ([1, 1], 0) => self.respond_sized([1, 1], 0, slots, x, out),
-            ([1, 2], 2) => self.respond_sized([1, 2], 2, slots, x, out),
-            ([2, 2], 0) => self.respond_sized([2, 2], 0, slots, x, out),
-            (states, hops) => self.respond_sized(states, hops, slots, x, out),
-        }
+        for_sizes!(self, respond_sized, slots, x, out);
     }
 
     #[inline(always)]
