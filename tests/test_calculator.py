@@ -226,8 +226,11 @@ def test_bad_charge(charge):
 
 
 def test_bad_atoms():
-    with pytest.raises(ecteam.InvalidInputError, match=r"^atoms: .* got list"):
-        ecteam.evaluate([], "water")
+    with pytest.raises(ecteam.InvalidInputError, match=r"^atoms: .* got str"):
+        ecteam.evaluate("H2O", "water")
+    with pytest.raises(ecteam.InvalidInputError, match=r"^atoms\[1\]: .* got None"):
+        ecteam.evaluate([water(), None], "water")
+    assert ecteam.evaluate([], "water") == []
     with pytest.raises(ecteam.InvalidInputError, match=r"^numbers\[1\]: "):
         ecteam.evaluate(Atoms("HX", positions=[[0, 0, 0], [1, 0, 0]]), "water")
     broken = water()
