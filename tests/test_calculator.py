@@ -228,7 +228,7 @@ def test_bad_charge(charge):
 def test_bad_atoms():
     with pytest.raises(ecteam.InvalidInputError, match=r"^atoms: .* got str"):
         ecteam.evaluate("H2O", "water")
-    with pytest.raises(ecteam.InvalidInputError, match=r"^atoms\[1\]: .* got None"):
+    with pytest.raises(ecteam.InvalidInputError, match=r"^atoms\[1\]: .* got NoneType"):
         ecteam.evaluate([water(), None], "water")
     assert ecteam.evaluate([], "water") == []
     with pytest.raises(ecteam.InvalidInputError, match=r"^numbers\[1\]: "):
