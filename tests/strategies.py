@@ -19,6 +19,20 @@ PRECISE = {"tolerance": 1e-11, "accuracy": 1e-10}
 """Options with which a law is tested to more digits than anyone needs in practice."""
 
 
+def rigid(potential: ecteam.Potential) -> ecteam.Potential:
+    """Copy of a potential without polarisabilities: devices and shadow dynamics have none."""
+    fields = potential.to_dict()
+    fields.pop("sha256", None)
+    for element in fields["elements"].values():
+        element.pop("polarisation_exponent", None)
+        for state in element["states"]:
+            state.pop("polarisability", None)
+    return ecteam.Potential.from_dict(fields)
+
+
+RIGID = {name: rigid(potential) for name, potential in POTENTIALS.items()}
+
+
 class System(NamedTuple):
     """Atoms, with their charge in `info`, and the name of a potential that knows them."""
 

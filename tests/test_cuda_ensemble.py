@@ -10,7 +10,8 @@ from ecteam.structure import arrays_of
 from host_backend import HostBackend
 from host_compiler import needs_compiler
 from hypothesis import given, settings
-from strategies import POTENTIALS, finite, placed_ions, placed_molecules, sheared
+from strategies import RIGID as POTENTIALS
+from strategies import finite, placed_ions, placed_molecules, sheared
 
 pytestmark = needs_compiler
 PRECISE = {"tolerance": 1e-11}

@@ -9,7 +9,8 @@ from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.structure import arrays_of
 from host_backend import HostBackend
 from host_compiler import needs_compiler
-from strategies import POTENTIALS, placed_ions, placed_molecules, sheared
+from strategies import RIGID as POTENTIALS
+from strategies import placed_ions, placed_molecules, sheared
 
 pytestmark = needs_compiler
 PRECISE = {"tolerance": 1e-11}

@@ -1,10 +1,14 @@
 """The fit of the shipped potentials: its data, its form, and that the cards tell the truth."""
 
+from dataclasses import replace
+
 import ecteam
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.units import GPa
 from ecteam.fit import Prior, Settings, errors_of, labels_of, train
+from ecteam.fit.form import state_pairs
 from ecteam.fit.labels import check_separate
 from ecteam.fit.shipped import FORMS, SCALES, card, shipped_labels
 from ecteam.library import read_library
@@ -40,8 +44,10 @@ def test_shipped_states_are_those_of_the_library(name):
     library = read_library()
     for symbol, element in ecteam.load(name).to_dict()["elements"].items():
         for state in element["states"]:
+            own = library[symbol][state["name"]]
             state.pop("embedding")
-            assert state == library[symbol][state["name"]].to_potential()
+            assert state.pop("polarisability", own.polarizability) == own.polarizability
+            assert state == own.to_potential()
 
 
 @pytest.mark.parametrize("name", sorted(FORMS))
@@ -56,6 +62,54 @@ def test_a_form_starts_a_potential_and_its_prior(name):
     free = [k for k, n in enumerate(start.parameter_names) if n.startswith("resonance")]
     assert np.isinf(prior.width[free[0::2]]).all()
     assert np.isfinite(np.delete(prior.width, free[0::2])).all()
+
+
+def resolved_form():
+    states = {"F": ("ground", "anion"), "Li": ("ground", "cation")}
+    decays = dict.fromkeys(state_pairs(states), (2.0, 4.0)) | {("F", "Li"): (1.5,)}
+    return replace(FORMS["halides"](), states=states, decays=decays, channels=())
+
+
+def test_a_form_resolves_repulsions_by_state():
+    """Each of the 10 pairs of four states, and on top of them one pair of elements."""
+    form = resolved_form()
+    start = form.start()
+    names = [n for n in start.parameter_names if n.startswith("repulsion")]
+    assert len(names) == 21
+    assert "repulsion[F anion-Li cation 2: amplitude]" in names
+    assert "repulsion[F ground-F anion 1: amplitude]" in names
+    assert names[-1] == "repulsion[F-Li 1: amplitude]"
+    # The same prior in eV at a typical distance, whatever the decay.
+    widths = dict(zip(start.parameter_names, form.prior(start).width, strict=True))
+    for name, decay in zip(names[:2], (2.0, 4.0), strict=True):
+        assert widths[name] * np.exp(-2.0 * decay) == pytest.approx(50.0)
+
+
+def test_a_repulsion_of_states_acts_between_them_only():
+    start = resolved_form().start()
+    pair = Atoms("LiF", positions=[[0, 0, 0], [0, 0, 1.8]])
+
+    def energy(name, total_charge):
+        """Change of the energy with a larger amplitude, no charge flowing between the atoms."""
+        chosen = start.select(name)
+        pushing = chosen.with_parameters(chosen.parameters + 100.0).potential
+        with_it, without = (
+            ecteam.evaluate(pair, potential, total_charge, fragments=[0, 1]).energy
+            for potential in (pushing, start)
+        )
+        return with_it - without
+
+    pushed = 100.0 * np.exp(-4.0 * 1.8)
+    name = "repulsion[F {}-Li {} 2: amplitude]"
+    assert energy(name.format("anion", "cation"), [1, -1]) == pytest.approx(pushed, rel=1e-6)
+    assert energy(name.format("ground", "ground"), [1, -1]) == pytest.approx(0.0, abs=1e-9)
+    assert energy(name.format("ground", "ground"), [0, 0]) == pytest.approx(pushed, rel=1e-6)
+
+
+def test_a_repulsion_names_states_of_both_elements_or_of_none():
+    form = replace(resolved_form(), decays={("F anion", "Li"): (2.0,)})
+    with pytest.raises(ecteam.InvalidInputError, match="two elements or one state of each, got F"):
+        form.start()
 
 
 def synthetic(potential):

@@ -68,7 +68,7 @@ def test_bad_fields_are_named(changes, message):
         ({"curves": [{"group": "ring"}]}, r"curves\[0\].group: must be a group of the data, mm"),
         (
             {"start": {"form": SMALL["start"]["form"] | {"decays": {"Li-F": [1.0]}}}},
-            r"decays.Li-F: must be '\*' or one of F-F, F-Li, Li-Li",
+            r"decays.Li-F: must be '\*' or one of F-F, F-Li, Li-Li, F ground-F ground",
         ),
     ],
 )
@@ -98,6 +98,13 @@ def test_a_geometry_never_changes_side():
     assert [side_of(atoms, 0.2, 0.2, seed=1) for atoms in frames] != sides
     # What was tested is never trained on if the shares of the others change.
     assert all(side_of(a, 0.4, 0.2) == s for a, s in zip(frames, sides, strict=True) if s == "test")
+
+
+def test_repulsions_of_states_take_the_place_of_the_default():
+    form = SMALL["start"]["form"] | {"decays": {"*": [2.0, 3.5], "F anion-Li cation": [3.0]}}
+    names = problem_of(small(start={"form": form})).model.parameter_names
+    pairs = {n.removeprefix("repulsion[").rsplit(" ", 2)[0] for n in names if "repulsion" in n}
+    assert pairs == {"F-F", "Li-Li", "F anion-Li cation"}
 
 
 def test_shares_are_uniform():

@@ -21,7 +21,7 @@ from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.structure import arrays_of
 from one_state_potentials import EMBEDDINGS, crystal, one_state_potentials, strained
-from strategies import POTENTIALS, placed_molecules, sheared
+from strategies import POTENTIALS, RIGID, placed_molecules, sheared
 
 pytestmark = pytest.mark.gpu
 ENERGY, FORCE, STRESS = 1e-9, 1e-8, 1e-9
@@ -133,7 +133,7 @@ def test_mixed_precision(backend, potentials, name):
     }[name]
     if name == "halides":
         atoms.rattle(0.1, seed=2)
-    potential = potentials["one"] if name == "copper" else name
+    potential = potentials["one"] if name == "copper" else RIGID.get(name, name)
     mixed = ecteam.evaluate(atoms, potential, device="cuda", precision="mixed")
     engine = ecteam.evaluate(atoms, potential)
     error = np.abs(mixed.forces - engine.forces).max()

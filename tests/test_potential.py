@@ -31,7 +31,7 @@ def test_shipped_potentials_load_and_fit_their_schema(name):
 
 def test_states(water):
     assert water.elements == {"H": ["ground", "cation"], "O": ["ground", "anion", "dianion"]}
-    assert set(ecteam.load("halides").elements) == {"Li", "Na", "F", "Cl"}
+    assert set(ecteam.load("halides").elements) == {"Li", "Na", "K", "F", "Cl"}
     assert water.cutoff == water.to_dict()["cutoff"]["radius"]
 
 

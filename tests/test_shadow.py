@@ -7,6 +7,9 @@ from ase.build import bulk
 from ase.md.verlet import VelocityVerlet
 from ase.units import fs, kB
 from ecteam import ECTEAM, benchmark
+from strategies import RIGID
+
+SALT = RIGID["halides"]
 
 
 def moving(atoms, temperature):
@@ -27,7 +30,7 @@ def total_energy(atoms):
 def test_two_products_a_step_and_no_drift():
     """0.5 ps of rock salt at 1 fs: nothing but the fluctuations of the integrator."""
     atoms = salt()
-    atoms.calc = ECTEAM("halides", shadow=True)
+    atoms.calc = ECTEAM(SALT, shadow=True)
     dynamics = VelocityVerlet(atoms, 1.0 * fs)
     energies, products = [], []
     for _ in range(500):
@@ -60,11 +63,11 @@ def test_the_weights_stay_near_the_minimum():
 def test_a_jump_is_converged():
     """A geometry that dynamics does not lead to is solved to the tolerance."""
     atoms = salt()
-    atoms.calc = ECTEAM("halides", shadow=True)
+    atoms.calc = ECTEAM(SALT, shadow=True)
     VelocityVerlet(atoms, 1.0 * fs).run(12)
     assert atoms.calc.result.hessian_products == 2
     atoms.positions[0] += [0.9, 0.0, 0.0]
-    cold = ecteam.evaluate(atoms, "halides")
+    cold = ecteam.evaluate(atoms, SALT)
     assert atoms.get_potential_energy(force_consistent=True) == pytest.approx(
         cold.free_energy, rel=0, abs=1e-8
     )

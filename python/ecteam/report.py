@@ -155,7 +155,7 @@ def _fit_table(fit: dict[str, Any]) -> Table:
             group["split"],
             str(group["geometries"]),
             f"{1000 * group['energy']:.1f}",
-            f"{group['force']:.3f}",
+            f"{group['force']:.3f}" if "force" in group else "–",
             f"{group['dipole']:.4f}" if "dipole" in group else "–",
         )
     return table

@@ -113,7 +113,8 @@ class FormStart(Section):
     states : dict
         Element → names of its states in the library, ``ground`` first.
     decays : dict
-        Pair of elements, ``"H-O"``, → decays of its repulsion, 1/Å; ``"*"`` for all other pairs.
+        Pair of elements, ``"H-O"``, or of their states, ``"H cation-O anion"``, → decays of its
+        repulsion, 1/Å; ``"*"`` for all pairs of elements that nothing else names.
     channels : tuple of ChannelStart
         Charge-transfer channels.
     coefficients : int

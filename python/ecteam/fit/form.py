@@ -1,21 +1,24 @@
 """The form of a charge-transfer potential before its fit: states, functions, starting values.
 
 Embedding: coefficients of a root polynomial for every state. Repulsion: a sum of exponentials with
-chosen decays for every pair of elements. Resonance: one exponential for every charge-transfer
-channel. Learned terms may be added.
+chosen decays for every pair of elements, or for every pair of their states. Resonance: one
+exponential for every charge-transfer channel. Learned terms may be added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ecteam._core import InvalidInputError
 from ecteam.fit.settings import Prior
 from ecteam.library import read_library
+from ecteam.parameters import Selection, matching
 from ecteam.polarisation import polarised
 from ecteam.potential import Potential
 from ecteam.terms import Expression
@@ -31,10 +34,8 @@ REPULSION_WIDTH = 50.0
 """Prior of a repulsion at :data:`TYPICAL` distance, eV."""
 TYPICAL = 2.0
 """Å."""
-RESONANCE_START = 0.3, 2.5
-"""Amplitude at :data:`TYPICAL` distance (eV) and decay (1/Å) a channel starts from."""
-DECAY_WIDTH = 1.5
-"""Prior of the decay of a resonance, 1/Å."""
+DECAY_WIDTH = 0.6
+"""Prior of the decay of a resonance, relative to its start."""
 POLARISABILITY_WIDTH = 1.0
 """Prior of a polarisability, Å³."""
 TERM_WIDTH = 10.0
@@ -61,7 +62,9 @@ class Form:
     states : mapping
         Element → names of its states in the library, ``ground`` first.
     decays : mapping
-        Pair of elements → fixed decays of its repulsion, Å⁻¹.
+        Pair of elements, ``("Cl", "Li")``, or of one state of each, ``("Cl anion", "Li cation")``,
+        → fixed decays of its repulsion, Å⁻¹. A pair of elements repels in all states alike, and
+        the repulsions of its states add to that.
     channels : sequence of Channel
         Charge-transfer channels.
     electronic_temperature : float
@@ -70,11 +73,20 @@ class Form:
         Range of the short-ranged functions, Å.
     coefficients : int
         Of each embedding function.
+    embedding_widths : mapping, optional
+        Name of a state → prior of the first coefficient of its embedding function, eV; default:
+        :data:`EMBEDDING_WIDTH`.
+    bounds : mapping, optional
+        Pattern of names (see :meth:`ecteam.Potential.select`) → smallest and largest value.
+    resonance : (float, float)
+        Amplitude at :data:`TYPICAL` distance (eV) and decay (Å⁻¹) that every channel starts from.
     terms : Expression, optional
         Learned terms to add.
     polarisabilities : mapping, optional
         Element → state → Å³; see :func:`ecteam.polarised`. Held unless a fit selects
         ``polarisability[...]``. Default: no induced dipoles.
+    polarisation_exponents : mapping, optional
+        Element → exponent of its induced dipole, Å⁻¹; default: the largest that is stable.
     """
 
     name: str
@@ -87,8 +99,12 @@ class Form:
     radius: float
     switch_width: float
     coefficients: int = 4
+    embedding_widths: Mapping[str, float] | None = None
+    bounds: Mapping[str, tuple[float, float]] | None = None
+    resonance: tuple[float, float] = (0.3, 2.5)
     terms: Expression | None = None
     polarisabilities: Mapping[str, Mapping[str, float]] | None = None
+    polarisation_exponents: Mapping[str, float] | None = None
 
     def start(self, seed: int | None = None) -> Potential:
         """Unfitted potential; with a seed, its parameters are drawn: the fit has several minima."""
@@ -100,6 +116,16 @@ class Form:
         values = values + 0.2 * width * random.normal(size=values.size)
         return potential.with_parameters(np.clip(values, *potential.parameter_bounds.T))
 
+    def model(self, potential: Potential) -> Selection:
+        """Give the parameters that are fitted, within their bounds; values outside are moved."""
+        selection = potential.select()
+        low, high = selection.parameter_bounds.T
+        for pattern, (lowest, highest) in (self.bounds or {}).items():
+            chosen = matching(selection.parameter_names, [pattern], "bounds")
+            low[chosen] = np.maximum(low[chosen], lowest)
+            high[chosen] = np.minimum(high[chosen], highest)
+        return selection.within(low, high).with_parameters(np.clip(selection.parameters, low, high))
+
     def prior(self, potential: Potential) -> Prior:
         """Gaussian prior of the parameters of :meth:`start`, around its values."""
         origin = self._unfitted().parameters
@@ -110,13 +136,15 @@ class Form:
         """Give the width of the prior of a parameter by its name, in its units."""
         kind, _, rest = name.partition("[")
         if kind == "embedding":
-            return EMBEDDING_WIDTH / 2.0 ** (int(rest.rstrip("]").split()[-1]) - 1)
+            _, state, number = rest.rstrip("]").split()
+            width = (self.embedding_widths or {}).get(state, EMBEDDING_WIDTH)
+            return width / 2.0 ** (int(number) - 1)
         if kind == "repulsion":
-            pair, number = rest.split(":")[0].split()
+            pair, _, number = rest.split(":")[0].rpartition(" ")
             a, b = pair.split("-")
             return _amplitude(REPULSION_WIDTH, self.decays[a, b][int(number) - 1])
         if kind == "resonance":
-            return DECAY_WIDTH if name.endswith(": decay]") else np.inf
+            return DECAY_WIDTH * self.resonance[1] if name.endswith(": decay]") else np.inf
         if kind == "polarisability":
             return POLARISABILITY_WIDTH
         return TERM_WIDTH
@@ -125,7 +153,7 @@ class Form:
         potential = Potential.from_dict(self._fields())
         if self.polarisabilities is None:
             return potential
-        return polarised(potential, self.polarisabilities)
+        return polarised(potential, self.polarisabilities, self.polarisation_exponents)
 
     def _fields(self) -> Fields:
         library = read_library()
@@ -140,16 +168,16 @@ class Form:
                 for symbol, names in self.states.items()
             },
             "repulsions": [
-                {"pair": list(pair), "function": _exponential(_start(decays, decay), decay)}
+                repulsion
                 for pair, decays in self.decays.items()
-                for decay in decays
+                for repulsion in _repulsions(pair, decays)
             ],
             "resonances": [
                 {
                     "pair": list(channel.pair),
                     "first": list(channel.first),
                     "second": list(channel.second),
-                    "amplitude": _exponential(*RESONANCE_START),
+                    "amplitude": _exponential(*self.resonance),
                 }
                 for channel in self.channels
             ],
@@ -164,6 +192,31 @@ class Form:
         zeros = [0.0] * self.coefficients
         embedding = {"form": "root_polynomial", "shift": SHIFT, "coefficients": zeros}
         return state | {"embedding": embedding}
+
+
+def state_pairs(states: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """All pairs of states of all elements, as keys of :attr:`Form.decays`, each pair once."""
+    every = [f"{symbol} {name}" for symbol in sorted(states) for name in states[symbol]]
+    return list(combinations_with_replacement(every, 2))
+
+
+def _repulsions(pair: tuple[str, str], decays: Sequence[float]) -> list[Fields]:
+    """Exponentials between two elements, or between one state of each."""
+    symbols, names = zip(*(_site(side) for side in pair), strict=True)
+    if (names[0] == "") != (names[1] == ""):
+        raise InvalidInputError(
+            f"decays: must name two elements or one state of each, got {' and '.join(pair)}"
+        )
+    head: Fields = {"pair": list(symbols)}
+    if names[0]:
+        head["states"] = list(names)
+    return [head | {"function": _exponential(_start(decays, d), d)} for d in decays]
+
+
+def _site(side: str) -> tuple[str, str]:
+    """Element and state of one side of a pair; no state stands for all."""
+    symbol, _, name = side.partition(" ")
+    return symbol, name
 
 
 def _start(decays: Sequence[float], decay: float) -> float:

@@ -20,7 +20,7 @@ from ecteam.fit.config import (
     Side,
     Start,
 )
-from ecteam.fit.form import Channel, Form
+from ecteam.fit.form import Channel, Form, state_pairs
 from ecteam.fit.labels import Labels, check_elements
 from ecteam.fit.model import FloatArray
 from ecteam.fit.settings import Prior
@@ -148,28 +148,38 @@ def form_of(start: FormStart) -> Form:
     Raises
     ------
     InvalidInputError
-        If a pair of elements is unknown.
+        If a pair of elements or states is unknown.
     """
-    pairs = list(combinations_with_replacement(sorted(start.states), 2))
-    named = {f"{a}-{b}": (a, b) for a, b in pairs}
-    for name in start.decays:
-        if name != "*" and name not in named:
-            raise InvalidInputError(
-                f"start.form.decays.{name}: must be '*' or one of {', '.join(named)}"
-            )
-    default = start.decays.get("*", ())
     return Form(
         name="fit",
         description="",
         citation="",
         states=start.states,
-        decays={pair: start.decays.get(name, default) for name, pair in named.items()},
+        decays=_decays(start),
         channels=[Channel(c.pair, c.first, c.second) for c in start.channels],
         electronic_temperature=start.electronic_temperature,
         radius=start.radius,
         switch_width=start.switch_width,
         coefficients=start.coefficients,
     )
+
+
+def _decays(start: FormStart) -> dict[tuple[str, str], Sequence[float]]:
+    """Decays of each pair; ``*`` is for the pairs of elements of which nothing is said."""
+    pairs = list(combinations_with_replacement(sorted(start.states), 2))
+    resolved = {f"{a}-{b}": (a, b) for a, b in state_pairs(start.states)}
+    named = {f"{a}-{b}": (a, b) for a, b in pairs} | resolved
+    for name in start.decays:
+        if name != "*" and name not in named:
+            raise InvalidInputError(
+                f"start.form.decays.{name}: must be '*' or one of {', '.join(named)}"
+            )
+    own: dict[tuple[str, str], Sequence[float]] = {
+        pair: start.decays[name] for name, pair in named.items() if name in start.decays
+    }
+    silent = set(pairs) - {(a.split()[0], b.split()[0]) for a, b in own}
+    default: Sequence[float] = start.decays.get("*", ())
+    return {p: own.get(p, default) for p in pairs if p in own or p in silent} | own
 
 
 def _with_terms(potential: Potential, formula: str) -> Potential:

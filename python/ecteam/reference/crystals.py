@@ -3,9 +3,12 @@
 ``python -m ecteam.reference.crystals -o crystals.extxyz.gz``
 
 Lattice constants, atomisation energies and bulk moduli are experimental values corrected for
-zero-point motion, as compiled by L. Schimka, J. Harl, G. Kresse, J. Chem. Phys. 134, 024116
-(2011). Between them the energy follows P. Vinet et al., J. Phys. C 19, L467 (1986). Forces vanish
-by symmetry.
+zero-point motion. Li and Na: as compiled by L. Schimka, J. Harl, G. Kresse, J. Chem. Phys. 134,
+024116 (2011). K: heats of formation of crystal and atoms at 0 K (NIST-JANAF and CODATA tables) plus
+9/4 k θ a formula unit, Debye temperatures θ of 336 K (KF) and 235 K (KCl); bulk moduli of 4 K from
+elastic constants; lattice constants of 300 K, 5.347 Å and 6.293 Å, less 0.7 % of thermal expansion
+and 0.4 % for zero-point motion, which leaves them uncertain by 0.01 Å. Between them the energy
+follows P. Vinet et al., J. Phys. C 19, L467 (1986). Forces vanish by symmetry.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ CRYSTALS = {
     "LiCl": (5.070, 3.59, 38.7),
     "NaF": (4.582, 3.97, 53.1),
     "NaCl": (5.569, 3.34, 27.6),
+    "KF": (5.288, 3.84, 35.0),
+    "KCl": (6.222, 3.37, 20.2),
 }
 """Lattice constant (Å), atomisation energy (eV/atom), bulk modulus (GPa)."""
 PRESSURE_DERIVATIVE = 5.0

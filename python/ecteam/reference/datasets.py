@@ -18,7 +18,11 @@ from ase import Atoms
 
 from ecteam.reference.executors import open_executor
 from ecteam.reference.frames import relative_energy, result_frame, write_set
-from ecteam.reference.halides import halide_structures
+from ecteam.reference.halides import (
+    halide_structures,
+    like_ion_structures,
+    potassium_structures,
+)
 from ecteam.reference.molecules import Level, Structure, single_point
 from ecteam.reference.runs import RunReport, collect_runs, run_tasks
 from ecteam.reference.water import water_structures
@@ -28,6 +32,8 @@ __all__ = ["SETS", "collect", "generate", "to_atoms", "write_set"]
 SETS: dict[str, tuple[Callable[[], dict[str, Structure]], Level]] = {
     "water": (water_structures, Level("aug-cc-pVDZ", grid=2)),
     "halides": (halide_structures, Level("def2-SVPD", grid_response=True)),
+    "like-ions": (like_ion_structures, Level("def2-SVPD", grid_response=True)),
+    "potassium": (potassium_structures, Level("def2-SVPD", grid_response=True)),
 }
 """Sampler and level of theory of each data set."""
 
@@ -46,7 +52,7 @@ def generate(
     Parameters
     ----------
     name : str
-        ``water`` or ``halides``.
+        Key of :data:`SETS`.
     runs : path
         Run folder.
     executor : concurrent.futures.Executor, optional
@@ -69,7 +75,7 @@ def collect(name: str, runs: str) -> tuple[list[Atoms], dict[str, str]]:
     Parameters
     ----------
     name : str
-        ``water`` or ``halides``.
+        Key of :data:`SETS`.
     runs : path
         Run folder, of a finished or unfinished run.
 

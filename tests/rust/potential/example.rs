@@ -52,7 +52,7 @@ pub fn example() -> PotentialFile {
         split: "held-out".into(),
         geometries: 67,
         energy: 0.004,
-        force: 0.1,
+        force: Some(0.1),
         dipole: Some(0.03),
     };
     PotentialFile {

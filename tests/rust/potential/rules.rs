@@ -50,7 +50,7 @@ fn header_rules() {
         "cutoff.switch_width: must be at least 0 and below the radius 6 Å, got 6"
     );
     assert_eq!(
-        problem(|f| f.fit.as_mut().unwrap().errors[0].force = f64::NAN),
+        problem(|f| f.fit.as_mut().unwrap().errors[0].force = Some(f64::NAN)),
         "fit.errors[0].force: must be finite and not negative, got NaN"
     );
 }

@@ -227,7 +227,7 @@ fn fit(fit: &Fit) -> Result<()> {
         let path = format!("fit.errors[{k}]");
         let errors = [
             ("energy", group.energy),
-            ("force", group.force),
+            ("force", group.force.unwrap_or(0.0)),
             ("dipole", group.dipole.unwrap_or(0.0)),
         ];
         for (name, value) in errors {

@@ -250,8 +250,9 @@ pub struct GroupErrors {
     pub geometries: u32,
     /// RMSE of the energy, eV/atom.
     pub energy: f64,
-    /// RMSE of the force components, eV/Å.
-    pub force: f64,
+    /// RMSE of the force components, eV/Å; absent where no geometry has forces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force: Option<f64>,
     /// RMSE of the dipole components, e·Å; absent where no geometry has a dipole (crystals).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dipole: Option<f64>,
