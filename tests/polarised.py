@@ -1,7 +1,7 @@
 """Potentials with induced dipoles, for tests: the shipped ones with made-up polarisabilities."""
 
 import ecteam
-from strategies import POTENTIALS
+from strategies import POTENTIALS, rigid
 
 # Å³ by state, and the exponent of the dipole's density, 1/Å: softer anions, nothing for H⁺ and Li⁺.
 POLARISABILITIES = {
@@ -16,7 +16,7 @@ POLARISABILITIES = {
 
 def with_polarisabilities(potential, values=None, factor=1.0):
     """Copy of a potential with polarisabilities (exponent and Å³ by state) times a factor."""
-    fields = potential.to_dict()
+    fields = rigid(potential).to_dict()
     fields.pop("sha256", None)
     for symbol, element in fields["elements"].items():
         exponent, states = (values or POLARISABILITIES).get(symbol, (None, {}))

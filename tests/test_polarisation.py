@@ -15,7 +15,16 @@ from ecteam.report import result_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polarised import POLARISED, neutral_atoms, with_polarisabilities
-from strategies import POTENTIALS, PRECISE, Follower, finite, periodic, random_rotation, systems
+from strategies import (
+    POTENTIALS,
+    PRECISE,
+    Follower,
+    finite,
+    periodic,
+    random_rotation,
+    rigid,
+    systems,
+)
 from test_derivatives import RELATIVE, numerical_force, numerical_stress, picks
 from test_laws import assert_same
 from test_parameters import Predictions, system
@@ -186,10 +195,10 @@ def test_the_split_of_the_ewald_sum_does_not_matter(system):
 @settings(max_examples=20)
 @given(system=systems)
 def test_no_polarisability_is_no_polarisation(system):
-    rigid = with_polarisabilities(POTENTIALS[system.potential], factor=0.0)
+    unpolarised = with_polarisabilities(POTENTIALS[system.potential], factor=0.0)
     options = {**PRECISE, "electrostatics": "ewald" if system.atoms.pbc.all() else "direct"}
-    plain = ecteam.evaluate(system.atoms, POTENTIALS[system.potential], **options)
-    result = ecteam.evaluate(system.atoms, rigid, **options)
+    plain = ecteam.evaluate(system.atoms, rigid(POTENTIALS[system.potential]), **options)
+    result = ecteam.evaluate(system.atoms, unpolarised, **options)
     assert not result.induced_dipoles.any()
     assert not plain.induced_dipoles.any()
     assert_same(plain, result)
@@ -199,7 +208,7 @@ def test_no_polarisability_is_no_polarisation(system):
 @given(system=systems)
 def test_polarisation_never_raises_the_energy(system):
     options = {**PRECISE, "electrostatics": "ewald" if system.atoms.pbc.all() else "direct"}
-    plain = ecteam.evaluate(system.atoms, POTENTIALS[system.potential], **options)
+    plain = ecteam.evaluate(system.atoms, rigid(POTENTIALS[system.potential]), **options)
     result = evaluate(system.atoms, system.potential, **options)
     assert result.free_energy <= plain.free_energy + 1e-8
 

@@ -29,6 +29,11 @@ _PATTERNS = (
     (r"energy\[(\w+) (\w+)\]", "the energy of the {1} of {0}"),
     (r"repulsion\[(\w+-\w+) (\d+): (\w+)\]", "the {2} of repulsion {1} of {0}"),
     (
+        r"repulsion\[(\w+) (\w+)-(\w+) (\w+) (\d+): (\w+)\]",
+        "the {5} of repulsion {4} of {0} ({1}) and {2} ({3})",
+    ),
+    (r"polarisability\[(\w+) (\w+)\]", "the polarisability of the {1} of {0}"),
+    (
         r"resonance\[(\w+) (\w+)>(\w+) (\w+) (\w+)>(\w+): (\w+)\]",
         "the {6} of the resonance of {0} ({1} → {2}) with {3} ({4} → {5})",
     ),
