@@ -5,6 +5,8 @@ use crate::error::{Error, Result};
 
 /// Charges closer to the extreme than this leave only the extreme states.
 const EXTREME: f64 = 1e-11;
+/// Charges beyond the extremes that are forgiven, relative to 1 and the extremes.
+const ROUNDING: f64 = 1e-12;
 
 /// The lower or the higher of two charges.
 type Extreme = fn(f64, f64) -> f64;
@@ -99,8 +101,9 @@ impl Constraints {
         let mut kept: Vec<Option<Extreme>> = vec![None; ranges.len()];
         for (fragment, [low, high]) in ranges.into_iter().enumerate() {
             let total = this.totals[fragment];
-            let margin = EXTREME * (1.0 + high.abs().max(low.abs()));
-            if !(total >= low - margin && total <= high + margin) {
+            let size = 1.0 + high.abs().max(low.abs());
+            let (margin, rounding) = (EXTREME * size, ROUNDING * size);
+            if !(total >= low - rounding && total <= high + rounding) {
                 let problem = format!(
                     "no combination of states reaches {total} e; the allowed range is {low} to {high} e"
                 );

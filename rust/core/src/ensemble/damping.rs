@@ -57,7 +57,8 @@ pub(super) fn limit_groups(constraints: &Constraints, point: &Point, y: &mut [f6
         let group = constraints.group(g);
         let change = group.clone().fold(0.0_f64, |m, a| m.max((y[a] * point.root[a]).abs()));
         if change > LARGEST_CHANGE {
-            limited[group].iter_mut().for_each(|y| *y *= LARGEST_CHANGE / change);
+            let members = group.chain(constraints.vector(g));
+            members.for_each(|k| limited[k] *= LARGEST_CHANGE / change);
         }
     }
     let down = point.slope(&limited) < 0.0;

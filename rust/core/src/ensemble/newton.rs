@@ -226,7 +226,7 @@ impl Point {
     }
 
     /// Multipliers, slacks and residual from the gradient.
-    fn update(&mut self, constraints: &Constraints) {
+    pub(super) fn update(&mut self, constraints: &Constraints) {
         self.mu = chemical_potentials(constraints, &self.weights, &self.gradient);
         self.residual = 0.0;
         for g in 0..constraints.groups() {
@@ -292,6 +292,7 @@ impl Point {
                 || quiet
             {
                 *self = trial;
+                self.settle_vectors(objective, constraints);
                 return true;
             }
             scale *= 0.4;

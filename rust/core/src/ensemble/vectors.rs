@@ -6,13 +6,17 @@
 
 use std::ops::Range;
 
-use super::Constraints;
 use super::newton::Point;
+use super::{Constraints, Objective};
 
 /// Largest decrease of log ω in a step: a weight that resonance holds above zero must not be lost.
 const LARGEST_DECREASE: f64 = 5.0;
 /// Increases of log ω up to this are taken as such, larger ones as increases of ω.
 const LOGARITHMIC: f64 = 3.0;
+/// Softness below which a vector follows its field by itself.
+const EMPTY: f64 = 1e-8;
+/// Gradient (eV per unit of v/s) that such a vector may keep.
+const SETTLED: f64 = 1e-6;
 /// Unknowns of a vector.
 pub(super) const DIMENSIONS: usize = 3;
 
@@ -105,6 +109,32 @@ impl Point {
                 (self.slack[k], self.root[k]) = (self.gradient[k], scale);
                 self.residual = self.residual.max((scale * self.gradient[k]).abs());
             }
+        }
+    }
+
+    /// Take the vectors of all but empty states to where their gradient vanishes.
+    ///
+    /// In the scaling of a step they count for nothing, but v/s decides whether such a state should
+    /// gain weight. What they do to others is as small as they are.
+    pub(super) fn settle_vectors(
+        &mut self,
+        objective: &mut impl Objective,
+        constraints: &Constraints,
+    ) {
+        let mut moved = false;
+        for g in 0..constraints.groups() {
+            let softness = constraints.softness(g, &self.weights);
+            if !(softness > 0.0 && softness < EMPTY) {
+                continue;
+            }
+            for k in constraints.vector(g) {
+                moved |= self.gradient[k].abs() > SETTLED;
+                self.weights[k] -= softness * self.gradient[k];
+            }
+        }
+        if moved {
+            self.value = objective.value_gradient(&self.weights, &mut self.gradient);
+            self.update(constraints);
         }
     }
 }
