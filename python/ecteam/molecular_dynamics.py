@@ -31,7 +31,7 @@ class Dynamics:
     momentum is conserved without friction, and not with it.
 
     On a device positions, velocities and state weights stay there: a step moves no vector to the
-    host, except for learned terms, which are evaluated on the host.
+    host.
 
     Parameters
     ----------
