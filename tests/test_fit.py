@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.units import GPa
 from ecteam.fit import Prior, Settings, errors_of, labels_of, train
 from ecteam.fit.form import state_pairs
-from ecteam.fit.labels import FINGERPRINT_RANGE, check_separate
+from ecteam.fit.labels import FINGERPRINT_RANGE, check_separate, duplicates
 from ecteam.fit.shipped import FORMS, SCALES, card, shipped_labels
 from ecteam.library import read_library
 from ecteam.reference import crystals, walls
@@ -29,10 +29,17 @@ def test_the_card_states_the_errors(name):
             assert again[key] == pytest.approx(row[key], rel=2e-3, abs=1e-8), row
 
 
+def different(labels):
+    """Keep one of the copies of a geometry: those of a strained cubic crystal are on one side."""
+    copies = {b for a, b in duplicates(labels, labels) if a < b and labels.groups[b] == "strained"}
+    return labels[[k for k in range(len(labels)) if k not in copies]]
+
+
 @pytest.mark.parametrize("name", sorted(FORMS))
 def test_one_geometry_in_ten_is_held_out(name):
     fitted, held_out = shipped_labels(name)
     check_separate(fitted, held_out)
+    fitted, held_out = different(fitted), different(held_out)
     # All pairs beyond the range of the fingerprint count as one geometry.
     far = [
         group

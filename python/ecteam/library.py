@@ -43,7 +43,8 @@ class AtomicState:
     Attributes
     ----------
     symbol, name, configuration : str
-        Element; ``ground``, ``cation``, ``anion``, ``dianion`` or ``excited``; electrons.
+        Element; ``ground``, ``cation``, ``anion``, ``dication``, ``dianion`` or ``excited``;
+        electrons.
     charge : int
         e.
     multiplicity : int

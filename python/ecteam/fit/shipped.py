@@ -27,7 +27,7 @@ from ecteam.fit.training import Step, train
 from ecteam.library import read_library
 from ecteam.parameters import Selection
 from ecteam.potential import Potential, load
-from ecteam.terms import ThreeBody
+from ecteam.terms import NeighbourExponential, ThreeBody
 
 DATA = files("ecteam") / "data"
 CITATION = (
@@ -117,10 +117,66 @@ def _halide_decays(ion: Mapping[str, str]) -> dict[tuple[str, str], Sequence[flo
     return decays
 
 
-FORMS = {"water": water, "halides": halides}
+def oxides() -> Form:
+    """Mg (ground, cation, dication) and O (ground, anion, dianion)."""
+    metal, oxygen = ("ground", "cation", "dication"), ("ground", "anion", "dianion")
+    hops = [(metal[:2], oxygen[:2]), (metal[1:], oxygen[:2])]
+    hops += [(metal[:2], oxygen[1:]), (metal[1:], oxygen[1:])]
+    return Form(
+        name="oxides",
+        description="Magnesium oxide: molecule, clusters, crystal.",
+        citation=CITATION,
+        states={"Mg": metal, "O": oxygen},
+        decays={
+            pair: (1.5, 2.5, 4.0, 6.5) for pair in combinations_with_replacement(("Mg", "O"), 2)
+        },
+        channels=[Channel(("Mg", "O"), first, second) for first, second in hops],
+        electronic_temperature=0.05,
+        radius=8.0,
+        switch_width=3.0,
+        coefficients=2,
+        terms=ThreeBody(2, lmax=1, family="slater", cutoff=4.5),
+        resonance=(2.0, 1.5),
+    )
+
+
+def copper() -> Form:
+    """Cu (ground, cation, anion): electrons and holes hop, and repulsion depends on the states.
+
+    The square root of a neighbour sum binds the metal: the true density of the atom, mostly 3d, is
+    too short-ranged for that. Chebyshev functions stay bounded where atoms collide.
+    """
+    ground, cation, anion = "ground", "cation", "anion"
+    hops = [((ground, cation), (ground, anion)), ((ground, cation), (cation, ground))]
+    hops.append(((ground, anion), (anion, ground)))
+    pairs = ((ground, cation), (ground, anion), (cation, cation), (anion, anion), (anion, cation))
+    resolved: dict[tuple[str, str], Sequence[float]] = {
+        (f"Cu {a}", f"Cu {b}"): (1.0, 2.0, 3.5) for a, b in pairs
+    }
+    binding = NeighbourExponential(3, "square_root", cutoff=6.0)
+    return Form(
+        name="copper",
+        description="Copper: crystal, surfaces, melt, and clusters of charge -1, 0 and +1.",
+        citation=CITATION,
+        states={"Cu": (ground, cation, anion)},
+        decays={("Cu", "Cu"): (1.2, 2.0, 3.3, 5.0, 8.0), **resolved},
+        channels=[Channel(("Cu", "Cu"), first, second) for first, second in hops],
+        electronic_temperature=0.05,
+        radius=6.0,
+        switch_width=2.5,
+        coefficients=3,
+        terms=binding + ThreeBody(3, lmax=3, cutoff=5.0),
+        # Weaker ones leave the charge of an ion on one atom, and the fit never finds out.
+        resonance=(20.0, 1.2),
+    )
+
+
+FORMS = {"water": water, "halides": halides, "oxides": oxides, "copper": copper}
 DATA_SETS = {
     "water": ("water", "close-water", "walls-water"),
     "halides": ("halides", "potassium", "like-ions", "ion-pairs", "crystals", "walls-halides"),
+    "oxides": ("oxides", "magnesia", "crystals-oxides", "rattled-oxides", "walls-oxides"),
+    "copper": ("copper", "metals", "walls-copper"),
 }
 LEFT_OUT = ("mx",)
 """Groups that are not fitted: a density functional leaves too little charge on a stretched metal
@@ -150,6 +206,38 @@ SCALES = {
             "like-ions": 0.2,
             "crystal": 2.0,
             "ion-pair": {"energy": 5.0, "dipole": 4.0},
+        },
+    ),
+    "oxides": Scales(
+        energy=0.02,
+        force=0.3,
+        stress=np.inf,
+        dipole=0.15,
+        softening=0.3,
+        emphasis={
+            "wall": 0.03,
+            "crystal": 4.0,
+            "strained": {"energy": 10.0, "force": 3.0},
+            "rattled": 0.3,
+            "mgo": 3.0,
+            "oo": 0.5,
+        },
+    ),
+    "copper": Scales(
+        energy=0.02,
+        force=0.15,
+        stress=np.inf,
+        dipole=0.4,
+        softening=0.3,
+        emphasis={
+            "wall": 0.5,
+            "strained": 30.0,
+            "crystal": 8.0,
+            "surface": 2.0,
+            "moving": {"energy": 2.0, "force": 0.4},
+            "cu3": {"energy": 5.0, "force": 2.0},
+            "cu3-plus": 2.5,
+            **dict.fromkeys(("cu2", "cu3-minus"), 2.0),
         },
     ),
 }

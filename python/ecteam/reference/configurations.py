@@ -64,7 +64,7 @@ class State:
     symbol : str
         Chemical symbol.
     name : str
-        ``ground``, ``cation``, ``anion``, ``dianion`` or ``excited``.
+        ``ground``, ``cation``, ``anion``, ``dication``, ``dianion`` or ``excited``.
     configuration : str
         Such as ``[He] 2s2 2p4``; empty for a bare nucleus.
     bound : bool
@@ -256,6 +256,9 @@ degenerate; 2p is orthogonal to the ground state by symmetry. Ni: 3d⁸4s² ³F 
 DIANIONS = {"O": "[Ne]", "S": "[Ar]"}
 """Closed-shell dianions, unbound in vacuum."""
 
+DICATIONS = {"Mg": "[Ne]"}
+"""Closed-shell dications of metals whose crystals hold them."""
+
 IONIC_RADII = {"O": 1.40, "S": 1.84}
 """Å: of O²⁻ and S²⁻ (R. D. Shannon, Acta Cryst. A 32, 751 (1976))."""
 
@@ -293,6 +296,8 @@ def element_states(symbol: str) -> list[State]:
         State(symbol, "anion", row.anion, bound=not row.unbound),
         State(symbol, "excited", row.excited),
     ]
+    if symbol in DICATIONS:
+        states.append(State(symbol, "dication", DICATIONS[symbol]))
     if symbol in DIANIONS:
         states.append(State(symbol, "dianion", DIANIONS[symbol], bound=False))
     return states

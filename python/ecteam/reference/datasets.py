@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from ecteam.library import read_library
+from ecteam.reference.copper import copper_structures
 from ecteam.reference.executors import open_executor
 from ecteam.reference.frames import relative_energy, result_frame, write_set
 from ecteam.reference.halides import (
@@ -24,6 +26,7 @@ from ecteam.reference.halides import (
     potassium_structures,
 )
 from ecteam.reference.molecules import Level, Structure, single_point
+from ecteam.reference.oxides import magnesia_structures, oxide_structures
 from ecteam.reference.runs import RunReport, collect_runs, run_tasks
 from ecteam.reference.water import water_structures
 
@@ -34,8 +37,15 @@ SETS: dict[str, tuple[Callable[[], dict[str, Structure]], Level]] = {
     "halides": (halide_structures, Level("def2-SVPD", grid_response=True)),
     "like-ions": (like_ion_structures, Level("def2-SVPD", grid_response=True)),
     "potassium": (potassium_structures, Level("def2-SVPD", grid_response=True)),
+    "oxides": (oxide_structures, Level("def2-SVPD", grid_response=True)),
+    "magnesia": (magnesia_structures, Level("def2-TZVPP", "CCSD(T)", density_fit=False)),
+    "copper": (copper_structures, Level("lanl2dz", "PBE", grid=2, potential="lanl2dz")),
 }
 """Sampler and level of theory of each data set."""
+
+OBSERVED_IONS = ("copper",)
+"""Sets of one element whose ions have observed energies: their levels miss those of the atom's ions
+by tenths of an eV. A cluster of charge q is moved by what the ion X^q is off."""
 
 SUSPECT_DISTANCE = {"pair": 3.6, "hydrogen": 2.2}
 """Å: from here on a neutral pair, or a hydrogen atom of an ion, should have integer charges."""
@@ -109,7 +119,22 @@ def collect(name: str, runs: str) -> tuple[list[Atoms], dict[str, str]]:
         if missing:
             raise RuntimeError(f"{runs}: no energy of the atoms {sorted(missing)}")
         frames.append(to_atoms(key, results[key], zero, level))
-    return frames, failures
+    return _with_observed_ions(frames) if name in OBSERVED_IONS else frames, failures
+
+
+def _with_observed_ions(frames: list[Atoms]) -> list[Atoms]:
+    """Move the energies of all charged frames by one constant for each charge."""
+    ions = [atoms for atoms in frames if len(atoms) == 1 and atoms.info["charge"]]
+    states = {state.charge: state for state in read_library()[ions[0].symbols[0]].states[::-1]}
+    shifts = {
+        atoms.info["charge"]: states[atoms.info["charge"]].energy - atoms.info["energy"]
+        for atoms in ions
+    }
+    for atoms in frames:
+        shift = shifts.get(atoms.info["charge"], 0.0)
+        atoms.info["energy"] = round(atoms.info["energy"] + shift, 8)
+        atoms.info["ion_shift"] = round(shift, 8)
+    return frames
 
 
 def to_atoms(name: str, result: Result, zero: Mapping[str, float], level: Level) -> Atoms:

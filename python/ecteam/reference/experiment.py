@@ -19,8 +19,8 @@ class Observed:
     ----------
     symbol : str
         Element.
-    first, second : float or None
-        Ionisation energies of the atom and of its cation, eV.
+    first, second, third : float or None
+        Ionisation energies of the atom, of its cation and of its dication, eV.
     affinity : float or None
         Electron affinity in eV; None where the anion is unbound.
     excitation : float
@@ -32,6 +32,7 @@ class Observed:
     symbol: str
     first: float
     second: float | None
+    third: float | None
     affinity: float | None
     excitation: float
     polarizability: float
@@ -46,6 +47,7 @@ class Observed:
 _SOURCES = {
     "first": "observed ionisation energy, lowest levels (NIST, mendeleev {version})",
     "second": "observed ionisation energy of the cation (NIST, mendeleev {version})",
+    "third": "observed ionisation energy of the dication (NIST, mendeleev {version})",
     "affinity": "observed electron affinity (mendeleev {version})",
     "polarizability": "recommended value of P. Schwerdtfeger and J. K. Nagle, Mol. Phys. 117, "
     "1200 (2019) (mendeleev {version})",
@@ -80,11 +82,13 @@ def observed(symbol: str) -> Observed:
     from mendeleev import element
 
     entry, row = element(symbol), ELEMENTS[symbol]
+    energies = {number: float(energy) for number, energy in entry.ionenergies.items()}
     affinity = entry.electron_affinity
     return Observed(
         symbol=symbol,
-        first=float(entry.ionenergies[1]),
-        second=float(entry.ionenergies[2]) if 2 in entry.ionenergies else None,
+        first=energies[1],
+        second=energies.get(2),
+        third=energies.get(3),
         affinity=None if row.unbound or affinity is None else float(affinity),
         excitation=row.observed,
         polarizability=float(entry.dipole_polarizability) * BOHR**3,

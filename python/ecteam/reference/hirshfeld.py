@@ -1,7 +1,8 @@
 """Hirshfeld charges and spins: shares of the free atoms in a molecular density.
 
 F. L. Hirshfeld, Theor. Chim. Acta 44, 129 (1977). The free atoms are spherical, spin-restricted,
-in the basis and functional of the molecule. Lengths are in bohr here.
+in the basis and functional of the molecule (Hartree-Fock where a potential stands for the core).
+Lengths are in bohr here.
 """
 
 from __future__ import annotations
@@ -79,16 +80,18 @@ def free_atom_densities(molecule: Any, functional: str, points: Array) -> Array:
     orbitals = molecule.eval_gto("GTOval", points)
     rows = []
     for index, (_, _, first, last) in enumerate(molecule.aoslice_by_atom()):
-        block = _free_atom(molecule.atom_symbol(index), molecule.basis, functional)
+        symbol = molecule.atom_symbol(index)
+        block = _free_atom(symbol, molecule.basis, molecule.ecp or "", functional)
         own = orbitals[:, first:last]
         rows.append(np.einsum("gi,gi->g", own @ block, own))
     return np.array(rows)
 
 
 @lru_cache(maxsize=64)
-def _free_atom(symbol: str, basis: str, functional: str) -> Array:
+def _free_atom(symbol: str, basis: str, potential: str, functional: str) -> Array:
     """Density matrix of the spherical, spin-restricted free atom."""
-    atom = gto.M(atom=symbol, basis=basis, spin=int(gto.charge(symbol) % 2), verbose=0)
+    spin = int(gto.charge(symbol) % 2)
+    atom = gto.M(atom=symbol, basis=basis, ecp=potential or {}, spin=spin, verbose=0)
     if functional == "HF":
         _, _, coefficients, occupations = atom_hf.get_atm_nrhf(atom)[symbol]
     else:

@@ -42,6 +42,8 @@ class Level:
     grid_response : bool
         Include the response of the integration grid in the forces: exact derivatives of the
         computed energy, at about twice the price.
+    potential : str
+        Effective core potential of all atoms, as PySCF names it; empty for all electrons.
     """
 
     basis: str
@@ -49,6 +51,7 @@ class Level:
     grid: int = 3
     density_fit: bool = True
     grid_response: bool = False
+    potential: str = ""
 
     @classmethod
     def parse(cls, label: str, **options: Any) -> Level:
@@ -90,7 +93,7 @@ class Level:
     @property
     def free_atoms(self) -> str:
         """Method of the free atoms of the Hirshfeld charges."""
-        return self.functional if self.is_kohn_sham else "HF"
+        return self.functional if self.is_kohn_sham and not self.potential else "HF"
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ __all__ = ["build_library", "compute_states", "parse_elements", "write_densities
 Fields = dict[str, Any]
 Folder = str | os.PathLike[str]
 
-VERSION = "2"
+VERSION = "3"
 """Version of the numbers in the shipped library."""
 _ADDED_D = "the added 3d electron is under-correlated: triple-zeta basis, 3s and 3p frozen"
 _REMOVED_D = "3d¹⁰ and 3d⁵ correlation in a triple-zeta basis with 3s and 3p frozen"
@@ -241,7 +241,7 @@ def _ionisation(state: State, record: Fields, table: Observed) -> tuple[float | 
         return None, ""
     if record["in_sphere"] or state.name == "excited":
         return -record["orbital_energy"], "outermost orbital energy"
-    quantities = {"ground": "first", "cation": "second", "anion": "affinity"}
+    quantities = {"ground": "first", "cation": "second", "dication": "third", "anion": "affinity"}
     quantity = quantities[state.name]
     return getattr(table, quantity), table.source(quantity)
 
@@ -309,6 +309,8 @@ def _observed_energy(state: State, table: Observed) -> tuple[float | None, str]:
         return 0.0, "zero by definition"
     if state.name == "cation":
         return table.first, table.source("first")
+    if state.name == "dication" and table.second is not None:
+        return table.first + table.second, f"{table.source('first')}; {table.source('second')}"
     if state.name == "excited":
         return table.excitation, table.source("excitation")
     if state.name == "anion" and table.affinity is not None:

@@ -46,6 +46,7 @@ def make_molecule(structure: Structure, level: Level) -> Any:
     return gto.M(
         atom=list(zip(structure.symbols, structure.positions, strict=True)),
         basis=level.basis,
+        ecp=level.potential or {},
         charge=structure.charge,
         spin=structure.spin,
         unit="Angstrom",
@@ -254,7 +255,8 @@ def _atom_density(symbol: str, level: Level) -> tuple[Array, Array]:
     _, field = lowest_solution(make_molecule(structure, level), structure, level)
     if not field.converged:
         raise RuntimeError(f"the SCF of the atom {symbol} did not converge")
-    up, down = np.asarray(field.make_rdm1())
+    matrix = np.asarray(field.make_rdm1())
+    up, down = matrix if matrix.ndim == 3 else (0.5 * matrix, 0.5 * matrix)
     return up, down
 
 

@@ -22,6 +22,9 @@ ION_SPIN = {
     ("K", 1): 0,
     ("F", -1): 0,
     ("Cl", -1): 0,
+    ("Mg", 1): 1,
+    ("Cu", 1): 0,
+    ("Cu", -1): 0,
 }
 """Unpaired electrons of each ion."""
 
