@@ -124,7 +124,8 @@ def oxides() -> Form:
     hops += [(metal[:2], oxygen[1:]), (metal[1:], oxygen[1:])]
     return Form(
         name="oxides",
-        description="Magnesium oxide: molecule, clusters, crystal.",
+        description="Magnesium oxide: molecule (CCSD(T)), its cation and clusters (PBE0), crystal "
+        "(experiment; rigid ions where it is far from order). Not for more oxygen than metal.",
         citation=CITATION,
         states={"Mg": metal, "O": oxygen},
         decays={
@@ -156,7 +157,9 @@ def copper() -> Form:
     binding = NeighbourExponential(3, "square_root", cutoff=6.0)
     return Form(
         name="copper",
-        description="Copper: crystal, surfaces, melt, and clusters of charge -1, 0 and +1.",
+        description="Copper: clusters of charge -1, 0 and +1 (PBE, atomic ions observed), crystal, "
+        "surfaces and melt (PBE at the lattice constant of experiment). Cu3 comes out equilateral, "
+        "in the reference its angle is 69 degrees.",
         citation=CITATION,
         states={"Cu": (ground, cation, anion)},
         decays={("Cu", "Cu"): (1.2, 2.0, 3.3, 5.0, 8.0), **resolved},
