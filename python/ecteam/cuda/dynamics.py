@@ -134,7 +134,7 @@ class _EveryStep:
         return found
 
     def confirm(self, positions: Array, steps: int) -> bool:
-        """Return True if so many steps, which led here, were right: each looked at the list itself."""
+        """Return True if so many steps were right: each of these looked at the list itself."""
         return True
 
     def renew(self, positions: Array) -> None:
