@@ -6,7 +6,7 @@
 //! do not sum to zero, only to an error of the size of theirs: the mesh holds the atoms in a periodic
 //! potential of that depth. (Taking the mean force away would break −dE/dR instead.)
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Arch;
 use rayon::prelude::*;
 
 use super::ewald::{Background, charge_terms};
@@ -52,6 +52,9 @@ macro_rules! for_order {
 }
 
 mod dipoles;
+mod kernels;
+
+use kernels::{Gather, Slopes, Spread, Weigh};
 
 impl Pme {
     /// Reciprocal part for a splitting α (Å⁻¹) with a force error of `accuracy` relative to q²/a².
@@ -238,165 +241,4 @@ impl Pme {
             Arch::new().dispatch(Spread::<P> { pme: self, mesh, a, atoms, charges, plane });
         }
     }
-}
-
-/// Spline weights of some atoms.
-struct Weigh<'a, const P: usize> {
-    spline: &'a Spline<P>,
-    places: &'a [Place],
-    weights: &'a mut [f64],
-}
-
-impl<const P: usize> WithSimd for Weigh<'_, P> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (place, out) in
-            self.places.iter().zip(self.weights.as_chunks_mut::<P>().0.chunks_exact_mut(3))
-        {
-            for d in 0..3 {
-                out[d] = self.spline.weights(place.past[d]);
-            }
-        }
-    }
-}
-
-impl Pme {
-    /// Weights of a sorted atom along the three axes.
-    #[inline(always)]
-    fn weights_of<const P: usize>(&self, sorted: usize) -> &[[f64; P]] {
-        &self.weights.as_chunks::<P>().0[3 * sorted..3 * sorted + 3]
-    }
-}
-
-/// Charges of some atoms onto a plane, `a` planes after their first.
-struct Spread<'a, const P: usize> {
-    pme: &'a Pme,
-    mesh: &'a Mesh,
-    a: usize,
-    atoms: std::ops::Range<usize>,
-    charges: &'a [f64],
-    plane: &'a mut [f64],
-}
-
-impl<const P: usize> WithSimd for Spread<'_, P> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let (ny, row) = (self.mesh.shape[1], self.mesh.row());
-        for i in self.atoms {
-            let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
-            let strength = self.charges[i] * wx[self.a];
-            let [_, mut y, z] = self.pme.places[i].first.map(|m| m as usize);
-            for b in 0..P {
-                let factor = strength * wy[b];
-                let start = y * row + z;
-                let out = &mut self.plane[start..start + P];
-                for c in 0..P {
-                    out[c] += factor * wz[c];
-                }
-                y = if y + 1 == ny { 0 } else { y + 1 };
-            }
-        }
-    }
-}
-
-/// Potential at some atoms.
-struct Gather<'a, const P: usize> {
-    pme: &'a Pme,
-    mesh: &'a Mesh,
-    values: &'a [f64],
-    task: usize,
-    out: &'a mut [f64],
-}
-
-impl<const P: usize> WithSimd for Gather<'_, P> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (i, out) in (self.task * CHUNK..).zip(self.out) {
-            let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
-            let mut sum = [0.0; P];
-            for_rows::<P>(self.mesh, &self.pme.places[i], |a, b, start| {
-                let factor = wx[a] * wy[b];
-                let row = &self.values[start..start + P];
-                for c in 0..P {
-                    sum[c] += factor * row[c];
-                }
-            });
-            *out = inner(&sum, wz);
-        }
-    }
-}
-
-/// Potential and its gradient at some atoms.
-struct Slopes<'a, const P: usize> {
-    pme: &'a Pme,
-    mesh: &'a Mesh,
-    spline: &'a Spline<P>,
-    values: &'a [f64],
-    task: usize,
-    out: &'a mut [[f64; 4]],
-}
-
-impl<const P: usize> WithSimd for Slopes<'_, P> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (i, out) in (self.task * CHUNK..).zip(self.out) {
-            let place = &self.pme.places[i];
-            let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
-            let [dx, dy, dz] = place.past.map(|t| self.spline.slopes(t));
-            let [mut sum, mut along_x, mut along_y] = [[0.0; P]; 3];
-            for_rows::<P>(self.mesh, place, |a, b, start| {
-                let row = &self.values[start..start + P];
-                let factors = [wx[a] * wy[b], dx[a] * wy[b], wx[a] * dy[b]];
-                for c in 0..P {
-                    sum[c] += factors[0] * row[c];
-                    along_x[c] += factors[1] * row[c];
-                    along_y[c] += factors[2] * row[c];
-                }
-            });
-            let slopes = [inner(&along_x, wz), inner(&along_y, wz), inner(&sum, &dz)];
-            let n = self.mesh.shape;
-            let scaled = [0, 1, 2].map(|d| slopes[d] * n[d] as f64);
-            let gradient = self
-                .mesh
-                .inverse
-                .map(|row| row[0] * scaled[0] + row[1] * scaled[1] + row[2] * scaled[2]);
-            *out = [inner(&sum, wz), gradient[0], gradient[1], gradient[2]];
-        }
-    }
-}
-
-/// Call `visit(a, b, start)` with the start of each of the P × P rows around an atom.
-#[inline(always)]
-fn for_rows<const P: usize>(
-    mesh: &Mesh,
-    place: &Place,
-    mut visit: impl FnMut(usize, usize, usize),
-) {
-    let [nx, ny, _] = mesh.shape;
-    let [mut x, first, z] = place.first.map(|m| m as usize);
-    for a in 0..P {
-        let mut y = first;
-        for b in 0..P {
-            visit(a, b, x * mesh.plane() + y * mesh.row() + z);
-            y = if y + 1 == ny { 0 } else { y + 1 };
-        }
-        x = if x + 1 == nx { 0 } else { x + 1 };
-    }
-}
-
-#[inline(always)]
-fn inner<const P: usize>(a: &[f64; P], b: &[f64; P]) -> f64 {
-    let mut sum = 0.0;
-    for c in 0..P {
-        sum += a[c] * b[c];
-    }
-    sum
 }

@@ -2,7 +2,7 @@
 
 use super::{Channel, Model, TOLERANCE};
 use crate::formulas::{Jet, exponential, product, scaled, slater, sum, switch};
-use crate::potential::{Cutoff, RadialFunction, State};
+use crate::potential::{Cutoff, RadialFunction, Repulsion, Resonance, State};
 use crate::slater::{Penetration, SlaterAtom};
 use crate::tables::{Table, spline_jets};
 
@@ -113,6 +113,46 @@ pub(super) struct Repelling<'a> {
     jets: Vec<Jet>,
 }
 
+/// A pair of elements of the model, as the file may name it: either way round.
+struct Sides<'a> {
+    model: &'a Model,
+    elements: [usize; 2],
+}
+
+impl Sides<'_> {
+    /// Index of a state of the first or of the second element.
+    fn state(&self, side: usize, name: &str) -> usize {
+        let symbol = &self.model.elements[self.elements[side]].symbol;
+        let states = &self.model.file.elements[symbol].states;
+        states.iter().position(|s| s.name == name).unwrap_or(0)
+    }
+
+    /// Whether a pair of the file is this one, and whether it is this one reversed.
+    fn orientations(&self, pair: &[String; 2]) -> [bool; 2] {
+        let [a, b] = self.elements.map(|e| &self.model.elements[e].symbol);
+        [pair[0] == *a && pair[1] == *b, pair[0] == *b && pair[1] == *a]
+    }
+
+    /// Columns of the pairs of states that a repulsion acts on.
+    fn columns(&self, repulsion: &Repulsion) -> Vec<usize> {
+        let [forward, backward] = self.orientations(&repulsion.pair);
+        let [na, nb] = self.elements.map(|e| self.model.elements[e].states.len());
+        let Some([x, y]) = &repulsion.states else {
+            return if forward || backward { (0..na * nb).collect() } else { Vec::new() };
+        };
+        let column = |first: &str, second: &str| self.state(0, first) * nb + self.state(1, second);
+        let mut columns = Vec::new();
+        if forward {
+            columns.push(column(x, y));
+        }
+        if backward {
+            columns.push(column(y, x));
+        }
+        columns.dedup();
+        columns
+    }
+}
+
 /// Repulsions and channel amplitudes of a pair of elements.
 pub(super) struct FittedFunctions<'a> {
     pub(super) energies: Vec<Repelling<'a>>,
@@ -124,17 +164,8 @@ pub(super) struct FittedFunctions<'a> {
 
 impl<'a> FittedFunctions<'a> {
     pub(super) fn new(model: &'a Model, a: usize, b: usize) -> Self {
-        let (ea, eb) = (&model.elements[a], &model.elements[b]);
-        let (na, nb) = (ea.states.len(), eb.states.len());
-        let index = |element: usize, name: &str| {
-            let states = &model.file.elements[&model.elements[element].symbol].states;
-            states.iter().position(|s| s.name == name).unwrap_or(0)
-        };
-        let orientations = |pair: &[String; 2]| {
-            let forward = pair[0] == ea.symbol && pair[1] == eb.symbol;
-            let backward = pair[0] == eb.symbol && pair[1] == ea.symbol;
-            [forward, backward]
-        };
+        let pair = Sides { model, elements: [a, b] };
+        let [na, nb] = [a, b].map(|e| model.elements[e].states.len());
         let mut this = Self {
             energies: Vec::new(),
             channels: Vec::new(),
@@ -142,48 +173,42 @@ impl<'a> FittedFunctions<'a> {
             first_channel: na * nb + na + nb,
         };
         for (source, repulsion) in model.file.repulsions.iter().enumerate() {
-            let [forward, backward] = orientations(&repulsion.pair);
-            let mut columns: Vec<usize> = Vec::new();
-            match &repulsion.states {
-                None if forward || backward => columns.extend(0..na * nb),
-                None => {}
-                Some([x, y]) => {
-                    if forward {
-                        columns.push(index(a, x) * nb + index(b, y));
-                    }
-                    if backward {
-                        columns.push(index(a, y) * nb + index(b, x));
-                    }
-                    columns.dedup();
-                }
-            }
-            let jets = match &repulsion.function {
-                RadialFunction::TabulatedTimesR(t) => spline_jets(t.spacing, &t.values),
-                RadialFunction::Exponential { .. } => Vec::new(),
-            };
-            let function = &repulsion.function;
-            let one = |column| Repelling { source, column, function, jets: jets.clone() };
-            this.energies.extend(columns.into_iter().map(one));
+            this.add_repulsion(&pair, source, repulsion);
         }
         for (source, resonance) in model.file.resonances.iter().enumerate() {
-            let [forward, backward] = orientations(&resonance.pair);
-            let (x, y) = (&resonance.first, &resonance.second);
-            let channel = |p: &[String; 2], q: &[String; 2]| Channel {
-                first: [index(a, &p[0]), index(a, &p[1])],
-                second: [index(b, &q[0]), index(b, &q[1])],
-            };
-            if forward {
-                this.channels.push(channel(x, y));
-                this.amplitudes.push((source, &resonance.amplitude));
-            }
-            // Between equal elements a channel may be its own mirror image or reverse.
-            let reversed = [x[1].clone(), x[0].clone()];
-            if backward && !(forward && (x == y || *y == reversed)) {
-                this.channels.push(channel(y, x));
-                this.amplitudes.push((source, &resonance.amplitude));
-            }
+            this.add_resonance(&pair, source, resonance);
         }
         this
+    }
+
+    fn add_repulsion(&mut self, pair: &Sides, source: usize, repulsion: &'a Repulsion) {
+        let jets = match &repulsion.function {
+            RadialFunction::TabulatedTimesR(t) => spline_jets(t.spacing, &t.values),
+            RadialFunction::Exponential { .. } => Vec::new(),
+        };
+        let function = &repulsion.function;
+        let one = |column| Repelling { source, column, function, jets: jets.clone() };
+        self.energies.extend(pair.columns(repulsion).into_iter().map(one));
+    }
+
+    fn add_resonance(&mut self, pair: &Sides, source: usize, resonance: &'a Resonance) {
+        let [forward, backward] = pair.orientations(&resonance.pair);
+        let (x, y) = (&resonance.first, &resonance.second);
+        let mut add = |p: &[String; 2], q: &[String; 2]| {
+            self.channels.push(Channel {
+                first: [pair.state(0, &p[0]), pair.state(0, &p[1])],
+                second: [pair.state(1, &q[0]), pair.state(1, &q[1])],
+            });
+            self.amplitudes.push((source, &resonance.amplitude));
+        };
+        if forward {
+            add(x, y);
+        }
+        // Between equal elements a channel may be its own mirror image or reverse.
+        let reversed = [x[1].clone(), x[0].clone()];
+        if backward && !(forward && (x == y || *y == reversed)) {
+            add(y, x);
+        }
     }
 
     /// Columns of the pair's table.

@@ -11,7 +11,8 @@ use super::super::ewald::{charge_terms, own_gradient};
 use super::super::mesh::{Mesh, with_values};
 use super::super::multipoles::Multipoles;
 use super::super::spline::Spline;
-use super::{CHUNK, Pme, for_rows, inner};
+use super::kernels::{Slopes, for_rows, inner};
+use super::{CHUNK, Pme};
 use crate::structure::{Mat3, Vec3};
 
 /// Charge, and dipole along the mesh, of the sorted atoms, with the slopes of their splines.
@@ -63,7 +64,7 @@ impl Pme {
             mesh.convolve(|x, plane| self.spread_dipoles::<P>(mesh, x, &sorted, plane), values);
             found.par_chunks_mut(CHUNK).enumerate().for_each(|(task, out)| {
                 let spline = &spline;
-                Arch::new().dispatch(super::Slopes { pme: self, mesh, spline, values, task, out });
+                Arch::new().dispatch(Slopes { pme: self, mesh, spline, values, task, out });
             });
         });
         for (&i, [v, gradient @ ..]) in self.atoms.iter().zip(&found) {
