@@ -98,3 +98,13 @@ def test_bad_atoms():
         ecteam.neighbor_list("ij", np.zeros((3, 3)), 3.0)
     with pytest.raises(ecteam.InvalidInputError, match=r"positions\[1"):
         ecteam.neighbor_list("ij", Atoms("H2", positions=[[0, 0, 0], [0, np.nan, 0]]), 3.0)
+
+
+def test_some_columns_do_not_keep_the_memory_of_all():
+    atoms = bulk("Cu", cubic=True).repeat(3)
+    i, d = ecteam.neighbor_list("id", atoms, 4.0)
+    everything = dict(zip("ijSdD", ecteam.neighbor_list("ijSdD", atoms, 4.0), strict=True))
+    assert i.base is None
+    assert d.base is None
+    np.testing.assert_array_equal(i, everything["i"])
+    np.testing.assert_array_equal(d, everything["d"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 
@@ -32,7 +33,7 @@ def neighbor_list(quantities: str, atoms: Atoms, cutoff: float) -> _Array | tupl
     Returns
     -------
     array or tuple of arrays
-        One array for one letter, else a tuple.
+        One array for one letter, else a tuple. All five together share one block of memory.
 
     Raises
     ------
@@ -43,8 +44,23 @@ def neighbor_list(quantities: str, atoms: Atoms, cutoff: float) -> _Array | tupl
     if unknown or not quantities:
         raise _core.InvalidInputError(f"quantities: must be letters of 'ijSdD', got {quantities!r}")
     system = arrays_of(atoms)
-    pairs = _core.neighbor_list(system.positions, system.cell, system.pbc, float(cutoff))
-    found: dict[str, _Array] = dict(zip("ijSdD", pairs, strict=True))
+    block, n = _core.neighbor_list(system.positions, system.cell, system.pbc, float(cutoff))
+    found = _columns(block, n)
+    if set(quantities) != set(found):
+        # A column that is kept must not keep the memory of the others.
+        found = {letter: found[letter].copy() for letter in quantities}
     if len(quantities) == 1:
         return found[quantities]
     return tuple(found[letter] for letter in quantities)
+
+
+def _columns(block: npt.NDArray[np.float64], n: int) -> dict[str, _Array]:
+    """View the columns of a list in one block, see `_core.neighbor_list`."""
+    whole = block[4 * n :].view(np.int32)
+    return {
+        "i": whole[3 * n : 4 * n],
+        "j": whole[4 * n : 5 * n],
+        "S": whole[: 3 * n].reshape(n, 3),
+        "d": block[3 * n : 4 * n],
+        "D": block[: 3 * n].reshape(n, 3),
+    }
