@@ -41,8 +41,6 @@ class Row(TypedDict):
         Largest error that was aimed at; None where there was no aim.
     digits : int
         After the decimal point.
-    brief : bool
-        Whether it belongs to the extract in the README.
     values : dict of str to float
         Value of each method that has one.
     failed : dict of str to str
@@ -57,7 +55,6 @@ class Row(TypedDict):
     source: str
     target: float | None
     digits: int
-    brief: bool
     values: dict[str, float]
     failed: dict[str, str]
     missing: dict[str, str]

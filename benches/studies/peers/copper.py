@@ -104,9 +104,7 @@ def _cluster_rows(clusters: Clusters, frame: Atoms) -> list[Observable]:
         words: str, unit: str, value: float, target: float, part: Callable[[Method], float]
     ) -> Observable:
         digits, compute = 1 if unit == "°" else 3, charged(part) if charge else part
-        return Observable(
-            f"{name} {words}", unit, value, LEVEL, target, compute, digits, words != "bond"
-        )
+        return Observable(f"{name} {words}", unit, value, LEVEL, target, compute, digits)
 
     rows = [
         row("bond", "Å", bond, 0.05, lambda m: shape(clusters.relaxed(m, count, charge))[1]),

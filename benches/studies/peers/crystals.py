@@ -107,7 +107,7 @@ QUANTITIES = {
 
 
 def crystal_rows(
-    name: str, crystal: Crystal, known: Mapping[str, tuple[float, float, str]], brief: bool = True
+    name: str, crystal: Crystal, known: Mapping[str, tuple[float, float, str]]
 ) -> list[Observable]:
     """Rows of a crystal.
 
@@ -119,15 +119,13 @@ def crystal_rows(
         What computes them.
     known : dict of str to (float, float, str)
         Some of :data:`QUANTITIES`: reference, relative target, source.
-    brief : bool
-        Whether the README shows them.
     """
     rows = []
     for quantity, (reference, share, source) in known.items():
         unit, digits, compute = QUANTITIES[quantity]
         computed, words = partial(compute, crystal), f"{name} {quantity}"
         target = share * reference
-        rows.append(Observable(words, unit, reference, source, target, computed, digits, brief))
+        rows.append(Observable(words, unit, reference, source, target, computed, digits))
     return rows
 
 

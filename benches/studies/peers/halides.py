@@ -32,8 +32,6 @@ METALS = {"Li": (3.491, 1.63), "Na": (4.225, 1.113), "K": (5.225, 0.934)}
 """Lattice constant (Å) and cohesive energy (eV/atom) of the bcc metal."""
 HALOGENS = {"F2": (1.412, 1.66), "Cl2": (1.988, 2.51)}
 """Bond length (Å), dissociation energy without zero-point motion (eV)."""
-BRIEF = ("LiF", "NaCl", "KCl")
-"""Salts that the README shows."""
 ABSENT = ("charge-equilibration models of these salts among the ReaxFF and COMB files of LAMMPS",)
 
 
@@ -44,13 +42,11 @@ def observables() -> list[Observable]:
         rows += _molecule(salt) + _crystal(salt)
     for symbol, (constant, cohesion) in METALS.items():
         words, bound = f"bcc {symbol} bound by, at {constant} Å", _metal(symbol, constant)
-        rows.append(Observable(words, "eV/atom", cohesion, KITTEL, None, bound, 2, True))
+        rows.append(Observable(words, "eV/atom", cohesion, KITTEL, None, bound, 2))
     for formula, (bond, energy) in HALOGENS.items():
         pair = Diatomic(formula, bond)
         words = f"{formula} dissociation"
-        rows.append(
-            Observable(words, "eV", energy, HUBER_HERZBERG, None, pair.dissociation, 2, True)
-        )
+        rows.append(Observable(words, "eV", energy, HUBER_HERZBERG, None, pair.dissociation, 2))
     return rows
 
 
@@ -60,14 +56,14 @@ def _metal(symbol: str, constant: float) -> Callable[[Method], float]:
 
 
 def _molecule(salt: Salt) -> list[Observable]:
-    pair, name, brief = Diatomic(salt.name, salt.bond), salt.name, salt.name in BRIEF
+    pair, name = Diatomic(salt.name, salt.bond), salt.name
     energy, scale = salt.dissociation, coulomb_crossing(salt.name)
 
     def crossing(method: Method) -> float:
         return pair.crossing(method, scale)
 
     return [
-        Observable(f"{name} bond", "Å", salt.bond, HUBER_HERZBERG, 0.03, pair.bond, brief=brief),
+        Observable(f"{name} bond", "Å", salt.bond, HUBER_HERZBERG, 0.03, pair.bond),
         Observable(
             f"{name} dissociation",
             "eV",
@@ -76,9 +72,8 @@ def _molecule(salt: Salt) -> list[Observable]:
             0.05 * energy,
             pair.dissociation,
             2,
-            brief,
         ),
-        Observable(f"{name} dipole", "D", salt.dipole, BEAMS, 0.5, polar(pair.dipole), 2, brief),
+        Observable(f"{name} dipole", "D", salt.dipole, BEAMS, 0.5, polar(pair.dipole), 2),
         Observable(
             f"{name} charge jumps at", "Å", scale, COULOMB_LAW, 0.1 * scale, polar(crossing), 2
         ),
@@ -92,7 +87,7 @@ def _crystal(salt: Salt) -> list[Observable]:
         "lattice constant": (salt.lattice_constant, 0.015, source),
         "cohesive energy": (salt.cohesion, 0.04, source),
     }
-    return crystal_rows(salt.name, solid, known, salt.name in BRIEF)
+    return crystal_rows(salt.name, solid, known)
 
 
 def methods(others: Sequence[str]) -> dict[str, Method]:

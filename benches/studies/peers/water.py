@@ -24,7 +24,7 @@ from .tables import Absent, Observable, charged, peer_table, polar
 
 CLUSTERS = Path(__file__).parents[2] / "data" / "water-clusters.extxyz"
 LEVEL = "PBE0/aug-cc-pVDZ, the level of the data (benches/data/water-clusters.extxyz)"
-HELD_OUT = "PBE0/aug-cc-pVDZ labels that were not fitted"
+HELD_OUT = "PBE0/aug-cc-pVDZ labels of {} geometries that were not fitted"
 WINDOWS = {"≤ 0.15 eV/atom": 0.15, "≤ 2 eV/atom": 2.0}
 """Energy above the lowest geometry of the same composition and charge."""
 BINDING = 0.10
@@ -112,25 +112,23 @@ def held_out_rows() -> list[Observable]:
     for ions in (True, False):
         for words, highest in WINDOWS.items():
             held_out = HeldOut(highest, ions)
-            kind = "" if ions else " neutral"
-            name = f"held out {words} ({len(held_out.frames)}{kind})"
+            name = f"{'' if ions else 'neutral, '}held out {words}"
+            source = HELD_OUT.format(len(held_out.frames))
             guard = charged if ions else _same
             for what, unit, target, compute, digits in (
                 ("energies", "meV/atom", 2.0, held_out.energy, 1),
                 ("forces", "eV/Å", 0.06, held_out.force, 3),
                 ("dipoles", "D", 0.10, polar(held_out.dipole), 3),
             ):
-                brief = not ions and highest < 1.0
                 rows.append(
                     Observable(
                         f"RMSE of {what}, {name}",
                         unit,
                         0.0,
-                        HELD_OUT,
+                        source,
                         target,
                         guard(compute),
                         digits,
-                        brief,
                     )
                 )
     return rows
@@ -194,17 +192,11 @@ def shape_rows(frames: Mapping[str, Atoms]) -> list[Observable]:
     bound = 2.0 * one.get_potential_energy() - two.get_potential_energy()
     moment = float(np.linalg.norm(one.get_dipole_moment())) / Debye
     return [
-        Observable("r(OH)", "Å", one.get_distance(0, 1), LEVEL, 0.01, shapes.bond, 4, brief=True),
-        Observable(
-            "angle HOH", "°", one.get_angle(1, 0, 2), LEVEL, 1.0, shapes.angle, 2, brief=True
-        ),
-        Observable("dipole of H2O", "D", moment, LEVEL, 0.1, polar(shapes.dipole), 3, brief=True),
-        Observable(
-            "dimer O–O", "Å", oxygen_distance(two), LEVEL, 0.05, shapes.separation, 3, brief=True
-        ),
-        Observable(
-            "dimer binding", "eV", bound, LEVEL, BINDING * bound, shapes.binding, 4, brief=True
-        ),
+        Observable("r(OH)", "Å", one.get_distance(0, 1), LEVEL, 0.01, shapes.bond, 4),
+        Observable("angle HOH", "°", one.get_angle(1, 0, 2), LEVEL, 1.0, shapes.angle, 2),
+        Observable("dipole of H2O", "D", moment, LEVEL, 0.1, polar(shapes.dipole), 3),
+        Observable("dimer O–O", "Å", oxygen_distance(two), LEVEL, 0.05, shapes.separation, 3),
+        Observable("dimer binding", "eV", bound, LEVEL, BINDING * bound, shapes.binding, 4),
     ]
 
 
@@ -248,11 +240,9 @@ def cluster_rows(frames: Mapping[str, Atoms]) -> list[Observable]:
         def compute(method: Method, molecules: int = molecules, charge: int = charge) -> float:
             return binding(Energies(frames, method), molecules, charge)
 
-        guard, brief = charged if charge else _same, molecules in (3, 5)
+        guard = charged if charge else _same
         rows.append(
-            Observable(
-                f"binding {name}", "eV", value, LEVEL, BINDING * value, guard(compute), 3, brief
-            )
+            Observable(f"binding {name}", "eV", value, LEVEL, BINDING * value, guard(compute), 3)
         )
     value = neutralisation(reference)
     rows.append(
@@ -264,7 +254,6 @@ def cluster_rows(frames: Mapping[str, Atoms]) -> list[Observable]:
             0.05 * value,
             charged(lambda method: neutralisation(Energies(frames, method))),
             2,
-            True,
         )
     )
     return rows

@@ -53,7 +53,8 @@ PAIRS = {
     "KF": 2.171,
     "KCl": 2.667,
 }
-"""Bond lengths in Å of the metal halide molecules (experiment, NIST)."""
+"""Bond lengths in Å of the metal halide molecules (K. P. Huber and G. Herzberg, NIST Chemistry
+WebBook)."""
 LIGHT = Family(
     metals=("Li", "Na"),
     halogens=("F", "Cl"),

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 Named = list[tuple[str, Structure]]
 
 BOND = 1.749
-"""Å: MgO (experiment, NIST)."""
+"""Å: MgO (K. P. Huber and G. Herzberg, NIST Chemistry WebBook)."""
 CROSSING = 1.95
 """Å: beyond, the triplet of Mg ¹S and O ³P is below the singlet."""
 NEAR = (0.80, 0.86, 0.92, 0.97, 1.0, 1.04, 1.09)

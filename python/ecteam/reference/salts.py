@@ -25,8 +25,11 @@ MOLECULES = {
 }
 """Dissociation energy without zero-point motion (eV), from heats of formation of molecule and atoms
 (NIST-JANAF and CODATA tables) taken to 0 K; dipole in the lowest vibrational state (D), from
-molecular-beam resonance as tabulated in the CRC Handbook. Energies of the dissociation curves in
-:mod:`ecteam.reference.ion_pairs` are lower by up to 2 %."""
+molecular-beam resonance as tabulated in the CRC Handbook. NIST's CCCBDB lists 6.28, 7.13, 8.16,
+9.00, 8.56 and 10.24 D, some of them at the minimum; K. P. Huber and G. Herzberg (1979) have
+D0 = 5.91 eV of LiF and 4.23 eV of NaCl, and for NaF 5.33 eV, which the heats of formation do not
+support. Energies of the dissociation curves in :mod:`ecteam.reference.ion_pairs` are lower by up
+to 2 %."""
 
 
 @dataclass(frozen=True)
