@@ -96,7 +96,8 @@ def _show(table: PeerTable) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("potentials", nargs="*", choices=[*NAMES, []], help="all without any")
+    words = f"of {', '.join(NAMES)}; all without any"
+    parser.add_argument("potentials", nargs="*", type=_name, metavar="potential", help=words)
     parser.add_argument("--other", nargs="*", default=[], help="more potential files")
     parser.add_argument("--setfl", help="another embedded-atom potential of copper")
     parser.add_argument("--write", action="store_true", help="renew the shipped tables")
@@ -104,6 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--markdown", action="store_true", help="print the extract in the README")
     parser.add_argument("--ablation", action="store_true", help="fit without each ingredient")
     return parser
+
+
+def _name(text: str) -> str:
+    if text not in NAMES:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(NAMES)}, got {text!r}")
+    return text
 
 
 if __name__ == "__main__":

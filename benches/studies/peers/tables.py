@@ -75,26 +75,24 @@ class Observable:
         }
 
 
-def polar(compute: Callable[[Method], float]) -> Callable[[Method], float]:
-    """Quantity that needs charges."""
-
-    def computed(method: Method) -> float:
-        if not method.polar:
-            raise Absent("no charges")
-        return compute(method)
-
-    return computed
+Compute = Callable[[Method], float]
 
 
-def charged(compute: Callable[[Method], float]) -> Callable[[Method], float]:
-    """Quantity of an ion."""
+def _meant(flag: str, words: str) -> Callable[[Compute], Compute]:
+    """Make what restricts a quantity to methods with a flag."""
 
-    def computed(method: Method) -> float:
-        if not method.charged:
-            raise Absent("no ions")
-        return compute(method)
+    def restricted(compute: Compute) -> Compute:
+        def computed(method: Method) -> float:
+            if not getattr(method, flag):
+                raise Absent(words)
+            return compute(method)
 
-    return computed
+        return computed
+
+    return restricted
+
+
+polar, charged = _meant("polar", "no charges"), _meant("charged", "no ions")
 
 
 def peer_table(

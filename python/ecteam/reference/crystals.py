@@ -38,7 +38,7 @@ CRYSTALS = {
 }
 """Lattice constant (Å), atomisation energy (eV/atom), bulk modulus (GPa)."""
 METALS = {"Li": (3.491, 1.63, 11.6), "Na": (4.225, 1.113, 6.8), "K": (5.225, 0.934, 3.2)}
-"""The same of bcc metals: C. Kittel, Introduction to Solid State Physics, with zero-point motion."""
+"""The same of bcc metals: C. Kittel, Introduction to Solid State Physics; zero-point motion is in."""
 METAL_DERIVATIVE = 3.8
 STRETCHES = (1.22, 1.3, 1.4)
 """Further scales of the metals, which bind a long way."""
