@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 
 from ase.symbols import string2symbols
 from ecteam.peers import PeerTable
-from ecteam.reference.crystals import METALS
 from ecteam.reference.salts import SALTS, Salt, coulomb_crossing
 
 from .crystals import Crystal, crystal_rows
@@ -29,6 +28,8 @@ JANAF = (
 BEAMS = "molecular-beam resonance, lowest vibrational state (CRC Handbook)"
 COULOMB_LAW = "observed IP − EA: where e²/(4πε₀r) has paid for the ions"
 POTASSIUM = "experiment less thermal expansion and zero-point motion, see ecteam.reference.crystals"
+METALS = {"Li": (3.491, 1.63), "Na": (4.225, 1.113), "K": (5.225, 0.934)}
+"""Lattice constant (Å) and cohesive energy (eV/atom) of the bcc metal."""
 HALOGENS = {"F2": (1.412, 1.66), "Cl2": (1.988, 2.51)}
 """Bond length (Å), dissociation energy without zero-point motion (eV)."""
 ABSENT = ("charge-equilibration models of these salts among the ReaxFF and COMB files of LAMMPS",)
@@ -39,7 +40,7 @@ def observables() -> list[Observable]:
     rows = []
     for salt in SALTS:
         rows += _molecule(salt) + _crystal(salt)
-    for symbol, (constant, cohesion, _) in METALS.items():
+    for symbol, (constant, cohesion) in METALS.items():
         words, bound = f"bcc {symbol} bound by, at {constant} Å", _metal(symbol, constant)
         rows.append(Observable(words, "eV/atom", cohesion, KITTEL, None, bound, 2))
     for formula, (bond, energy) in HALOGENS.items():

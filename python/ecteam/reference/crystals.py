@@ -1,4 +1,4 @@
-"""Rock-salt crystals and bcc metals from experiment, as energies along the lattice constant.
+"""Rock-salt crystals from experiment, as energies along the lattice constant.
 
 ``python -m ecteam.reference.crystals LiF LiCl NaF NaCl KF KCl -o crystals.extxyz.gz``
 
@@ -37,11 +37,6 @@ CRYSTALS = {
     "MgO": (4.188, 5.203, 169.8),
 }
 """Lattice constant (Å), atomisation energy (eV/atom), bulk modulus (GPa)."""
-METALS = {"Li": (3.491, 1.63, 11.6), "Na": (4.225, 1.113, 6.8), "K": (5.225, 0.934, 3.2)}
-"""The same of bcc metals: C. Kittel, Introduction to Solid State Physics; zero-point motion is in."""
-METAL_DERIVATIVE = 3.8
-STRETCHES = (1.22, 1.3, 1.4)
-"""Further scales of the metals, which bind a long way."""
 PRESSURE_DERIVATIVE = 5.0
 """Of the bulk modulus; 4.5 to 5.5 for the halides."""
 PRESSURE_DERIVATIVES = {"MgO": 4.1}
@@ -121,19 +116,6 @@ def crystal_frames(names: Sequence[str]) -> list[Atoms]:
             frames.append(_frame(atoms, energy, np.zeros((2, 3)), "crystal", f"{name}-{scale:.2f}"))
         if name in SHEAR_MODULI:
             frames += _strained(name) + _displaced(name) + _alternating(name)
-    return frames
-
-
-def metal_frames(names: Sequence[str]) -> list[Atoms]:
-    """Primitive bcc cells of some of :data:`METALS`, with the ``info`` keys of molecular data."""
-    frames = []
-    for name in names:
-        constant, atomisation, modulus = METALS[name]
-        for scale in (*SCALES, *STRETCHES):
-            atoms = bulk(name, "bcc", a=constant * scale)
-            volume = constant**3 / 2.0
-            energy = vinet(scale, atomisation, modulus * GPa, volume, METAL_DERIVATIVE)
-            frames.append(_frame(atoms, energy, np.zeros((1, 3)), "metal", f"{name}-{scale:.2f}"))
     return frames
 
 
@@ -229,13 +211,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ecteam.reference.datasets import write_set
 
     parser = argparse.ArgumentParser(prog="python -m ecteam.reference.crystals")
-    choices = sorted(CRYSTALS) + sorted(METALS)
-    parser.add_argument("crystals", nargs="+", choices=choices, metavar="crystal")
+    parser.add_argument("crystals", nargs="+", choices=sorted(CRYSTALS), metavar="crystal")
     parser.add_argument("-o", "--output", required=True, help="extended XYZ file, .extxyz.gz")
     options = parser.parse_args(arguments)
-    salts = [name for name in options.crystals if name in CRYSTALS]
-    metals = [name for name in options.crystals if name in METALS]
-    write_set(crystal_frames(salts) + metal_frames(metals), options.output)
+    write_set(crystal_frames(options.crystals), options.output)
     return 0
 
 
