@@ -17,7 +17,7 @@ from ecteam import _core, rows
 from ecteam.dimers import read_dimers
 from ecteam.files import whole_file
 from ecteam.library import read_library
-from ecteam.parameters import Coefficient, Selection, default_selection, select
+from ecteam.parameters import Coefficient, Selection, default_selection, matching, select
 
 if TYPE_CHECKING:
     from ecteam.terms import Expression
@@ -183,6 +183,31 @@ class Potential:
             If a value is outside what the potential file allows.
         """
         return Potential(self.core.with_coefficients(np.asarray(values, dtype=np.float64)))
+
+    def free_densities(self, *states: str) -> Potential:
+        """Return the same potential with the densities of some states among its parameters.
+
+        A density ρ(r) = Σ_k c_k ζ_k³/(8π) exp(−ζ_k r) keeps its electron count Σ c_k and its nuclear
+        cusp ρ′(0) = −2Zρ(0) exactly, whatever its parameters, ``density[O anion: exponent 1]`` and
+        ``density[O anion: coefficient 2]``: two coefficients follow from the others. They are those
+        of the largest and the smallest ζ³(2Z − ζ), functions of the core as a rule, for which the
+        two equations are best conditioned; the file keeps which (``rbf.solved``). A density must be
+        nowhere negative. Restoring both conditions exactly moves coefficients by some 1e-9 e.
+
+        Parameters
+        ----------
+        *states : str
+            ``"O anion"``; ``*`` stands for anything, a leading ``!`` takes what matches out again.
+
+        Raises
+        ------
+        InvalidInputError
+            If a pattern matches nothing, or a state has less than two Slater functions or a density
+            without the cusp.
+        """
+        names = [(symbol, name) for symbol, own in self.elements.items() for name in own]
+        found = matching([" ".join(name) for name in names], states, "densities")
+        return Potential(self.core.with_free_densities([names[k] for k in found]))
 
     def select(self, *patterns: str) -> Selection:
         """Choose the parameters of a fit by name.

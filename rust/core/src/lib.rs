@@ -10,6 +10,7 @@ mod chebyshev;
 pub mod coulomb;
 pub mod decoder;
 pub mod density;
+pub mod dual;
 pub mod eam;
 pub mod elements;
 pub mod encoder;

@@ -6,7 +6,12 @@
 //! integral is the divided difference over k² of its generating function, evaluated by
 //! Gauss–Legendre quadrature of the Hermite–Genocchi formula: again polynomials times exponentials.
 
+mod tangent;
+
+pub use tangent::PenetrationTangent;
+
 use crate::COULOMB;
+use crate::dual::Number;
 use crate::formulas::{
     Jet, polynomial_exponential, slater_overlap_at_centre, slater_repulsion_at_centre, sum,
 };
@@ -18,13 +23,13 @@ const NODES: usize = 10;
 
 /// A nucleus of charge Z with the electron density Σ c_k ζ_k³/(8π) exp(−ζ_k r).
 #[derive(Debug, Clone, Copy)]
-pub struct SlaterAtom<'a> {
+pub struct SlaterAtom<'a, T = f64> {
     /// Nuclear charge, e.
     pub nucleus: f64,
     /// ζ_k, Å⁻¹.
-    pub exponents: &'a [f64],
+    pub exponents: &'a [T],
     /// c_k, e.
-    pub coefficients: &'a [f64],
+    pub coefficients: &'a [T],
 }
 
 /// R·φ^sr(R) as a sum of polynomials times exponentials, eV·Å.
@@ -37,17 +42,7 @@ impl Penetration {
     /// Charge penetration of two atoms, nuclei and densities.
     pub fn new(a: SlaterAtom, b: SlaterAtom) -> Self {
         let mut this = Self::default();
-        for (&zeta, &c) in a.exponents.iter().zip(a.coefficients) {
-            this.add_point(zeta, c * b.nucleus);
-        }
-        for (&zeta, &c) in b.exponents.iter().zip(b.coefficients) {
-            this.add_point(zeta, c * a.nucleus);
-        }
-        for (&za, &ca) in a.exponents.iter().zip(a.coefficients) {
-            for (&zb, &cb) in b.exponents.iter().zip(b.coefficients) {
-                this.add_pair(za, zb, ca * cb);
-            }
-        }
+        penetration(a, b, &mut |zeta, c, strength| this.add(zeta, c, strength * COULOMB));
         this
     }
 
@@ -70,48 +65,65 @@ impl Penetration {
         Self { terms: terms.collect() }
     }
 
-    /// Slater charge −1 in the field of a point charge: +e^{−ζR}(1 + ζR/2).
-    fn add_point(&mut self, zeta: f64, strength: f64) {
-        self.add(zeta, [1.0, 0.5 * zeta, 0.0, 0.0], strength);
-    }
-
-    /// Two unit Slater charges: R·J(R) − 1.
-    fn add_pair(&mut self, a: f64, b: f64, strength: f64) {
-        if (a - b).abs() < NEARLY_EQUAL * (a + b) {
-            self.add_nearly_equal(a, b, strength);
-        } else {
-            self.add_different(a, b, strength);
-            self.add_different(b, a, strength);
-        }
-    }
-
-    /// The terms in exp(−aR) of Roothaan's formula.
-    fn add_different(&mut self, a: f64, b: f64, strength: f64) {
-        let (a2, b2) = (a * a, b * b);
-        let d = a2 - b2;
-        let factor = b2 * b2 / (d * d);
-        self.add(a, [-factor * (3.0 * a2 - b2) / d, -factor * 0.5 * a, 0.0, 0.0], strength);
-    }
-
-    /// R·J − 1 = −a⁴b⁴ ∫₀¹ s(1−s) h‴(t_s) ds with h(t) = −exp(−√t R)/t, t_s = a² + s(b² − a²).
-    fn add_nearly_equal(&mut self, a: f64, b: f64, strength: f64) {
-        let factor = -strength * (a * b).powi(4);
-        for (s, weight) in gauss_legendre() {
-            let u = (a * a + s * (b * b - a * a)).sqrt();
-            let v = u.recip();
-            let v5 = v.powi(5);
-            // h‴ = (R³/8 + 9R²/8u + 33R/8u² + 6/u³) u⁻⁵ e^{−uR}
-            let c = [6.0 * v.powi(3) * v5, 4.125 * v * v * v5, 1.125 * v * v5, 0.125 * v5];
-            self.add(u, c, factor * weight * s * (1.0 - s));
-        }
-    }
-
+    /// Add (c₀ + c₁ R + c₂ R² + c₃ R³) exp(−ζR) times the strength.
     fn add(&mut self, zeta: f64, c: [f64; 4], strength: f64) {
-        let strength = strength * COULOMB;
         match self.terms.iter_mut().find(|(z, _)| *z == zeta) {
             Some((_, total)) => (0..4).for_each(|k| total[k] += strength * c[k]),
             None => self.terms.push((zeta, c.map(|x| strength * x))),
         }
+    }
+}
+
+/// Visit all terms of R·φ^sr over the Coulomb constant: exponent, polynomial and strength.
+fn penetration<T: Number>(a: SlaterAtom<T>, b: SlaterAtom<T>, add: &mut impl FnMut(T, [T; 4], T)) {
+    for (atom, other) in [(a, b), (b, a)] {
+        for (&zeta, &c) in atom.exponents.iter().zip(atom.coefficients) {
+            point(zeta, c * T::from(other.nucleus), add);
+        }
+    }
+    for (&za, &ca) in a.exponents.iter().zip(a.coefficients) {
+        for (&zb, &cb) in b.exponents.iter().zip(b.coefficients) {
+            pair(za, zb, ca * cb, add);
+        }
+    }
+}
+
+/// Slater charge −1 in the field of a point charge: +e^{−ζR}(1 + ζR/2).
+fn point<T: Number>(zeta: T, strength: T, add: &mut impl FnMut(T, [T; 4], T)) {
+    let [zero, half, one] = [0.0, 0.5, 1.0].map(T::from);
+    add(zeta, [one, half * zeta, zero, zero], strength);
+}
+
+/// Two unit Slater charges: R·J(R) − 1.
+fn pair<T: Number>(a: T, b: T, strength: T, add: &mut impl FnMut(T, [T; 4], T)) {
+    if (a.value() - b.value()).abs() < NEARLY_EQUAL * (a.value() + b.value()) {
+        nearly_equal(a, b, strength, add);
+    } else {
+        different(a, b, strength, add);
+        different(b, a, strength, add);
+    }
+}
+
+/// The terms in exp(−aR) of Roothaan's formula.
+fn different<T: Number>(a: T, b: T, strength: T, add: &mut impl FnMut(T, [T; 4], T)) {
+    let [zero, half, three] = [0.0, 0.5, 3.0].map(T::from);
+    let (a2, b2) = (a * a, b * b);
+    let d = a2 - b2;
+    let factor = b2 * b2 / (d * d);
+    add(a, [-factor * (three * a2 - b2) / d, -factor * half * a, zero, zero], strength);
+}
+
+/// R·J − 1 = −a⁴b⁴ ∫₀¹ s(1−s) h‴(t_s) ds with h(t) = −exp(−√t R)/t, t_s = a² + s(b² − a²).
+fn nearly_equal<T: Number>(a: T, b: T, strength: T, add: &mut impl FnMut(T, [T; 4], T)) {
+    let factor = -strength * (a * b).powi(4);
+    for (s, weight) in gauss_legendre() {
+        let u = (a * a + T::from(s) * (b * b - a * a)).sqrt();
+        let v = u.recip();
+        let v5 = v.powi(5);
+        // h‴ = (R³/8 + 9R²/8u + 33R/8u² + 6/u³) u⁻⁵ e^{−uR}
+        let [k0, k1, k2, k3] = [6.0, 4.125, 1.125, 0.125].map(T::from);
+        let c = [k0 * v.powi(3) * v5, k1 * v * v * v5, k2 * v * v5, k3 * v5];
+        add(u, c, factor * T::from(weight) * T::from(s) * T::from(1.0 - s));
     }
 }
 

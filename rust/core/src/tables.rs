@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use crate::formulas::Jet;
+use crate::formulas::{Jet, scaled, sum};
 
 /// Knots of several functions of distance on [start, end].
 #[derive(Debug, Clone, Default)]
@@ -106,18 +106,24 @@ impl Table {
         worst
     }
 
-    /// Add functions of the same knots: `jets(r, row)` may change every jet of a row.
+    /// Multiply the functions with `factors` and add functions of the same knots: `jets(r, row)` may
+    /// change every jet of a row.
     #[must_use]
-    pub fn with_added(&self, functions: usize, jets: impl Fn(f64, &mut [Jet]) + Sync) -> Self {
+    pub fn with_added(
+        &self,
+        factors: &[f64],
+        functions: usize,
+        jets: impl Fn(f64, &mut [Jet]) + Sync,
+    ) -> Self {
         let h = self.inverse_spacing.recip();
         let added = sample(self.start, h, self.intervals() + 1, functions, &jets);
         let mut rows = added;
         for (row, knot) in
             rows.chunks_exact_mut(functions).zip(self.knots.chunks_exact(3 * self.functions))
         {
-            for (jet, old) in row.iter_mut().zip(knot.chunks_exact(3)) {
+            for ((jet, old), factor) in row.iter_mut().zip(knot.chunks_exact(3)).zip(factors) {
                 let old = [old[0], old[1] / h, old[2] / (h * h)];
-                *jet = crate::formulas::sum(*jet, old);
+                *jet = sum(*jet, scaled(*factor, old));
             }
         }
         Self::from_rows(self.start, h, functions, &rows)

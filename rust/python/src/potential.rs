@@ -56,6 +56,13 @@ impl Potential {
         Ok(Self { model: Arc::new(model.map_err(|e| to_python(py, e))?) })
     }
 
+    /// The same potential with the densities of some states (element, name) among its coefficients.
+    #[allow(clippy::needless_pass_by_value)] // made from a Python list
+    fn with_free_densities(&self, py: Python<'_>, states: Vec<(String, String)>) -> PyResult<Self> {
+        let model = py.detach(|| self.model.with_free_densities(&states));
+        Ok(Self { model: Arc::new(model.map_err(|e| to_python(py, e))?) })
+    }
+
     /// φ^sr of the pairs of states and densities of two elements at distances (R, columns).
     fn pair_functions(
         &self,

@@ -20,9 +20,14 @@ pub fn state(
         multiplicity: 2,
         energy,
         bound: true,
-        rbf: Some(Rbf { exponents: exponents.into(), coefficients: coefficients.into() }),
+        rbf: Some(Rbf {
+            exponents: exponents.into(),
+            coefficients: coefficients.into(),
+            solved: None,
+        }),
         density_tables: BTreeMap::new(),
         embedding: Some(Embedding::RootPolynomial { shift: 0.01, coefficients: vec![-1.5, 0.25] }),
+        density_scale: 1.0,
         polarisability: None,
         provenance: "made up".into(),
     }

@@ -13,6 +13,7 @@ use crate::pairs::{ChargeKernel, Pairs};
 
 mod coarse;
 mod couplings;
+mod densities;
 mod derivatives;
 mod objective;
 mod parameters;

@@ -6,7 +6,7 @@
 
 use super::{Energy, Geometry, slots};
 use crate::formulas::{resonance_mean, root_polynomial};
-use crate::model::{ParameterSet, Target};
+use crate::model::{Change, Changes, ParameterSet, Target};
 use crate::pairs::{Record, Values, slopes};
 use crate::potential::{Embedding, Parameter};
 use crate::structure::{Mat3, Vec3};
@@ -19,7 +19,7 @@ pub struct Explicit {
     /// ∂²E/∂ω∂θ, a row for each weight and component of a dipole.
     pub weights: Vec<f64>,
     /// ∂²E/∂ρ̄∂θ, a row for each atom.
-    slopes: Vec<f64>,
+    pub(super) slopes: Vec<f64>,
 }
 
 /// Total derivatives of forces, virial and charges, a row for each number.
@@ -33,12 +33,13 @@ pub struct Total {
     pub charges: Vec<f64>,
 }
 
-/// The pieces of one pair that both passes need.
-struct Pair<'a> {
-    record: &'a Record,
+/// The pieces of one pair that all passes need.
+pub(super) struct Pair<'a> {
+    pub(super) record: &'a Record,
     channels: &'a [crate::model::Channel],
     values: Values<'a>,
-    at: [usize; 2],
+    /// First weights of the two atoms.
+    pub(super) at: [usize; 2],
 }
 
 impl Energy<'_> {
@@ -53,6 +54,10 @@ impl Energy<'_> {
         for (column, parameter) in set.parameters.iter().enumerate() {
             self.on_site_by(*parameter, column, p, &mut found);
         }
+        let mut changes = Changes::default();
+        if set.has_densities() {
+            self.backgrounds_by(set, &mut changes, &mut found);
+        }
         self.each_pair(|pair| {
             let Record { a, b, kind, distance, .. } = *pair.record;
             for (atom, start, densities) in
@@ -63,9 +68,8 @@ impl Energy<'_> {
                     add(&mut found.weights[(start + m) * p..][..p], *density, slope);
                 }
             }
-            for d in set.of_pair(kind) {
-                let value = d.at(self.geometry.model.cutoff(), distance)[0];
-                self.pair_by(&pair, d.target, value, (d.column, p), &mut found);
+            for change in set.of_pair(kind, distance, &mut changes) {
+                self.pair_by(&pair, change, p, &mut found);
             }
         });
         found
@@ -116,16 +120,9 @@ impl Energy<'_> {
         }
     }
 
-    /// A change `value` of a radial function of a pair.
-    fn pair_by(
-        &self,
-        pair: &Pair,
-        target: Target,
-        value: f64,
-        (column, p): (usize, usize),
-        found: &mut Explicit,
-    ) {
-        let weights = &self.work.weights;
+    /// A change of a radial function of a pair.
+    fn pair_by(&self, pair: &Pair, change: &Change, p: usize, found: &mut Explicit) {
+        let (weights, Change { column, target, value, .. }) = (&self.work.weights, *change);
         found.energy[column] += value * self.factor(pair, target);
         match target {
             // The same for every ensemble: it lies along the constraints.
@@ -142,6 +139,14 @@ impl Energy<'_> {
                     found.weights[s * p + column] -= strength * self.work.inverse_weights[s];
                 }
             }
+            Target::Density(at, state) => {
+                let (atom, a) = pair.feels(at, state);
+                found.weights[a * p + column] += value * self.work.mean_slope[atom];
+            }
+            Target::Field(at, state) => {
+                let field = self.field(pair, at, state);
+                self.field_by(&field, change, p, &mut found.weights);
+            }
         }
     }
 
@@ -154,6 +159,14 @@ impl Energy<'_> {
             Target::Amplitude(channel) => {
                 let at = slots(&pair.channels[channel], pair.at[0], pair.at[1]);
                 -2.0 * resonance_mean(at.map(|s| weights[s]))
+            }
+            Target::Density(at, state) => {
+                let (atom, a) = pair.feels(at, state);
+                weights[a] * self.work.mean_slope[atom]
+            }
+            Target::Field(at, state) => {
+                let field = self.field(pair, at, state);
+                weights[field.state] * field.along()
             }
         }
     }
@@ -169,11 +182,17 @@ impl Energy<'_> {
         };
         let slopes = self.slopes_along(explicit, response, p);
         let mut slope = vec![0.0; p];
-        let mut scratch = Vec::new();
+        let (mut scratch, mut changes) = (Vec::new(), Changes::default());
         self.each_pair(|pair| {
             slope.fill(0.0);
-            self.pair_slope_along(&pair, set, response, &slopes, &mut scratch, &mut slope);
-            let Record { a, b, vector, distance, .. } = *pair.record;
+            self.pair_slope_along(&pair, response, &slopes, &mut scratch, &mut slope);
+            let Record { a, b, kind, vector, distance, .. } = *pair.record;
+            for change in set.of_pair(kind, distance, &mut changes) {
+                slope[change.column] += change.slope * self.factor(&pair, change.target);
+                if let Target::Field(at, state) = change.target {
+                    self.field_force_by(&self.field(&pair, at, state), &pair, change, &mut total);
+                }
+            }
             for d in 0..3 {
                 let along = vector[d] / distance;
                 add(&mut total.forces[(3 * a as usize + d) * p..][..p], along, &slope);
@@ -213,18 +232,17 @@ impl Energy<'_> {
         slopes
     }
 
-    /// Adds the derivatives of a pair's dE/dR at fixed positions.
+    /// Adds the derivatives of a pair's dE/dR by weights and embedding slopes.
     fn pair_slope_along(
         &self,
         pair: &Pair,
-        set: &ParameterSet,
         response: &[f64],
         mean_slopes: &[f64],
         scratch: &mut Vec<f64>,
         out: &mut [f64],
     ) {
-        let (geometry, work, p) = (&self.geometry, &*self.work, set.len());
-        let Record { a, b, kind, distance, .. } = *pair.record;
+        let (geometry, work, p) = (&self.geometry, &*self.work, out.len());
+        let Record { a, b, kind, .. } = *pair.record;
         let (a, b) = (a as usize, b as usize);
         let elements = geometry.model.elements().len();
         let model = geometry.model.pair(kind as usize / elements, kind as usize % elements);
@@ -249,10 +267,6 @@ impl Energy<'_> {
             for s in at {
                 add(out, -strength * work.inverse_weights[s], &response[s * p..][..p]);
             }
-        }
-        for derivative in set.of_pair(kind) {
-            let slope = derivative.at(geometry.model.cutoff(), distance)[1];
-            out[derivative.column] += slope * self.factor(pair, derivative.target);
         }
     }
 
@@ -299,7 +313,7 @@ impl Energy<'_> {
         }
     }
 
-    fn each_pair(&self, mut visit: impl FnMut(Pair)) {
+    pub(super) fn each_pair(&self, mut visit: impl FnMut(Pair)) {
         let geometry = self.geometry;
         for chunk in geometry.pairs.chunks() {
             for (record, model, values) in chunk.iter(geometry.model) {
@@ -310,7 +324,7 @@ impl Energy<'_> {
     }
 }
 
-fn add(out: &mut [f64], factor: f64, x: &[f64]) {
+pub(super) fn add(out: &mut [f64], factor: f64, x: &[f64]) {
     out.iter_mut().zip(x).for_each(|(o, x)| *o += factor * x);
 }
 

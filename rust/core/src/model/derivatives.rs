@@ -1,6 +1,9 @@
 //! Derivatives of a pair's radial functions with respect to the parameters of a file.
 
+use std::sync::Arc;
+
 use super::Model;
+use super::densities::DensityDerivatives;
 use super::functions::FittedFunctions;
 use crate::formulas::{Jet, exponential, product, switch};
 use crate::potential::{Cutoff, Parameter, RadialFunction};
@@ -11,7 +14,17 @@ pub struct ParameterSet {
     /// The parameters, one per column of a Jacobian.
     pub parameters: Vec<Parameter>,
     /// By index of the pair of elements, element(a)·n_elements + element(b).
-    pairs: Vec<Vec<RadialDerivative>>,
+    pairs: Vec<PairDerivatives>,
+    cutoff: Cutoff,
+    densities: bool,
+}
+
+/// What the parameters do to a pair of elements.
+#[derive(Debug, Clone, Default)]
+struct PairDerivatives {
+    fitted: Vec<RadialDerivative>,
+    /// With the place of each of its columns in the Jacobian, and a factor.
+    constructed: Option<(Arc<DensityDerivatives>, Vec<Option<(usize, f64)>>)>,
 }
 
 /// What a parameter does to a pair.
@@ -23,42 +36,83 @@ pub enum Target {
     StateEnergy(usize, usize),
     /// Adds to the amplitude of a channel.
     Amplitude(usize),
+    /// Adds to the density of a state of the other atom, as this one feels it.
+    Density(Side, usize),
+    /// Adds to f₁ of this atom's dipole with a state of the other atom.
+    Field(Side, usize),
 }
 
-/// Derivative of a radial function by one parameter.
+/// An atom of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The first.
+    First,
+    /// The second.
+    Second,
+}
+
+/// Derivative of a radial function at a distance by one parameter.
 #[derive(Debug, Clone, Copy)]
-pub struct RadialDerivative {
+pub struct Change {
     /// Column of the Jacobian.
     pub column: usize,
     /// What changes.
     pub target: Target,
+    /// The derivative.
+    pub value: f64,
+    /// Its derivative in R.
+    pub slope: f64,
+}
+
+/// Derivative of an exponential by its amplitude or decay.
+#[derive(Debug, Clone, Copy)]
+struct RadialDerivative {
+    column: usize,
+    target: Target,
     amplitude: f64,
     decay: f64,
     by_decay: bool,
 }
 
 impl RadialDerivative {
-    /// The derivative and its slope at a distance (Å).
-    pub fn at(&self, cutoff: Cutoff, r: f64) -> [f64; 2] {
+    fn at(&self, cutoff: Cutoff, r: f64) -> Change {
         let function: Jet = if self.by_decay {
             product([-r, -1.0, 0.0], exponential(self.amplitude, self.decay, r))
         } else {
             exponential(1.0, self.decay, r)
         };
-        let jet = product(function, switch(cutoff.radius, cutoff.switch_width, r));
-        [jet[0], jet[1]]
+        let [value, slope, _] = product(function, switch(cutoff.radius, cutoff.switch_width, r));
+        Change { column: self.column, target: self.target, value, slope }
     }
+}
+
+/// Arrays for [`ParameterSet::of_pair`], to use again.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    all: Vec<Change>,
+    values: Vec<f64>,
+    slopes: Vec<f64>,
 }
 
 impl ParameterSet {
     /// Prepare to differentiate a model by some of its parameters.
     pub fn new(model: &Model, parameters: &[Parameter]) -> Self {
         let n = model.elements.len();
+        let is_density =
+            |p: &Parameter| matches!(p, Parameter::Density(..) | Parameter::DensityScale(..));
+        let densities = parameters.iter().any(is_density);
         let of = |kind: usize| {
             let (a, b) = (kind / n, kind % n);
-            if a <= b { derivatives(model, parameters, a, b) } else { Vec::new() }
+            if a > b {
+                return PairDerivatives::default();
+            }
+            PairDerivatives {
+                fitted: derivatives(model, parameters, a, b),
+                constructed: densities.then(|| constructed(model, parameters, a, b)),
+            }
         };
-        Self { parameters: parameters.to_vec(), pairs: (0..n * n).map(of).collect() }
+        let pairs = (0..n * n).map(of).collect();
+        Self { parameters: parameters.to_vec(), pairs, cutoff: model.cutoff(), densities }
     }
 
     /// Number of parameters.
@@ -71,10 +125,49 @@ impl ParameterSet {
         self.parameters.is_empty()
     }
 
-    /// Derivatives of the functions of a pair of elements.
-    pub fn of_pair(&self, kind: u32) -> &[RadialDerivative] {
-        &self.pairs[kind as usize]
+    /// True if a parameter changes densities.
+    pub fn has_densities(&self) -> bool {
+        self.densities
     }
+
+    /// Derivatives of the functions of a pair of elements at a distance (Å).
+    pub fn of_pair<'a>(&self, kind: u32, r: f64, found: &'a mut Changes) -> &'a [Change] {
+        let pair = &self.pairs[kind as usize];
+        found.all.clear();
+        found.all.extend(pair.fitted.iter().map(|d| d.at(self.cutoff, r)));
+        let Some((functions, places)) = &pair.constructed else { return &found.all };
+        functions.at(r, &mut found.values, &mut found.slopes);
+        for (k, place) in places.iter().enumerate() {
+            let Some((column, factor)) = *place else { continue };
+            let (target, value, slope) =
+                (functions.columns[k].1, factor * found.values[k], factor * found.slopes[k]);
+            found.all.push(Change { column, target, value, slope });
+        }
+        &found.all
+    }
+}
+
+/// Derivatives by the densities, and where those that are asked for belong.
+fn constructed(
+    model: &Model,
+    parameters: &[Parameter],
+    a: usize,
+    b: usize,
+) -> (Arc<DensityDerivatives>, Vec<Option<(usize, f64)>>) {
+    let functions = model.density_derivatives(a, b);
+    let place = |&(parameter, target): &(Parameter, Target)| {
+        let column = parameters.iter().position(|p| *p == parameter)?;
+        // The background density holds a state's density times its scale.
+        let factor = match parameter {
+            Parameter::Density(e, s, _) if matches!(target, Target::Density(..)) => {
+                model.state(e, s).density_scale
+            }
+            _ => 1.0,
+        };
+        Some((column, factor))
+    };
+    let places = functions.columns.iter().map(place).collect();
+    (functions, places)
 }
 
 fn derivatives(
@@ -114,6 +207,8 @@ fn derivatives(
             Parameter::Temperature
             | Parameter::Energy(..)
             | Parameter::Polarisability(..)
+            | Parameter::DensityScale(..)
+            | Parameter::Density(..)
             | Parameter::Embedding(..) => {}
         }
     }

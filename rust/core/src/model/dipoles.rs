@@ -77,9 +77,9 @@ impl DipoleTable {
         let jets = |r: f64, row: &mut [Jet]| {
             let s = switch(cutoff.radius, cutoff.switch_width, r);
             for (jet, part) in row.iter_mut().zip(&parts) {
-                *jet = part.as_ref().map_or([0.0; 3], |p| product(once(p, r), s));
+                *jet = part.as_ref().map_or([0.0; 3], |p| product(of_part(p, r), s));
             }
-            let both = dipoles.as_ref().map_or([[0.0; 3]; 2], |p| [once(p, r), twice(p, r)]);
+            let both = dipoles.as_ref().map_or([[0.0; 3]; 2], |p| [of_part(p, r), twice(p, r)]);
             (0..2).for_each(|k| row[count + k] = product(both[k], s));
         };
         // Energies of fields and dipoles of 1 e·Å.
@@ -87,6 +87,11 @@ impl DipoleTable {
             TOLERANCE * if column < count { r * r } else { r * r * r }
         };
         Some(Self { table: Table::compile(domain, 128, count + 2, tolerance, jets), charges })
+    }
+
+    /// The functions of distance and their knots.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
     }
 
     /// Numbers for [`DipoleValues`] of a pair.
@@ -140,15 +145,18 @@ fn part(g: &SlaterAtom, other: SlaterAtom) -> [Penetration; 2] {
     [penetration, curvature]
 }
 
-/// P = R T′ − T, with P′ = R T″.
-fn once([t, t2]: &[Penetration; 2], r: f64) -> Jet {
-    let ([t, slope, _], [t2, t3, _]) = (t.times_r(r), t2.times_r(r));
+/// P = R T′ − T of T and T″, with P′ = R T″.
+pub(super) fn once([t, slope, _]: Jet, [t2, t3, _]: Jet, r: f64) -> Jet {
     [r * slope - t, r * t2, t2 + r * t3]
+}
+
+fn of_part([t, t2]: &[Penetration; 2], r: f64) -> Jet {
+    once(t.times_r(r), t2.times_r(r), r)
 }
 
 /// R P′ − 3P, with derivatives R²T‴ − R T″ and R²T⁗ + R T‴ − T″.
 fn twice(parts: &[Penetration; 2], r: f64) -> Jet {
-    let ([p, slope, _], [t2, t3, t4]) = (once(parts, r), parts[1].times_r(r));
+    let ([p, slope, _], [t2, t3, t4]) = (of_part(parts, r), parts[1].times_r(r));
     [r * slope - 3.0 * p, r * (r * t3 - t2), r * (r * t4 + t3) - t2]
 }
 
@@ -166,9 +174,9 @@ mod tests {
         for r in [0.4, 1.0, 2.3] {
             let slope = (psi(r - 2.0 * h) - 8.0 * psi(r - h) + 8.0 * psi(r + h) - psi(r + 2.0 * h))
                 / (12.0 * h);
-            let found = once(&parts, r)[0] / r.powi(3);
+            let found = of_part(&parts, r)[0] / r.powi(3);
             assert!((found - slope / r).abs() < 1e-6 * found.abs(), "{r}: {found} {slope}");
-            let f1 = |r: f64| once(&parts, r)[0] / r.powi(3);
+            let f1 = |r: f64| of_part(&parts, r)[0] / r.powi(3);
             let slope = (f1(r - 2.0 * h) - 8.0 * f1(r - h) + 8.0 * f1(r + h) - f1(r + 2.0 * h))
                 / (12.0 * h);
             let found = twice(&parts, r)[0] / r.powi(5);
@@ -180,7 +188,7 @@ mod tests {
     fn jets_match_central_differences() {
         let parts = part(&with_charge(&[2.0]), with_charge(&[3.0]));
         let h = 1e-4;
-        for f in [once, twice] {
+        for f in [of_part, twice] {
             for r in [0.2, 0.9, 2.0, 4.0] {
                 let (low, at, high) = (f(&parts, r - h), f(&parts, r), f(&parts, r + h));
                 for k in 0..2 {
@@ -198,7 +206,7 @@ mod tests {
         let parts = part(&with_charge(&[zeta]), with_charge(&[zeta]));
         let r = 1e-2;
         // The point's f₁ is −1/R³.
-        let f1 = (once(&parts, r)[0] - crate::COULOMB) / r.powi(3);
+        let f1 = (of_part(&parts, r)[0] - crate::COULOMB) / r.powi(3);
         let expected = -crate::COULOMB * zeta.powi(3) / 48.0;
         assert!((f1 / expected - 1.0).abs() < 1e-3, "{f1} {expected}");
     }

@@ -4,18 +4,20 @@ use std::sync::{Arc, OnceLock};
 
 use crate::elements::number_of;
 use crate::error::{Error, Result};
-use crate::formulas::Jet;
+use crate::formulas::{Jet, scaled};
 use crate::potential::{Coefficient, Cutoff, PotentialFile, RadialFunction, State};
 use crate::tables::Table;
 use crate::terms::Terms;
 
+mod densities;
 mod derivatives;
 mod dipoles;
 mod flat;
 mod functions;
 mod state;
 
-pub use derivatives::{ParameterSet, RadialDerivative, Target};
+use densities::DensityDerivatives;
+pub use derivatives::{Change, Changes, ParameterSet, Side, Target};
 pub use dipoles::DipoleTable;
 pub(crate) use dipoles::DipoleValues;
 pub use flat::{EmbeddingKind, FlatEmbeddings};
@@ -38,6 +40,7 @@ pub struct Model {
     elements: Vec<ElementModel>,
     by_number: Vec<Option<u8>>,
     pairs: Vec<OnceLock<Arc<PairModel>>>,
+    density_derivatives: Vec<OnceLock<Arc<DensityDerivatives>>>,
     terms: Option<Terms>,
 }
 
@@ -98,9 +101,11 @@ impl Model {
                 polarisation_exponent: element.polarisation_exponent,
             });
         }
-        let pairs = (0..elements.len() * elements.len()).map(|_| OnceLock::new()).collect();
+        let kinds = elements.len() * elements.len();
+        let pairs = vec![OnceLock::new(); kinds];
+        let density_derivatives = vec![OnceLock::new(); kinds];
         let terms = Terms::new(&file);
-        Ok(Self { file, elements, by_number, pairs, terms })
+        Ok(Self { file, elements, by_number, pairs, density_derivatives, terms })
     }
 
     /// Compile a file that differs from this model only in fitted parameters: tables of the
@@ -113,6 +118,7 @@ impl Model {
                     embedding: None,
                     energy: 0.0,
                     polarisability: None,
+                    density_scale: 1.0,
                     ..s.clone()
                 };
                 f.elements
@@ -125,6 +131,9 @@ impl Model {
             a.cutoff == b.cutoff && states(a) == states(b)
         };
         if same(&self.file, &model.file) {
+            for (new, old) in model.density_derivatives.iter().zip(&self.density_derivatives) {
+                old.get().into_iter().for_each(|old| drop(new.set(old.clone())));
+            }
             for (k, old) in self.pairs.iter().enumerate() {
                 if let Some(old) = old.get() {
                     let (a, b) = (k / self.elements.len(), k % self.elements.len());
@@ -170,6 +179,18 @@ impl Model {
         if let Some(terms) = &mut file.terms {
             terms.assign(coefficients);
         }
+        file.check()?;
+        self.recompile(file)
+    }
+
+    /// The same potential with the densities of some states (element and name) among its
+    /// coefficients.
+    ///
+    /// # Errors
+    /// Those of [`PotentialFile::free_densities`].
+    pub fn with_free_densities(&self, states: &[(String, String)]) -> Result<Self> {
+        let mut file = PotentialFile { sha256: None, ..self.file.clone() };
+        file.free_densities(states)?;
         file.check()?;
         self.recompile(file)
     }
@@ -246,8 +267,8 @@ impl Model {
 
     /// Constructed functions of two elements at some distances, as the engine uses them: in every
     /// row φ^sr_MN (eV, M major), the densities of the second element's states at the first atom
-    /// and those of the first element's states at the second (e/Å³), all switched off at the
-    /// cutoff. The point charges of the states are not in φ^sr.
+    /// and those of the first element's states at the second (e/Å³, times their `density_scale`), all
+    /// switched off at the cutoff. The point charges of the states are not in φ^sr.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for an element the potential lacks, or a distance that is not finite
@@ -260,8 +281,8 @@ impl Model {
         };
         let (a, b) = (index(symbols[0])?, index(symbols[1])?);
         let functions = ConstructedFunctions::new(self, a, b);
-        let energies = functions.energies();
-        let columns = energies + self.elements[a].states.len() + self.elements[b].states.len();
+        let (energies, scales) = (functions.energies(), self.scales(a, b));
+        let columns = scales.len();
         let row = |(k, &r): (usize, &f64)| {
             if !r.is_finite() || r < self.min_distance() {
                 let rule = format!("must be finite and at least {}, got {r}", self.min_distance());
@@ -269,8 +290,9 @@ impl Model {
             }
             let mut jets = vec![[0.0; 3]; columns];
             functions.jets(self.cutoff(), r, &mut jets);
-            let value = |(c, jet): (usize, &Jet)| if c < energies { jet[0] / r } else { jet[0] };
-            Ok(jets.iter().enumerate().map(value).collect())
+            let divisor = |c: usize| if c < energies { r } else { 1.0 };
+            let values = jets.iter().zip(&scales).enumerate();
+            Ok(values.map(|(c, (jet, scale))| scale * jet[0] / divisor(c)).collect())
         };
         distances.iter().enumerate().map(row).collect()
     }
@@ -296,9 +318,20 @@ impl Model {
         let constructed = known
             .map_or_else(|| self.constructed(a, b, &fitted), |known| known.constructed.clone());
         let dipoles = known.map_or_else(|| DipoleTable::new(self, a, b), |k| k.dipoles.clone());
-        let table =
-            constructed.with_added(fitted.columns(), |r, row| fitted.jets(self.cutoff(), r, row));
+        let jets = |r: f64, row: &mut [Jet]| fitted.jets(self.cutoff(), r, row);
+        let table = constructed.with_added(&self.scales(a, b), fitted.columns(), jets);
         PairModel { states, channels: fitted.channels, table, dipoles, constructed }
+    }
+
+    /// Factors on the constructed functions in the energy: one for electrostatics, those of the
+    /// states for the densities they are felt by.
+    fn scales(&self, a: usize, b: usize) -> Vec<f64> {
+        let states = [a, b].map(|e| self.elements[e].states.len());
+        let of = |e: usize| (0..self.elements[e].states.len()).map(move |s| (e, s));
+        let scale = |(e, s): (usize, usize)| self.state(e, s).density_scale;
+        let mut scales = vec![1.0; states[0] * states[1]];
+        scales.extend(of(b).chain(of(a)).map(scale));
+        scales
     }
 
     /// Table of the functions that follow from the states alone, fine enough for the fitted ones.
@@ -333,6 +366,7 @@ impl Model {
         let mut row = vec![[0.0; 3]; fitted.columns()];
         let n = fitted.columns() - fitted.channels.len();
         constructed.jets(self.cutoff(), r, &mut row[..n]);
+        row.iter_mut().zip(self.scales(a, b)).for_each(|(jet, s)| *jet = scaled(s, *jet));
         fitted.jets(self.cutoff(), r, &mut row);
         row
     }

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
 use super::rules::{embedding, finite, length, positive, require, require_all, table};
-use super::{Cutoff, Element, FORMAT, Fit, PotentialFile, Rbf, State, Units, expression, pairs};
+use super::{
+    Cutoff, Element, FORMAT, Fit, PotentialFile, Rbf, State, Units, expression, freedom, pairs,
+};
 use crate::elements::number_of;
 use crate::error::{Error, Result};
 
 const STATES: RangeInclusive<usize> = 1..=8;
 const SLATERS: RangeInclusive<usize> = 0..=12;
 /// Largest Slater exponent, Å⁻¹; the 1s shell of krypton, 2Z per bohr, needs 136.
-const MAX_EXPONENT: f64 = 200.0;
+pub(super) const MAX_EXPONENT: f64 = 200.0;
 /// Allowed difference of Σ c_k from the electron count, e.
 const ELECTRON_TOLERANCE: f64 = 1e-8;
 /// Of ζ³α: an own field of −ζ³m/48 (times the Coulomb constant) in the dipole's own density.
@@ -143,6 +145,8 @@ fn check_state(
     require(multiplicity >= 1, &format!("{path}.multiplicity"), "at least 1", multiplicity)?;
     finite(state.energy, &format!("{path}.energy"))?;
     density(state, nuclear - state.charge, elements, path)?;
+    freedom::check(state, number, &format!("{path}.rbf"))?;
+    density_scale(state, &format!("{path}.density_scale"))?;
     match &state.embedding {
         Some(function) => embedding(function, &format!("{path}.embedding")),
         None => Ok(()),
@@ -168,6 +172,12 @@ fn density(
         state.charge,
     )?;
     density_tables(state, elements, &format!("{path}.density_tables"))
+}
+
+fn density_scale(state: &State, path: &str) -> Result<()> {
+    positive(state.density_scale, path)?;
+    let used = state.has_density() || super::is_one(&state.density_scale);
+    require(used, path, "absent in a state without a density", state.density_scale)
 }
 
 fn rbf(rbf: &Rbf, electrons: f64, path: &str) -> Result<()> {

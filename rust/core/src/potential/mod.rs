@@ -6,6 +6,7 @@
 mod check;
 mod coefficients;
 mod expression;
+mod freedom;
 mod maps;
 mod pairs;
 mod parameters;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use freedom::DensityParameter;
 pub use parameters::Parameter;
 pub use schema::json_schema;
 pub use seal::start_terms;
@@ -123,6 +125,10 @@ pub struct State {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub density_tables: BTreeMap<String, Table>,
+    /// Factor on the density of this state where it enters the background density ρ̄ of an embedding
+    /// energy, and nowhere else: 1, the density itself, unless a fit frees it. Absent for 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub density_scale: f64,
     /// Embedding energy of the state as a function of the background density; absent for zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding: Option<Embedding>,
@@ -139,6 +145,23 @@ fn yes() -> bool {
     true
 }
 
+fn one() -> f64 {
+    1.0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, clippy::float_cmp)] // as serde calls it; 1 is the default
+fn is_one(x: &f64) -> bool {
+    *x == 1.0
+}
+
+impl State {
+    /// False for a bare nucleus, and for a state of no density at all.
+    pub(crate) fn has_density(&self) -> bool {
+        !self.density_tables.is_empty()
+            || self.rbf.as_ref().is_some_and(|rbf| !rbf.exponents.is_empty())
+    }
+}
+
 /// ρ(r) = Σ_k c_k ζ_k³/(8π) exp(−ζ_k r); both lists empty for a bare nucleus.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -147,6 +170,10 @@ pub struct Rbf {
     pub exponents: Vec<f64>,
     /// c_k, e; their sum is the electron count.
     pub coefficients: Vec<f64>,
+    /// Given where exponents and coefficients are parameters of a fit: indices of the two
+    /// coefficients that follow from the electron count and the nuclear cusp ρ′(0) = −2Zρ(0).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solved: Option<[usize; 2]>,
 }
 
 /// Values on the uniform grid 0, spacing, 2·spacing, …, interpolated by a cubic spline.

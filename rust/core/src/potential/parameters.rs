@@ -1,7 +1,12 @@
 //! Parameters of a file's atomic states, repulsions and resonances: names, values, bounds.
 
-use super::check::largest_polarisability;
-use super::{Coefficient, Embedding, PotentialFile, RadialFunction, Repulsion, Resonance, State};
+use std::collections::BTreeSet;
+
+use super::check::{MAX_EXPONENT, largest_polarisability};
+use super::{
+    Coefficient, DensityParameter, Embedding, PotentialFile, RadialFunction, Rbf, Repulsion,
+    Resonance, State,
+};
 
 /// A number of the file that the energy depends on, outside the learned terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +17,10 @@ pub enum Parameter {
     Energy(usize, usize),
     /// Polarisability of a state, Å³; by element and state index.
     Polarisability(usize, usize),
+    /// Scale of a state's density in the background density; by element and state index.
+    DensityScale(usize, usize),
+    /// Exponent (Å⁻¹) or coefficient (e) of a state's density; by element and state index.
+    Density(usize, usize, DensityParameter),
     /// Coefficient of a root polynomial, by element, state and index.
     Embedding(usize, usize, usize),
     /// Amplitude (eV) of a repulsion, by index.
@@ -33,6 +42,7 @@ impl Parameter {
             Self::Temperature
                 | Self::Energy(..)
                 | Self::Polarisability(..)
+                | Self::DensityScale(..)
                 | Self::RepulsionDecay(_)
         )
     }
@@ -40,6 +50,8 @@ impl Parameter {
     fn bounds(self) -> [f64; 2] {
         match self {
             Self::Temperature | Self::ResonanceAmplitude(_) => [0.0, f64::INFINITY],
+            Self::DensityScale(..) => [SMALLEST_SCALE, f64::INFINITY],
+            Self::Density(_, _, DensityParameter::Exponent(_)) => [SMALLEST_DECAY, MAX_EXPONENT],
             Self::RepulsionDecay(_) | Self::ResonanceDecay(_) => [SMALLEST_DECAY, f64::INFINITY],
             _ => [f64::NEG_INFINITY, f64::INFINITY],
         }
@@ -48,6 +60,8 @@ impl Parameter {
 
 /// Decays below this are no short range any more, Å⁻¹.
 const SMALLEST_DECAY: f64 = 0.1;
+/// A density below this share of itself is no density of the state any more.
+const SMALLEST_SCALE: f64 = 0.01;
 
 impl PotentialFile {
     /// Every parameter outside the learned terms, in the order of the file.
@@ -58,6 +72,9 @@ impl PotentialFile {
                 // The first state is the zero of energy.
                 all.extend((s > 0).then_some(Parameter::Energy(e, s)));
                 all.extend(state.polarisability.map(|_| Parameter::Polarisability(e, s)));
+                all.extend(state.has_density().then_some(Parameter::DensityScale(e, s)));
+                let freed = state.rbf.iter().flat_map(Rbf::parameters);
+                all.extend(freed.map(|p| Parameter::Density(e, s, p)));
                 if let Some(Embedding::RootPolynomial { coefficients, .. }) = &state.embedding {
                     all.extend((0..coefficients.len()).map(|k| Parameter::Embedding(e, s, k)));
                 }
@@ -88,13 +105,19 @@ impl PotentialFile {
         self.parameters().into_iter().map(describe).collect()
     }
 
-    /// Replace the values of [`PotentialFile::parameters`].
+    /// Replace the values of [`PotentialFile::parameters`]. A density that changes keeps its electron
+    /// count and its cusp.
     pub fn assign_parameters(&mut self, values: &[f64]) {
+        let mut changed = BTreeSet::new();
         for (parameter, value) in self.parameters().into_iter().zip(values) {
-            if let Some(x) = self.parameter_mut(parameter) {
-                *x = *value;
+            let Some(x) = self.parameter_mut(parameter) else { continue };
+            let same = x.to_bits() == value.to_bits();
+            *x = *value;
+            if let (Parameter::Density(e, s, _), false) = (parameter, same) {
+                changed.insert((e, s));
             }
         }
+        changed.into_iter().for_each(|(e, s)| self.restore_density(e, s));
     }
 
     /// A repulsion between all states is the same for every ensemble; the weights answer to all
@@ -121,6 +144,8 @@ impl PotentialFile {
             Parameter::Temperature => Some(&mut self.electronic_temperature),
             Parameter::Energy(e, s) => Some(&mut self.state_mut(e, s)?.energy),
             Parameter::Polarisability(e, s) => self.state_mut(e, s)?.polarisability.as_mut(),
+            Parameter::DensityScale(e, s) => Some(&mut self.state_mut(e, s)?.density_scale),
+            Parameter::Density(e, s, p) => self.state_mut(e, s)?.rbf.as_mut()?.parameter_mut(p),
             Parameter::Embedding(e, s, k) => match &mut self.state_mut(e, s)?.embedding {
                 Some(Embedding::RootPolynomial { coefficients, .. }) => coefficients.get_mut(k),
                 _ => None,
@@ -145,6 +170,13 @@ impl PotentialFile {
             Parameter::Temperature => "electronic_temperature".to_owned(),
             Parameter::Energy(e, s) => format!("energy[{}]", state(e, s)),
             Parameter::Polarisability(e, s) => format!("polarisability[{}]", state(e, s)),
+            Parameter::DensityScale(e, s) => format!("density_scale[{}]", state(e, s)),
+            Parameter::Density(e, s, DensityParameter::Exponent(k)) => {
+                format!("density[{}: exponent {}]", state(e, s), k + 1)
+            }
+            Parameter::Density(e, s, DensityParameter::Coefficient(k)) => {
+                format!("density[{}: coefficient {}]", state(e, s), k + 1)
+            }
             Parameter::Embedding(e, s, k) => format!("embedding[{} {}]", state(e, s), k + 1),
             Parameter::RepulsionAmplitude(k) => format!("repulsion[{}: amplitude]", self.pair(k)),
             Parameter::RepulsionDecay(k) => format!("repulsion[{}: decay]", self.pair(k)),
