@@ -1,11 +1,16 @@
 """Parameters of a potential: which of its numbers a fit may change.
 
 Every potential names its coefficients: ``electronic_temperature``, ``energy[H cation]``,
-``polarisability[O anion]``, ``embedding[H ground 1]``, ``repulsion[H-O 2: amplitude]``,
-``resonance[H ground>cation O ground>anion: decay]`` and those of the learned terms,
-``three_body1[O: H0 H1 l=2]``. Some are *held*: they belong to the form and are never a parameter.
-Some are *fixed* unless they are asked for: temperature, energies and polarisabilities of states,
-decays of repulsions.
+``polarisability[O anion]``, ``density_scale[O anion]``, ``embedding[H ground 1]``,
+``repulsion[H-O 2: amplitude]``, ``resonance[H ground>cation O ground>anion: decay]`` and those of
+the learned terms, ``three_body1[O: H0 H1 l=2]``. Some are *held*: they belong to the form and are
+never a parameter. Some are *fixed* unless they are asked for: temperature, energies,
+polarisabilities and density scales of states, decays of repulsions.
+
+A density scale is a factor on a state's density in the background density of the embedding
+energies, not in the electrostatics. The densities themselves, ``density[O anion: exponent 1]`` and
+``density[O anion: coefficient 2]``, are parameters after
+:meth:`ecteam.Potential.free_densities` only.
 """
 
 from __future__ import annotations

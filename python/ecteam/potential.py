@@ -187,8 +187,8 @@ class Potential:
     def free_densities(self, *states: str) -> Potential:
         """Return the same potential with the densities of some states among its parameters.
 
-        A density ρ(r) = Σ_k c_k ζ_k³/(8π) exp(−ζ_k r) keeps its electron count Σ c_k and its nuclear
-        cusp ρ′(0) = −2Zρ(0) exactly, whatever its parameters, ``density[O anion: exponent 1]`` and
+        A density ρ(r) = Σ_k c_k ζ_k³/(8π) exp(−ζ_k r) keeps its electron count Σ c_k and its
+        nuclear cusp ρ′(0) = −2Zρ(0) exactly, whatever its parameters, ``density[O anion: exponent 1]`` and
         ``density[O anion: coefficient 2]``: two coefficients follow from the others. They are those
         of the largest and the smallest ζ³(2Z − ζ), functions of the core as a rule, for which the
         two equations are best conditioned; the file keeps which (``rbf.solved``). A density must be
@@ -206,7 +206,7 @@ class Potential:
             without the cusp.
         """
         names = [(symbol, name) for symbol, own in self.elements.items() for name in own]
-        found = matching([" ".join(name) for name in names], states, "densities")
+        found = matching([" ".join(name) for name in names], states, "states")
         return Potential(self.core.with_free_densities([names[k] for k in found]))
 
     def select(self, *patterns: str) -> Selection:

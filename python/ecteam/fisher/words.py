@@ -33,6 +33,8 @@ _PATTERNS = (
         "the {5} of repulsion {4} of {0} ({1}) and {2} ({3})",
     ),
     (r"polarisability\[(\w+) (\w+)\]", "the polarisability of the {1} of {0}"),
+    (r"density_scale\[(\w+) (\w+)\]", "the density scale of the {1} of {0}"),
+    (r"density\[(\w+) (\w+): (\w+) (\d+)\]", "{2} {3} of the density of the {1} of {0}"),
     (
         r"resonance\[(\w+) (\w+)>(\w+) (\w+) (\w+)>(\w+): (\w+)\]",
         "the {6} of the resonance of {0} ({1} → {2}) with {3} ({4} → {5})",

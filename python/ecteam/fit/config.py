@@ -227,7 +227,7 @@ class PriorWidths(Section):
     ----------
     centre : str
         A shipped name or a file whose parameters of the same names are the centre; default: the
-        starting values.
+        starting values, and 1 for density scales.
     widths : tuple of Width
         Later ones go before earlier ones; parameters that none names have no prior, except that a
         form brings its own.
@@ -261,6 +261,9 @@ class FitConfig(Section):
         Head of the potential file.
     data, atoms, split, start, prior
         See there.
+    densities : tuple of str
+        States whose densities are freed, ``O anion``, see
+        :meth:`ecteam.Potential.free_densities`; none: all stay those of isolated atoms.
     terms : str
         Formula of learned terms to add, ``Pair(6) + ThreeBody(2, lmax=1)``, see
         :mod:`ecteam.terms`.
@@ -284,6 +287,7 @@ class FitConfig(Section):
     citation: str = ""
     atoms: AtomReferences = AtomReferences()
     split: Split = Split()
+    densities: tuple[str, ...] = ()
     terms: str = ""
     free: tuple[str, ...] = ()
     bounds: tuple[Bound, ...] = ()

@@ -38,6 +38,12 @@ DECAY_WIDTH = 0.6
 """Prior of the decay of a resonance, relative to its start."""
 POLARISABILITY_WIDTH = 1.0
 """Prior of a polarisability, Å³."""
+DENSITY_SCALE_WIDTH = 0.1
+"""Prior of the scale of a state's density: it is the density of an isolated atom."""
+EXPONENT_WIDTH = 0.2
+"""Prior of an exponent of a freed density, 1/Å."""
+DENSITY_COEFFICIENT_WIDTH = 0.2
+"""Prior of a coefficient of a freed density, e."""
 TERM_WIDTH = 10.0
 """Prior of a coefficient of the learned terms, eV: it keeps them from digging holes."""
 
@@ -147,6 +153,10 @@ class Form:
             return DECAY_WIDTH * self.resonance[1] if name.endswith(": decay]") else np.inf
         if kind == "polarisability":
             return POLARISABILITY_WIDTH
+        if kind == "density_scale":
+            return DENSITY_SCALE_WIDTH
+        if kind == "density":
+            return EXPONENT_WIDTH if ": exponent" in rest else DENSITY_COEFFICIENT_WIDTH
         return TERM_WIDTH
 
     def _unfitted(self) -> Potential:

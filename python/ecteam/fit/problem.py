@@ -118,9 +118,12 @@ def _check_groups(config: FitConfig, known: set[str]) -> None:
 
 
 def start_of(config: FitConfig) -> Potential:
-    """Make the starting potential: given, constructed or a form, and the learned terms."""
+    """Make the starting potential: given, constructed or a form, freed, and the learned terms."""
     with naming_field("start"):
         potential = _bare_start(config.start)
+    if config.densities:
+        with naming_field("densities"):
+            potential = potential.free_densities(*config.densities)
     with naming_field("terms"):
         return _with_terms(potential, config.terms) if config.terms else potential
 
@@ -238,12 +241,15 @@ def _signs(names: Sequence[str], shape: Shape, where: str) -> dict[int, tuple[fl
 def prior_of(config: FitConfig, model: Selection) -> Prior:
     """Prior of the parameters: around the start, or around another potential's values.
 
+    A density scale is 1 for the density of an isolated atom, wherever the fit starts.
+
     Raises
     ------
     InvalidInputError
         If a pattern matches nothing, or a relative width is asked for around zero.
     """
     names, centre = model.parameter_names, model.parameters
+    centre[[name.startswith("density_scale[") for name in names]] = 1.0
     if config.prior.centre is not None:
         with naming_field("prior.centre"):
             values = {c.name: c.value for c in load(config.prior.centre).coefficients}

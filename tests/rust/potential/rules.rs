@@ -291,3 +291,69 @@ fn a_channel_written_another_way_is_a_duplicate() {
         assert_eq!(problem(|f| f.resonances.push(copy)), same);
     }
 }
+
+#[test]
+fn rules_of_densities_as_parameters() {
+    let path = "elements.O.states[1]";
+    assert_eq!(
+        problem(|f| oxygen(f, 1).density_scale = 0.0),
+        format!("{path}.density_scale: must be positive, got 0")
+    );
+    assert_eq!(
+        problem(|f| {
+            let state = oxygen(f, 0);
+            (state.rbf, state.polarisability, state.density_scale) = (None, None, 1.5);
+        }),
+        "elements.O.states[0].density_scale: must be absent in a state without a density, got 1.5"
+    );
+    let n = slaters(&mut example()).exponents.len();
+    assert_eq!(
+        problem(|f| slaters(f).solved = Some([1, 0])),
+        format!("{path}.rbf.solved: must be two increasing indices below {n}, got [1, 0]")
+    );
+    assert_eq!(
+        problem(|f| slaters(f).solved = Some([0, 1])),
+        format!(
+            "{path}.rbf.solved: must be absent where the density has no nuclear cusp \
+             ρ′(0) = −2Zρ(0), got [0, 1]"
+        )
+    );
+}
+
+#[test]
+fn a_density_that_a_fit_changes_is_nowhere_negative() {
+    // Count 9 and the cusp at 2·8 per bohr.
+    let file = |tail: f64| {
+        let mut file = example();
+        *slaters(&mut file) = Rbf {
+            exponents: vec![2.0, 4.0, 25.0, 34.0],
+            coefficients: vec![tail, 7.0 - tail, 1.0, 1.0],
+            solved: None,
+        };
+        let cusp = |z: f64| z.powi(3) * (16.0 / 0.529_177_210_903 - z);
+        let rbf = slaters(&mut file);
+        let g: Vec<f64> = rbf.exponents.iter().map(|&z| cusp(z)).collect();
+        let rest = rbf.coefficients[0] * g[0] + rbf.coefficients[1] * g[1];
+        rbf.coefficients[3] = (-rest - 2.0 * g[2]) / (g[3] - g[2]);
+        rbf.coefficients[2] = 2.0 - rbf.coefficients[3];
+        rbf.solved = Some([2, 3]);
+        file
+    };
+    assert_eq!(file(0.5).check(), Ok(()));
+    let message = problem_of(file(-0.5), |_| ());
+    assert!(
+        message.starts_with(
+            "elements.O.states[1].rbf: must be a density of anion that is nowhere negative, got -"
+        ),
+        "{message}"
+    );
+    assert!(message.contains("e/Å³ at r = "), "{message}");
+}
+
+#[test]
+fn freed_densities_are_named() {
+    let mut file = example();
+    let name = |state: &str| ("O".to_owned(), state.to_owned());
+    let problem = file.free_densities(&[name("trianion")]).unwrap_err().to_string();
+    assert_eq!(problem, "density of O trianion: is of no state that is here");
+}

@@ -189,3 +189,58 @@ fn positive(rbf: &Rbf, name: &str, path: &str) -> Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lithium, made up, with both constraints restored.
+    fn lithium() -> Rbf {
+        let (exponents, coefficients) = (vec![1.9, 2.6, 9.0, 13.0], vec![0.7, 0.4, 1.2, 0.7]);
+        let mut rbf = Rbf { exponents, coefficients, solved: None };
+        rbf.solved = rbf.best_solved(3);
+        rbf.restore(3, 3.0);
+        rbf
+    }
+
+    #[test]
+    fn the_coefficients_of_the_steepest_functions_follow_from_the_others() {
+        assert_eq!(lithium().solved, Some([2, 3]));
+        let all = lithium().parameters();
+        assert_eq!(all.len(), 6);
+        assert!(!all.contains(&DensityParameter::Coefficient(3)));
+    }
+
+    #[test]
+    fn constraints_hold_after_any_change() {
+        for (k, parameter) in lithium().parameters().into_iter().enumerate() {
+            let mut rbf = lithium();
+            *rbf.parameter_mut(parameter).unwrap() *= 1.0 + 0.03 * (k as f64 - 2.5);
+            rbf.restore(3, 3.0);
+            let terms: Vec<f64> =
+                rbf.cusps(3).iter().zip(&rbf.coefficients).map(|(g, c)| g * c).collect();
+            let size: f64 = terms.iter().map(|x| x.abs()).sum();
+            assert!(terms.iter().sum::<f64>().abs() < 1e-14 * size, "{parameter:?}");
+            assert!((rbf.coefficients.iter().sum::<f64>() - 3.0).abs() < 1e-14, "{parameter:?}");
+        }
+    }
+
+    #[test]
+    fn tangents_are_those_of_differences() {
+        let h = 1e-5;
+        for parameter in lithium().parameters() {
+            let moved = |step: f64| {
+                let mut rbf = lithium();
+                *rbf.parameter_mut(parameter).unwrap() += step;
+                rbf.restore(3, 3.0);
+                [rbf.exponents, rbf.coefficients].concat()
+            };
+            let (low, high) = (moved(-h), moved(h));
+            let found = lithium().along(3, parameter).concat();
+            for ((rate, low), high) in found.iter().zip(low).zip(high) {
+                let numeric = (high - low) / (2.0 * h);
+                assert!((rate.slope - numeric).abs() < 1e-7, "{parameter:?} {rate:?} {numeric}");
+            }
+        }
+    }
+}
