@@ -188,11 +188,12 @@ class Potential:
         """Return the same potential with the densities of some states among its parameters.
 
         A density ρ(r) = Σ_k c_k ζ_k³/(8π) exp(−ζ_k r) keeps its electron count Σ c_k and its
-        nuclear cusp ρ′(0) = −2Zρ(0) exactly, whatever its parameters, ``density[O anion: exponent 1]`` and
-        ``density[O anion: coefficient 2]``: two coefficients follow from the others. They are those
-        of the largest and the smallest ζ³(2Z − ζ), functions of the core as a rule, for which the
-        two equations are best conditioned; the file keeps which (``rbf.solved``). A density must be
-        nowhere negative. Restoring both conditions exactly moves coefficients by some 1e-9 e.
+        nuclear cusp ρ′(0) = −2Zρ(0) exactly, whatever the values of its parameters,
+        ``density[O anion: exponent 1]`` and ``density[O anion: coefficient 2]``: two coefficients
+        follow from the others. They are those of the largest and the smallest ζ³(2Z − ζ), functions
+        of the core as a rule, for which the two equations are best conditioned; the file keeps
+        which (``rbf.solved``). A density must be nowhere negative. Restoring both conditions
+        exactly moves coefficients by some 1e-9 e.
 
         Parameters
         ----------

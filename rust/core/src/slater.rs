@@ -253,11 +253,10 @@ mod tests {
         for r in [0.2, 0.7, 1.5, 4.0] {
             let (a, ratio) = (4.0, (1.0 + NEARLY_EQUAL) / (1.0 - NEARLY_EQUAL));
             let b = a * ratio;
-            let mut near = Penetration::default();
-            near.add_nearly_equal(a, b, 1.0);
-            let mut far = Penetration::default();
-            far.add_different(a, b, 1.0);
-            far.add_different(b, a, 1.0);
+            let (mut near, mut far) = (Penetration::default(), Penetration::default());
+            nearly_equal(a, b, COULOMB, &mut |u, c, s| near.add(u, c, s));
+            different(a, b, COULOMB, &mut |u, c, s| far.add(u, c, s));
+            different(b, a, COULOMB, &mut |u, c, s| far.add(u, c, s));
             for k in 0..3 {
                 let (x, y) = (near.times_r(r)[k], far.times_r(r)[k]);
                 assert!((x - y).abs() < 1e-11 * (1.0 + x.abs()), "{r} {k}: {x} {y}");
