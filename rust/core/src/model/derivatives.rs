@@ -23,8 +23,15 @@ pub struct ParameterSet {
 #[derive(Debug, Clone, Default)]
 struct PairDerivatives {
     fitted: Vec<RadialDerivative>,
-    /// With the place of each of its columns in the Jacobian, and a factor.
-    constructed: Option<(Arc<DensityDerivatives>, Vec<Option<(usize, f64)>>)>,
+    constructed: Option<ConstructedDerivatives>,
+}
+
+/// Derivatives by densities, and where those that are asked for belong: their column of the Jacobian,
+/// and a factor.
+#[derive(Debug, Clone)]
+struct ConstructedDerivatives {
+    functions: Arc<DensityDerivatives>,
+    places: Vec<Option<(usize, f64)>>,
 }
 
 /// What a parameter does to a pair.
@@ -135,7 +142,9 @@ impl ParameterSet {
         let pair = &self.pairs[kind as usize];
         found.all.clear();
         found.all.extend(pair.fitted.iter().map(|d| d.at(self.cutoff, r)));
-        let Some((functions, places)) = &pair.constructed else { return &found.all };
+        let Some(ConstructedDerivatives { functions, places }) = &pair.constructed else {
+            return &found.all;
+        };
         functions.at(r, &mut found.values, &mut found.slopes);
         for (k, place) in places.iter().enumerate() {
             let Some((column, factor)) = *place else { continue };
@@ -147,13 +156,12 @@ impl ParameterSet {
     }
 }
 
-/// Derivatives by the densities, and where those that are asked for belong.
 fn constructed(
     model: &Model,
     parameters: &[Parameter],
     a: usize,
     b: usize,
-) -> (Arc<DensityDerivatives>, Vec<Option<(usize, f64)>>) {
+) -> ConstructedDerivatives {
     let functions = model.density_derivatives(a, b);
     let place = |&(parameter, target): &(Parameter, Target)| {
         let column = parameters.iter().position(|p| *p == parameter)?;
@@ -167,7 +175,7 @@ fn constructed(
         Some((column, factor))
     };
     let places = functions.columns.iter().map(place).collect();
-    (functions, places)
+    ConstructedDerivatives { functions, places }
 }
 
 fn derivatives(

@@ -191,6 +191,7 @@ fn positive(rbf: &Rbf, name: &str, path: &str) -> Result<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

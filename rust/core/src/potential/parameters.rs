@@ -117,7 +117,9 @@ impl PotentialFile {
                 changed.insert((e, s));
             }
         }
-        changed.into_iter().for_each(|(e, s)| self.restore_density(e, s));
+        for (e, s) in changed {
+            self.restore_density(e, s);
+        }
     }
 
     /// A repulsion between all states is the same for every ensemble; the weights answer to all
