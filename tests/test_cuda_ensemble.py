@@ -66,6 +66,15 @@ def test_molecules(name, charge):
     np.testing.assert_allclose(found.chemical_potentials, engine.chemical_potentials, atol=1e-8)
 
 
+def test_scales_of_densities():
+    """They are in the tables that a device gets."""
+    scales = POTENTIALS["water"].select("density_scale*")
+    values = np.linspace(0.9, 1.2, scales.parameters.size)
+    potential = scales.with_parameters(values).potential
+    engine = _core.Evaluator(potential.core, **PRECISE, solver="krylov")
+    check("water", waters(2), on_device(potential), engine)
+
+
 def test_ions():
     atoms = placed_ions(np.random.default_rng(1), (2, 2, 2), 2.7)
     atoms.set_cell(None)

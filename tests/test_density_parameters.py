@@ -205,12 +205,9 @@ def test_bad_input():
         ecteam.Potential.from_dict(fields)
 
 
-@pytest.mark.parametrize("solved", [[5, 7], [7, 5], [5, 8], [5, 5]])
+@pytest.mark.parametrize("solved", [[7, 5], [5, 8], [5, 5]])
 def test_bad_choices_of_what_is_solved(solved):
     fields = ecteam.load("water").to_dict()
     fields["elements"]["O"]["states"][1]["rbf"]["solved"] = solved
-    if solved == [5, 7]:
-        ecteam.Potential.from_dict(fields)
-        return
     with pytest.raises(ecteam.PotentialFormatError, match=r"rbf\.solved: must be two increasing"):
         ecteam.Potential.from_dict(fields)

@@ -38,7 +38,8 @@ def test_many_atoms_go_through_the_iterative_solver():
     values = np.array([c.value for c in potential.coefficients])
     rows = Predictions(potential, atoms, 0.0)
     names = [c.name for c in potential.coefficients]
-    for name in ("embedding[O anion 1]", "resonance[H ground>cation O ground>anion: amplitude]"):
+    channel = "resonance[H ground>cation O ground>anion: amplitude]"
+    for name in ("embedding[O anion 1]", channel, "density_scale[O anion]"):
         k = names.index(name)
         numeric = rows.differences(values, k)
         assert rows.jacobian([k])[0] == pytest.approx(numeric, abs=1e-6 * np.abs(numeric).max())
