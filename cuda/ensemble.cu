@@ -9,7 +9,15 @@
 // only the device needs (multipliers, step lengths) are read from its memory and never copied.
 #include "groups.cuh"
 
-#define GROUP for (int a = STATES * i; a < STATES * (i + 1); ++a)
+// With vectors (VECTORS is 1 when this text is compiled, see vectors.cu) three more unknowns of every
+// group come after the weights of all.
+#define UNKNOWNS (STATES + 3 * VECTORS)
+#define GROUP for (int k = 0, a = unknown(n, i, 0); k < UNKNOWNS; a = unknown(n, i, ++k))
+
+// Unknown k of group i.
+__device__ __forceinline__ int unknown(int n, int i, int k) {
+    return k < STATES ? STATES * i + k : STATES * n + 3 * i + k - STATES;
+}
 
 // Add up `count` numbers of every thread: each block over its threads, and the block that comes last
 // over the blocks, in their order. sums: `count` totals, and then the parts of the blocks. `tickets`
@@ -129,6 +137,8 @@ extern "C" __global__ void moments(int n, const double *__restrict__ weights,
     if (i < n) {
         int a = STATES * i;
         add_moments(weights + a, gradient + a, charges + a, allowed + a, parts);
+        for (int k = STATES; k < UNKNOWNS; ++k)
+            parts[2] += fabs(weights[unknown(n, i, k)] * gradient[unknown(n, i, k)]);
     }
     store_shares(n, i, parts, 3, shares, tickets);
 }
@@ -151,7 +161,7 @@ extern "C" __global__ void slacks(int n, const double *__restrict__ potentials,
         int a = STATES * i;
         worst = slacks_of(potentials[FRAGMENT], weights + a, gradient + a, charges + a, allowed + a,
                           slack + a, root + a, normal + a);
-        GROUP square += normal[a] * normal[a];
+        for (int m = 0; m < STATES; ++m) square += normal[a + m] * normal[a + m];
     }
     double most = block_reduce(worst, Larger());
     if (threadIdx.x == 0) residuals[blockIdx.x] = most;
@@ -169,7 +179,11 @@ extern "C" __global__ void group_tangent(int n, double factor, const double *__r
     if (i < n) {
         int a = STATES * i;
         tangent_of(factor, root + a, x + a, y + a);
-        GROUP along += normal[a] * y[a];
+        for (int m = 0; m < STATES; ++m) along += normal[a + m] * y[a + m];
+        for (int k = STATES; k < UNKNOWNS; ++k) {
+            int b = unknown(n, i, k);
+            y[b] = factor * root[b] * x[b];
+        }
     }
     store_shares(n, i, &along, 1, shares, tickets);
 }
@@ -213,9 +227,9 @@ extern "C" __global__ void apply_blocks(int n, const double *__restrict__ invers
     int i = thread_index();
     double along = 0.0;
     if (i < n) GROUP {
-        double sum = 0.0;
+        double sum = k < STATES ? 0.0 : r[a];
         const double *row = inverses + STATES * a;
-        for (int c = 0; c < STATES; ++c) sum += row[c] * r[STATES * i + c];
+        for (int c = 0; k < STATES && c < STATES; ++c) sum += row[c] * r[STATES * i + c];
         z[a] = sum;
         along += normal[a] * sum;
     }

@@ -177,6 +177,70 @@ FORMULA double resonance_mean(const double weights[4]) {
     return sqrt(sqrt(weights[0] * weights[2]) * sqrt(weights[1] * weights[3]));
 }
 
+// f, f₁ = f′/r, f₂ = f₁′/r and f₃ = f₂′/r of f = 1/r, given r²: Å⁻¹, Å⁻³, Å⁻⁵, Å⁻⁷.
+FORMULA void point_multipole(double r2, double out[4]) {
+    double inverse2 = 1.0 / r2;
+    double f = sqrt(inverse2);
+    out[0] = f, out[1] = -f * inverse2, out[2] = 3.0 * f * inverse2 * inverse2;
+    out[3] = -15.0 * f * inverse2 * inverse2 * inverse2;
+}
+
+// f₁, f₂ and f₃ of erfc(αr)/r by the recursion of W. Smith, CCP5 Quarterly 4, 13 (1982).
+FORMULA void screened_multipole(double alpha, double r, double out[3]) {
+    double square = alpha * alpha, inverse = 1.0 / (r * r);
+    double twice = 2.0 * square;
+    double gaussian = exp(-square * r * r) / (alpha * sqrt(PI));
+    double b0 = erfc(alpha * r) / r;
+    double b1 = (b0 + twice * gaussian) * inverse;
+    double b2 = (3.0 * b1 + twice * twice * gaussian) * inverse;
+    double b3 = (5.0 * b2 + twice * twice * twice * gaussian) * inverse;
+    out[0] = -b1, out[1] = b2, out[2] = -b3;
+}
+
+// f₁ and f₂ of a charge and a dipole, f₁, f₂ and f₃ of two dipoles: 1/r less its Taylor series about
+// the cutoff (M. Lamichhane, J. D. Gezelter & K. E. Newman, J. Chem. Phys. 141, 134109 (2014)).
+FORMULA void shifted_multipole(double cutoff, double r, double out[5]) {
+    for (int k = 0; k < 5; ++k) out[k] = 0.0;
+    if (r >= cutoff) return;
+    double x = r - cutoff, u = 1.0 / r, v = 1.0 / cutoff;
+    double u3 = u * u * u, v3 = v * v * v;
+    double u4 = u3 * u, v4 = v3 * v;
+    double slope = v * v - u * u - 2.0 * v3 * x;
+    double curvature = 2.0 * (u3 - v3);
+    // Of two dipoles; f₁ = f′/r, f₂ = (f″ − f₁)/r², f₃ = (f‴/r − 3 f₂)/r².
+    double steep = slope + 3.0 * v4 * x * x, bent = curvature + 6.0 * v4 * x;
+    double charge = slope * u, first = steep * u;
+    double second = (bent - first) * u * u;
+    out[0] = charge, out[1] = (curvature - charge) * u * u, out[2] = first, out[3] = second;
+    out[4] = (6.0 * (v4 - u4) * u - 3.0 * second) * u * u;
+}
+
+// Energy −x_i m_i·d + x_j m_j·d − b₁ m_i·m_j − b₂ (m_i·d)(m_j·d) of a pair of atoms with dipoles, d
+// from the first to the second; x_i, x_j, b₁, b₂ are `by`.
+FORMULA double dipole_energy(const double by[4], const double d[3], const double mi[3],
+                             const double mj[3]) {
+    double along_i = mi[0] * d[0] + mi[1] * d[1] + mi[2] * d[2];
+    double along_j = mj[0] * d[0] + mj[1] * d[1] + mj[2] * d[2];
+    double both = mi[0] * mj[0] + mi[1] * mj[1] + mi[2] * mj[2];
+    return by[1] * along_j - by[0] * along_i - by[2] * both - by[3] * along_i * along_j;
+}
+
+// Its derivative in d, given the derivatives `by_r` of `by` in r over r.
+FORMULA void dipole_slope(const double by[4], const double by_r[4], const double d[3],
+                          const double mi[3], const double mj[3], double out[3]) {
+    double radial = dipole_energy(by_r, d, mi, mj);
+    double of_i = -by[0] - by[3] * (mj[0] * d[0] + mj[1] * d[1] + mj[2] * d[2]);
+    double of_j = by[1] - by[3] * (mi[0] * d[0] + mi[1] * d[1] + mi[2] * d[2]);
+    for (int p = 0; p < 3; ++p) out[p] = radial * d[p] + of_i * mi[p] + of_j * mj[p];
+}
+
+// Its derivative in m_i that is due to m_j: −b₁ m_j − b₂ (m_j·d) d.
+FORMULA void dipole_gradient(double b1, double b2, const double d[3], const double m[3],
+                             double out[3]) {
+    double along = b2 * (m[0] * d[0] + m[1] * d[1] + m[2] * d[2]);
+    for (int p = 0; p < 3; ++p) out[p] = -b1 * m[p] - along * d[p];
+}
+
 // Solid harmonics S_lm(u), l ≤ L, at index l² + l + m, normalised so that Σ_m S_lm(u) S_lm(v) =
 // P_l(u·v) for unit vectors: twin of rust/core/src/terms/harmonics.rs, where the source is named.
 template <int L, class Real>

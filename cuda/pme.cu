@@ -1,53 +1,9 @@
 // Smooth particle-mesh Ewald around a Fourier transform made elsewhere: charges to the mesh,
-// potentials and forces back; twin of rust/core/src/coulomb/{pme,mesh,spline}.rs. ORDER is the order
-// of the B-splines.
+// potentials and forces back; twin of rust/core/src/coulomb/pme.rs.
 //
 // Charges are added to the mesh as whole numbers of 2⁻⁵² e: such sums do not depend on their order,
 // so the atomics leave no trace in the results; the error of a mesh point is below 10⁻¹⁵ e.
-#include "common.cuh"
-
-#define FIXED 4503599627370496.0  // 2⁵²
-
-struct MeshShape {
-    int n[3];
-};
-
-// First mesh point of an atom along an axis, and the weights of the ORDER points from there on.
-struct Axis {
-    int first;
-    double weights[ORDER], slopes[ORDER];
-};
-
-template <bool SLOPES>
-__device__ __forceinline__ void locate(const Quad &r, const double *inverse,
-                                       const MeshShape *shape, const double *powers, int axis,
-                                       Axis *out) {
-    int n = shape->n[axis];
-    double s = r.x * inverse[axis] + r.y * inverse[3 + axis] + r.z * inverse[6 + axis];
-    double u = (s - floor(s)) * n;
-    out->first = min((int)u, n - 1);
-    double t = u - out->first;
-    for (int a = 0; a < ORDER; ++a) {
-        double w = powers[(ORDER - 1) * ORDER + a], d = (ORDER - 1) * w;
-        for (int power = ORDER - 2; power >= 0; --power) {
-            w = w * t + powers[power * ORDER + a];
-            if (SLOPES && power > 0) d = d * t + power * powers[power * ORDER + a];
-        }
-        out->weights[a] = w;
-        if (SLOPES) out->slopes[a] = d;
-    }
-}
-
-template <bool SLOPES>
-__device__ __forceinline__ void locate(const Quad &r, const double *inverse,
-                                       const MeshShape *shape, const double *powers, Axis *x,
-                                       Axis *y, Axis *z) {
-    locate<SLOPES>(r, inverse, shape, powers, 0, x);
-    locate<SLOPES>(r, inverse, shape, powers, 1, y);
-    locate<SLOPES>(r, inverse, shape, powers, 2, z);
-}
-
-__device__ __forceinline__ int wrapped(int index, int n) { return index >= n ? index % n : index; }
+#include "mesh.cuh"
 
 // Charges to the mesh: a thread for one plane of the points around an atom. Per atom ORDER³ additions
 // of 8 bytes, most of which meet in the cache.
@@ -59,7 +15,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) spread(
     int i = thread / ORDER, a = thread % ORDER;
     if (i >= n) return;
     Axis x, y, z;
-    locate<false>(sorted[i], inverse, shape, powers, &x, &y, &z);
+    locate<0>(sorted[i], inverse, shape, powers, &x, &y, &z);
     const int *m = shape->n;
     size_t plane = wrapped(x.first + a, m[0]);
     double strength = FIXED * charges[i] * x.weights[a];
@@ -92,7 +48,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gather(
     int i = thread_index();
     if (i >= n) return;
     Axis x, y, z;
-    locate<false>(sorted[i], inverse, shape, powers, &x, &y, &z);
+    locate<0>(sorted[i], inverse, shape, powers, &x, &y, &z);
     const int *m = shape->n;
     double sum = 0.0;
     for (int a = 0; a < ORDER; ++a) {
@@ -117,7 +73,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gather_forces(
     int i = thread_index();
     if (i >= n) return;
     Axis x, y, z;
-    locate<true>(sorted[i], inverse, shape, powers, &x, &y, &z);
+    locate<1>(sorted[i], inverse, shape, powers, &x, &y, &z);
     const int *m = shape->n;
     double slope[3] = {0.0, 0.0, 0.0};
 #pragma unroll 1  // fewer registers

@@ -20,7 +20,7 @@ PRECISE = {"tolerance": 1e-11, "accuracy": 1e-10}
 
 
 def rigid(potential: ecteam.Potential) -> ecteam.Potential:
-    """Copy of a potential without polarisabilities: devices and shadow dynamics have none."""
+    """Copy of a potential without polarisabilities: shadow dynamics have none."""
     fields = potential.to_dict()
     fields.pop("sha256", None)
     for element in fields["elements"].values():

@@ -12,7 +12,15 @@ from ecteam.cuda import backend as backend_module
 from ecteam.cuda.sources import Program, block_size, kernels, source, whole_source
 
 FILES = [name for name, _ in _core.kernel_sources() if name.endswith(".cu")]
-SIZES = {"STATES": 3, "CHANNELS": 2, "ORDER": 8, "LMAX": 4, "FRAGMENTS": 1, "ATOMS": 32}
+SIZES = {
+    "STATES": 3,
+    "CHANNELS": 2,
+    "ORDER": 8,
+    "LMAX": 4,
+    "FRAGMENTS": 1,
+    "VECTORS": 1,
+    "ATOMS": 32,
+}
 NEWEST = (nvrtc.architectures() or [0])[-1]
 
 

@@ -10,13 +10,12 @@ from ecteam.structure import arrays_of
 from host_backend import HostBackend
 from host_compiler import needs_compiler
 from hypothesis import given, settings
-from strategies import RIGID as POTENTIALS
-from strategies import finite, placed_ions, placed_molecules, sheared
+from strategies import POTENTIALS, finite, placed_ions, placed_molecules, sheared
 
 pytestmark = needs_compiler
 PRECISE = {"tolerance": 1e-11}
-ENERGY, FORCE, WEIGHT = 1e-9, 1e-8, 1e-9
-"""eV/atom, eV/Å and 1 by which the two may differ at a precise minimum."""
+ENERGY, FORCE, WEIGHT, DIPOLE = 1e-9, 1e-8, 1e-9, 1e-9
+"""eV/atom, eV/Å, 1 and e·Å by which the two may differ at a precise minimum."""
 
 
 def on_device(potential, backend=None, **options):
@@ -27,9 +26,11 @@ def charge_of(atoms):
     return float(atoms.info.get("charge", 0.0))
 
 
-def check(name, atoms, evaluator=None, engine=None, **options):
+def check(potential, atoms, evaluator=None, engine=None, **options):
     """Compare with the engine at the same minimum; returns both results."""
-    potential, system = POTENTIALS[name], (*arrays_of(atoms), charge_of(atoms))
+    if isinstance(potential, str):
+        potential = POTENTIALS[potential]
+    system = *arrays_of(atoms), charge_of(atoms)
     found = (evaluator or on_device(potential, **options)).evaluate(*system)
     options = {**PRECISE, "solver": "krylov", **options}
     engine = (engine or _core.Evaluator(potential.core, **options)).evaluate(*system)
@@ -38,6 +39,8 @@ def check(name, atoms, evaluator=None, engine=None, **options):
     assert found.free_energy == pytest.approx(engine.free_energy, rel=0, abs=ENERGY * n)
     assert found.energy == pytest.approx(engine.energy, rel=0, abs=ENERGY * n)
     np.testing.assert_allclose(found.weights, engine.weights, rtol=0, atol=WEIGHT)
+    both = found.induced_dipoles, engine.induced_dipoles
+    np.testing.assert_allclose(*both, rtol=0, atol=DIPOLE)
     np.testing.assert_allclose(found.forces, engine.forces, rtol=0, atol=FORCE)
     np.testing.assert_allclose(found.energies, engine.energies, rtol=0, atol=10 * ENERGY)
     for quantity in ("charges", "background", "dipole"):

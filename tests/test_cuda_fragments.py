@@ -9,8 +9,7 @@ from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.structure import arrays_of
 from host_backend import HostBackend
 from host_compiler import needs_compiler
-from strategies import RIGID as POTENTIALS
-from strategies import placed_ions, placed_molecules, sheared
+from strategies import POTENTIALS, placed_ions, placed_molecules, sheared
 
 pytestmark = needs_compiler
 PRECISE = {"tolerance": 1e-11}
@@ -40,6 +39,8 @@ def check(name, atoms, charges, fragments, **options):
     assert found.free_energy == pytest.approx(engine.free_energy, rel=0, abs=1e-9 * len(atoms))
     np.testing.assert_allclose(found.weights, engine.weights, rtol=0, atol=1e-9)
     np.testing.assert_allclose(found.forces, engine.forces, rtol=0, atol=1e-8)
+    dipoles = found.induced_dipoles, engine.induced_dipoles
+    np.testing.assert_allclose(*dipoles, rtol=0, atol=1e-9)
     potentials = found.chemical_potentials, engine.chemical_potentials
     np.testing.assert_allclose(*potentials, rtol=0, atol=1e-8)
     sums = np.bincount(fragments, weights=found.charges, minlength=len(charges))

@@ -12,7 +12,7 @@ from ecteam.structure import arrays_of
 from host_backend import HostBackend
 from host_compiler import needs_compiler
 from one_state_potentials import crystal, one_state_potentials
-from strategies import RIGID, placed_molecules, sheared
+from strategies import placed_molecules, sheared
 
 FORCE, ENERGY, STRESS = 1e-4, 2e-5, 1e-6
 """eV/Å, eV per atom and eV/Å³ by which the two may differ."""
@@ -61,7 +61,7 @@ def both(potential, atoms, **options):
     ids="water-shifted water-mesh salt niobium copper".split(),
 )
 def test_forces_are_close_to_those_of_doubles(copper, name, atoms, options):
-    potential = copper if name == "copper" else RIGID.get(name) or ecteam.load(name)
+    potential = copper if name == "copper" else ecteam.load(name)
     mixed, double = both(potential, atoms, **options)
     assert np.abs(double.forces).max() > 0.05
     assert (mixed.forces != double.forces).any(), "nothing was made in single precision"

@@ -40,6 +40,12 @@ ARGUMENTS = {
     "root_polynomial": [positive, *[signed] * 3, st.floats(0.0, 50.0)],
     "entropy": [weight],
     "resonance_mean": [weight] * 4,
+    "point_multipole": [positive],
+    "screened_multipole": [st.floats(0.1, 1.0), st.floats(0.1, 12.0)],
+    "shifted_multipole": [positive, st.floats(0.1, 30.0)],
+    "dipole_energy": [signed] * 13,
+    "dipole_slope": [signed] * 17,
+    "dipole_gradient": [signed] * 8,
     "harmonics": [st.floats(-1.0, 1.0)] * 3,
     "harmonic_gradient": [st.integers(0, 4), st.integers(-4, 4), *[st.floats(-1.0, 1.0)] * 3],
 }
@@ -60,6 +66,7 @@ EDGES = [
     ("b_splines", [], 0.0),
     ("b_splines", [], 1.0),
     ("root_polynomial", [0.01, -2.0, 1.0, 0.3], 0.0),
+    ("shifted_multipole", [6.5], 6.5),
     ("harmonics", [0.0, 0.0], 1.0),
     ("harmonics", [1.0, 0.0], 0.0),
 ]

@@ -21,7 +21,7 @@ from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.structure import arrays_of
 from one_state_potentials import EMBEDDINGS, crystal, one_state_potentials, strained
-from strategies import POTENTIALS, RIGID, placed_molecules, sheared
+from strategies import POTENTIALS, placed_ions, placed_molecules, sheared
 
 pytestmark = pytest.mark.gpu
 ENERGY, FORCE, STRESS = 1e-9, 1e-8, 1e-9
@@ -133,7 +133,7 @@ def test_mixed_precision(backend, potentials, name):
     }[name]
     if name == "halides":
         atoms.rattle(0.1, seed=2)
-    potential = potentials["one"] if name == "copper" else RIGID.get(name, name)
+    potential = potentials["one"] if name == "copper" else name
     mixed = ecteam.evaluate(atoms, potential, device="cuda", precision="mixed")
     engine = ecteam.evaluate(atoms, potential)
     error = np.abs(mixed.forces - engine.forces).max()
@@ -186,6 +186,42 @@ def test_state_weights(backend, name, charge, options):
     np.testing.assert_allclose(found.weights, engine.weights, rtol=0, atol=1e-9)
     assert found.energy == pytest.approx(engine.energy, rel=0, abs=ENERGY * len(atoms))
     np.testing.assert_allclose(found.forces, engine.forces, rtol=0, atol=FORCE)
+    if engine.stress is not None:
+        np.testing.assert_allclose(found.stress, engine.stress, rtol=0, atol=STRESS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("ions", {}),
+        ("ions", {"precision": "mixed"}),
+        ("triclinic", {"electrostatics": "pme"}),
+        ("triclinic", {"electrostatics": "shifted_force"}),
+        ("salt", {"electrostatics": "pme"}),
+    ],
+)
+def test_induced_dipoles(backend, kind, options):
+    atoms = placed_ions(np.random.default_rng(1), (2, 2, 2), 2.7)
+    atoms = sheared(atoms, np.random.default_rng(3))
+    if kind == "ions":
+        atoms.set_cell(None)
+        atoms.pbc = False
+    if kind == "salt":
+        atoms = bulk("NaCl", "rocksalt", a=5.6, cubic=True).repeat(2)
+        atoms.rattle(0.1, seed=2)
+    options = {**options, "tolerance": 1e-11}
+    found = ecteam.evaluate(atoms, "halides", device="cuda", **options)
+    mixed = options.pop("precision", "double") == "mixed"
+    engine = ecteam.evaluate(atoms, "halides", solver="krylov", **options)
+    assert np.abs(engine.induced_dipoles).max() > 0.01
+    for name, exact, rough in (
+        ("induced_dipoles", 1e-9, 1e-4),
+        ("weights", 1e-9, 1e-4),
+        ("forces", FORCE, 1e-4),
+        ("energies", 1e-8, 2e-5),
+    ):
+        both = getattr(found, name), getattr(engine, name)
+        np.testing.assert_allclose(*both, rtol=0, atol=rough if mixed else exact, err_msg=name)
     if engine.stress is not None:
         np.testing.assert_allclose(found.stress, engine.stress, rtol=0, atol=STRESS)
 
@@ -274,6 +310,8 @@ def test_the_sanitizer_finds_nothing(backend, tmp_path, tool):
         "ecteam.evaluate(water, 'water', device='cuda', precision='mixed')\n"
         "fragments = [0, 0, 1]\n"
         "ecteam.evaluate(water, 'water', [0.1, -0.1], fragments=fragments, device='cuda')\n"
+        "salt = bulk('NaCl', 'rocksalt', a=5.6, cubic=True)\n"
+        "ecteam.evaluate(salt, 'halides', device='cuda')\n"
         "niobium = bulk('Nb', cubic=True) * (5, 5, 6)\n"
         "ecteam.evaluate(niobium, 'niobium', device='cuda')\n"
         "water.pbc = False\n"

@@ -8,7 +8,6 @@ import pytest
 from ase import Atoms
 from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import Bohr, Hartree
-from ecteam import _core
 from ecteam.fit.shipped import FORMS
 from ecteam.frames import frame_of
 from ecteam.report import result_data
@@ -290,10 +289,6 @@ def test_what_is_refused():
     atoms, potential = system("water", 1), POLARISED["toy"]
     with pytest.raises(ecteam.InvalidInputError, match="shadow: does not propagate"):
         ecteam.evaluate(atoms, potential, shadow=True)
-    with pytest.raises(ecteam.InvalidInputError, match="potential: must have no polarisabilities"):
-        _core.ensemble_tables(
-            potential.core, atoms.numbers.astype(np.uint8), [False] * 3, "auto", 1e-6
-        )
 
 
 @settings(max_examples=5)

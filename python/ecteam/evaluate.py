@@ -212,7 +212,7 @@ def evaluate(
         For several structures: one of these, or None, for each.
     device : str
         ``"cpu"``, or ``"cuda"`` for the CUDA device that CuPy has made current. There the solver
-        is the Krylov one, periodic sums are made on a mesh, and there are no induced dipoles.
+        is the Krylov one, and periodic sums are made on a mesh.
     precision : str
         ``"double"``; or, on a CUDA device, ``"mixed"``: the functions of pairs of atoms in single
         precision, added up in double. Forces of water, salt and copper differed by less than
@@ -226,7 +226,8 @@ def evaluate(
         after seven converged steps the weights are propagated by an extended Lagrangian
         (Niklasson, J. Chem. Phys. 147, 054103 (2017)), two Hessian products a step;
         `tolerance` does not apply, look at `Result.kkt_residual`, and at the drift: salt kept its
-        energy, hot water molecules did not, see the changelog; not for induced dipoles).
+        energy, hot water molecules did not, see the changelog; not for induced dipoles, and
+        not on a device).
 
     Returns
     -------

@@ -33,6 +33,12 @@ static void evaluate(const char *name, const double *x, double *out) {
     if (is("root_polynomial")) store(out, root_polynomial(x[0], x + 1, 3, x[4]));
     if (is("entropy")) store(out, entropy(x[0]));
     if (is("resonance_mean")) *out = resonance_mean(x);
+    if (is("point_multipole")) point_multipole(x[0], out);
+    if (is("screened_multipole")) screened_multipole(x[0], x[1], out);
+    if (is("shifted_multipole")) shifted_multipole(x[0], x[1], out);
+    if (is("dipole_energy")) *out = dipole_energy(x, x + 4, x + 7, x + 10);
+    if (is("dipole_slope")) dipole_slope(x, x + 4, x + 8, x + 11, x + 14, out);
+    if (is("dipole_gradient")) dipole_gradient(x[0], x[1], x + 2, x + 5, out);
     if (is("harmonics")) harmonics<4, double>(x, out);
     if (is("harmonic_gradient")) {
         double s[25];

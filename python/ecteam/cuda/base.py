@@ -39,7 +39,8 @@ class DeviceEvaluator(ABC):
     Raises
     ------
     InvalidInputError
-        As the engine does, for an option out of range; for a potential of another kind.
+        As the engine does, for an option out of range; for a potential of another kind; for
+        ``shadow``.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class DeviceEvaluator(ABC):
     ) -> None:
         # Checks the options, and answers, with the same errors, what is not for the device.
         self._engine = _core.Evaluator(potential, **options)
+        if options.get("shadow"):
+            raise _core.InvalidInputError("shadow: must be False on a CUDA device, got True")
         self._potential, self._backend = potential, backend
         self._reals = reals(precision)
         self._skin = float(options.get("skin", 0.5))

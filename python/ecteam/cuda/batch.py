@@ -56,8 +56,8 @@ class StructureBatch:
         Returns the learned terms for atomic numbers, if there are any.
     alone : callable
         Evaluates what does not fit: structures of more atoms than a block holds, of several
-        fragments, with a sum on a mesh, periodic ones with learned terms, or such with an error,
-        which it raises.
+        fragments, with a sum on a mesh, with induced dipoles, periodic ones with learned terms, or
+        such with an error, which it raises.
     """
 
     def __init__(
@@ -134,6 +134,8 @@ class StructureBatch:
             return False
         if system.fragments is not None and system.fragments.max(initial=0) > 0:
             return False
+        if self._source.potential.polarisable:
+            return False
         if system.pbc.any() and self._source.potential.has_terms:
             return False
         # A coordinate that is no number is not in range either.
@@ -199,6 +201,7 @@ class _Rows:
             background=self._sites[atoms, 0].copy(),
             weights=self._weights[atoms].copy(),
             charges=charges,
+            induced_dipoles=np.zeros((len(charges), 3)),
             dipole=charges @ system.positions,
             chemical_potentials=np.array([potential]),
             kkt_residual=residual,

@@ -25,7 +25,10 @@ _MEMBERS = 4096  # of a fragment, that one block adds up
 
 
 class Constraints:
-    """Σ_M ω_iM = 1, ω ≥ 0, and Σ ω q = Q in every fragment.
+    """Σ_M ω_iM = 1, ω ≥ 0, and Σ ω q = Q in every fragment; vectors are not constrained.
+
+    Unknowns are the weights (n, states); with a softness of theirs, one array of all weights and
+    after them three components of a vector for each atom, see `vectors.cu`.
 
     Parameters
     ----------
@@ -39,6 +42,8 @@ class Constraints:
         Q of every fragment, e.
     fragments : (n,) int32 array of the backend, optional
         Fragment of every atom; one by default.
+    softness : (n, states) float64 array of the backend, optional
+        Softness of the vectors in every state; no vectors by default.
 
     Attributes
     ----------
@@ -55,14 +60,18 @@ class Constraints:
         exists: Array,
         totals: FloatArray,
         fragments: Array | None = None,
+        softness: Array | None = None,
     ) -> None:
         self._backend, self._xp = backend, backend.xp
-        self._n, states = charges.shape
+        self._n, self.states = charges.shape
+        self.softness = softness
         self.totals, self.charges = totals.astype(np.float64), charges
         self._exists = exists
         several = int(len(totals) > 1)
-        defines = (("STATES", states), ("CHANNELS", 0), ("FRAGMENTS", several))
-        self._program = Program("ensemble.cu", defines)
+        defines = (("STATES", self.states), ("CHANNELS", 0), ("FRAGMENTS", several))
+        vectors = ("VECTORS", int(softness is not None))
+        self._program = Program("ensemble.cu", (*defines, vectors))
+        self._vectors = Program("vectors.cu", defines[:2])
         self.fragments = self._xp.zeros(self._n, dtype=np.int32) if fragments is None else fragments
         self._parts = _Parts(backend, self._program, self.fragments, len(totals))
         self._tickets = self._xp.zeros(1, dtype=np.uint32)
@@ -95,7 +104,8 @@ class Constraints:
     def project(self, given: Array) -> Array:
         """Replace positive numbers by the feasible weights nearest to them.
 
-        The multipliers are sought on the device; the host looks at them every few rounds.
+        Vectors are copied, but for those where nothing is soft, which vanish. The multipliers are
+        sought on the device; the host looks at them every few rounds.
         """
         start, weights = self.empty(), self.empty()
         multipliers = self._multipliers.copy()
@@ -107,8 +117,12 @@ class Constraints:
                 self._launch("next_multipliers", len(nus), *inputs, nus)
                 charges = self._normalise(nus, start, weights)
             if float(multipliers[:, _DONE].min()) > 0.0:
-                return weights
-        self._normalise(self._xp.ascontiguousarray(multipliers[:, _BEST]), start, weights)
+                break
+        else:
+            best = self._xp.ascontiguousarray(multipliers[:, _BEST])
+            self._normalise(best, start, weights)
+        if self.softness is not None:
+            self.launch_vectors("keep_vectors", self.softness, given, weights)
         return weights
 
     def _normalise(self, nus: Array, start: Array, out: Array) -> Array:
@@ -117,8 +131,32 @@ class Constraints:
         return self.shares("normalise", 2, *inputs)
 
     def empty(self) -> Array:
-        """Return an array of one number for each weight."""
-        return self._xp.empty(self.charges.shape)
+        """Return an array of one number for each unknown."""
+        if self.softness is None:
+            return self._xp.empty(self.charges.shape)
+        return self._xp.empty(self._n * (self.states + 3))
+
+    def weights_of(self, unknowns: Array) -> Array:
+        """Return the weights (n, states) among the unknowns."""
+        return unknowns.reshape(-1)[: self.charges.size].reshape(self.charges.shape)
+
+    def rows_of(self, unknowns: Array) -> Array:
+        """Return the unknowns by atom, (n, states) or (n, states + 3)."""
+        weights = self.weights_of(unknowns)
+        if self.softness is None:
+            return weights
+        vectors = unknowns[self.charges.size :].reshape(self._n, 3)
+        return self._xp.concatenate([weights, vectors], axis=1)
+
+    def unknowns_of(self, rows: Array) -> Array:
+        """Return the unknowns of rows by atom; vectors that are missing are zero."""
+        if self.softness is None:
+            return rows
+        unknowns = self._xp.zeros(self._n * (self.states + 3))
+        unknowns[: self.charges.size] = rows[:, : self.states].reshape(-1)
+        if rows.shape[1] > self.states:
+            unknowns[self.charges.size :] = rows[:, self.states :].reshape(-1)
+        return unknowns
 
     def blocks(self, count: int) -> Array:
         """Return an array of some numbers for each block of threads."""
@@ -127,6 +165,11 @@ class Constraints:
     def launch(self, kernel: str, *arguments: Any) -> None:
         """Run a kernel of the minimisation."""
         self._launch(kernel, self._n, *arguments)
+
+    def launch_vectors(self, kernel: str, *arguments: Any) -> None:
+        """Run a kernel of the vectors."""
+        inputs = np.int32(self._n), *arguments
+        self._backend.launch(self._vectors, kernel, self._n, *inputs)
 
     def sums(self, kernel: str, count: int, *arguments: Any) -> Array:
         """Run a kernel whose last arguments are sums over the atoms; (count,)."""
@@ -148,6 +191,7 @@ class Constraints:
     def vertex_potentials(self, weights: Array, gradient: Array) -> FloatArray:
         """Middle of the interval of potentials that keeps all empty states of a fragment empty."""
         xp, to_host = self._xp, self._backend.to_host
+        weights, gradient = self.weights_of(weights), self.weights_of(gradient)
         populated = weights.argmax(axis=1)[:, None]
         dq = self.charges - xp.take_along_axis(self.charges, populated, axis=1)
         dq = xp.where(self._exists, dq, 0.0)

@@ -171,6 +171,7 @@ class OneStateEvaluator(DeviceEvaluator):
             background=to_host(found.background),
             weights=np.ones((n, 1)),
             charges=np.zeros(n),
+            induced_dipoles=np.zeros((n, 3)),
             dipole=np.zeros(3),
             chemical_potentials=np.zeros(fragments),
         )

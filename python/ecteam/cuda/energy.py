@@ -8,6 +8,8 @@ import numpy as np
 
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend, bytes_of, require
+from ecteam.cuda.dipoles import InducedDipoles, values_of
+from ecteam.cuda.direct import DirectSum
 from ecteam.cuda.mesh import MeshSum
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.precision import Reals
@@ -15,12 +17,16 @@ from ecteam.cuda.result import Derivatives
 from ecteam.cuda.sources import Program, block_size
 from ecteam.structure import Arrays
 
-_DIRECT = Program("coulomb.cu")
 _NOBODY = np.iinfo(np.int32).max
 
 
 def memory_of(
-    atoms: int, longest: int, states: int, channels: int, pair_size: int = 8
+    atoms: int,
+    longest: int,
+    states: int,
+    channels: int,
+    pair_size: int = 8,
+    polarisable: bool = False,
 ) -> tuple[int, int]:
     """Memory of a minimisation over weights, bytes: pairs' functions kept, or looked up each time.
 
@@ -35,16 +41,21 @@ def memory_of(
         Most of an element, and of a pair of elements.
     pair_size : int
         Bytes of a number that is kept of a pair: 4 with mixed precision.
+    polarisable : bool
+        With induced dipoles.
     """
     # Vectors of the minimisation and its results, blocks of the preconditioner.
-    own = 8 * (30 * states + states**2 + 20)
-    functions = states * (states + 2) + channels
+    own = 8 * (30 * (states + 3 * polarisable) + states**2 + 20)
+    functions = states * (states + 2) + channels + values_of(states) * polarisable
     kept = atoms * (own + longest * (4 + pair_size * functions))
     return kept, atoms * (own + longest * (4 + 8))
 
 
 class WeightEnergy:
     """An `Objective` of the weights of sorted atoms, at the geometry of :meth:`prepare`.
+
+    With polarisabilities the unknowns are the weights (n · states) and after them the induced
+    dipoles (n · 3, e·Å), in one array.
 
     Attributes
     ----------
@@ -61,24 +72,23 @@ class WeightEnergy:
         What a product streams of the pairs: it reads the densities once more than the rest.
     """
 
-    def __init__(
-        self, backend: Backend, tables: _core.EnsembleTables, reals: Reals, accuracy: float = 1e-6
-    ) -> None:
+    def __init__(self, backend: Backend, tables: _core.EnsembleTables, reals: Reals) -> None:
         self._backend, self._xp = backend, backend.xp
         self._tables, self._real = tables, reals.dtype
         self.states = tables.states
         self._width = tables.states * (tables.states + 2) + tables.channels
         defines = (("STATES", tables.states), ("CHANNELS", tables.channels), *reals.defines)
         self._defines = defines
-        self._direct = tables.electrostatics == "direct"
         self._screened = tables.electrostatics == "screened"
-        self._accuracy = accuracy
         self.looks_up = False
         self._words: Array = None
         self._values: Array = None
-        self._mesh: MeshSum | None = None
+        self._far: MeshSum | DirectSum | None = None
+        if tables.electrostatics == "direct":
+            self._far = DirectSum(backend, tables.coulomb)
         self._mesh_of: tuple[bytes, int] | None = None
         self._self_potential = np.float64(tables.self_potential)
+        self._self_field = np.float64(0.0)
         upload = self._xp.asarray
         self._pair_numbers = upload(tables.pair_numbers)
         self._pair_places = upload(tables.pair_places)
@@ -89,6 +99,9 @@ class WeightEnergy:
         self._kernel = (*map(np.float64, tables.kernel_numbers), intervals, kernel)
         names = ("embedding_numbers", "embedding_places", "embedding_values")
         self._embedding = tuple(upload(getattr(tables, name)) for name in names)
+        self._induced: InducedDipoles | None = None
+        if len(tables.polarisabilities):
+            self._induced = InducedDipoles(backend, tables, reals, self._state_charges)
 
     def prepare(self, neighbors: NeighborList, species: Array, system: Arrays) -> None:
         """Look up the functions of all pairs of a list; `species` of the sorted atoms."""
@@ -115,7 +128,9 @@ class WeightEnergy:
         self.background, self.charges = xp.empty(n), xp.empty(n)
         self._energies, self._slopes = xp.empty((n, self.states)), xp.empty((n, self.states))
         self._means = xp.empty((n, 2))
-        self._none = xp.zeros(n)
+        self._none = xp.zeros(n), xp.zeros((n if self._induced is not None else 0, 3))
+        if self._induced is not None:
+            self._induced.prepare(self._near[:3], neighbors, species)
 
     def _allocate(self, longest: int) -> None:
         """Make room for so many pairs of each atom; what there is may do."""
@@ -124,9 +139,12 @@ class WeightEnergy:
             if self._words.shape[0] >= longest:
                 return
         self._words = self._values = None  # first give back the memory
-        size = np.dtype(self._real).itemsize
-        mesh = self._mesh.work_bytes if self._mesh else 0
-        both = memory_of(self._n, longest, self.states, self._tables.channels, size)
+        if self._induced is not None:
+            self._induced.release()
+        size, polarisable = np.dtype(self._real).itemsize, self._induced is not None
+        mesh = self._far.work_bytes if self._far else 0
+        sizes = self.states, self._tables.channels, size, polarisable
+        both = memory_of(self._n, longest, *sizes)
         self.memory = both[0] + mesh, both[1] + mesh
         self.looks_up = self.memory[0] > self._backend.available_bytes()
         if self.looks_up:
@@ -134,44 +152,54 @@ class WeightEnergy:
         self._words = self._xp.empty(pairs, dtype=np.uint32)
         shape = (longest, self._n) if self.looks_up else (longest, self._width, self._n)
         self._values = self._xp.empty(shape, np.float64 if self.looks_up else self._real)
+        if self._induced is not None:
+            self._induced.allocate(longest, self._n, keep=not self.looks_up)
 
     @property
     def pair_bytes(self) -> int:
         """Bytes of the pairs that a product reads."""
         pairs = int(self._counts.sum())
-        numbers = self._width + self.states
+        dipoles = values_of(self.states) if self._induced is not None else 0
+        numbers = self._width + self.states + dipoles
         kept = bytes_of((numbers,), self._real) if not self.looks_up else 2 * 8
         return pairs * (2 * 4 + kept)
 
-    def value_gradient(self, weights: Array, gradient: Array) -> Array:
+    def value_gradient(self, unknowns: Array, gradient: Array) -> Array:
         """Fill the gradient (eV); returns parts of the value (eV) that are to be added up."""
-        self._weights = weights
+        self._unknowns = unknowns
         outputs = self.background, self._energies, self._slopes, self._means, self.charges
-        inputs = *self._near, self._species, weights, *self._embedding, self._state_charges
+        inputs = *self._near, self._species, unknowns, *self._embedding, self._state_charges
         self._launch("sites", *inputs, *outputs)
-        self._potential = self._potential_of(self.charges)
+        self._potential, self._fields = self._far_fields(self.charges, unknowns)
         sums = self._xp.empty(-(-self._n // block_size()))
         scalars = np.float64(self._tables.temperature), self._self_potential
-        inputs = *self._near, *self._pair_inputs, *scalars, weights, self._energies, self._means
+        inputs = *self._near, *self._pair_inputs, *scalars, unknowns, self._energies, self._means
         electric = self.charges, self._potential, self._state_charges
         self._launch("gradient", *inputs, *electric, gradient, sums)
-        return sums
+        if self._induced is None:
+            return sums
+        inputs = self._self_field, unknowns, self._fields
+        return sums + self._induced.add_gradient(*inputs, gradient)
 
     def product(self, direction: Array, out: Array) -> None:
         """Fill the Hessian times a direction at the last point."""
         response, charges = self._xp.empty(self._n), self._xp.empty(self._n)
-        site = self._weights, self._slopes, self._means, self._state_charges, direction
+        site = self._unknowns, self._slopes, self._means, self._state_charges, direction
         temperature = np.float64(self._tables.temperature)
         inputs = *self._near, self._species, temperature, *site
         self._launch("respond", *inputs, out, response, charges)
-        electric = charges, self._potential_of(charges), self._state_charges
-        vectors = self._self_potential, self._weights, direction, response
+        potential, fields = self._far_fields(charges, direction)
+        electric = charges, potential, self._state_charges
+        vectors = self._self_potential, self._unknowns, direction, response
         self._launch("product", *self._near, *self._pair_inputs, *vectors, *electric, out)
+        if self._induced is not None:
+            point = self._self_field, self._unknowns
+            self._induced.add_product(*point, direction, fields, out)
 
     def blocks(self, out: Array) -> None:
         """Fill the Hessian's blocks (n, states, states) at the last point."""
         temperature = np.float64(self._tables.temperature)
-        inputs = *self._near, *self._pair_inputs, temperature, self._weights, self._means
+        inputs = *self._near, *self._pair_inputs, temperature, self._unknowns, self._means
         self._launch("blocks", *inputs, out)
 
     def derivatives(self) -> Derivatives:
@@ -181,17 +209,25 @@ class WeightEnergy:
         virials = xp.empty((-(-n // block_size()), 6))
         places = self._neighbors.sorted, self._neighbors.translations, self._pair_numbers
         functions = self._rows, self._state_charges, *self._kernel, self._self_potential
-        site = self._weights, self._energies, self._means, self.charges, self._potential
+        site = self._unknowns, self._energies, self._means, self.charges, self._potential
         inputs = *self._near, *self._pair_inputs, *places, *functions, *site
         arguments = np.int32(n), *inputs, forces, energies, virials
         self._backend.launch(self._program("ect_forces.cu"), "pair_forces", n, *arguments)
-        if self._direct:
-            arrays = self._neighbors.sorted, self.charges, forces, virials
-            self._launch_direct("direct_forces", *arrays)
-        virial = virials.sum(axis=0)
-        if self._mesh is not None:
-            virial += self._mesh.add_forces(self._neighbors.sorted, self.charges, forces)
-        return Derivatives(forces, energies, virial)
+        found = Derivatives(forces, energies, virials.sum(axis=0))
+        if self._induced is not None:
+            inputs = self._self_field, self._unknowns, self._fields
+            found = found + self._induced.derivatives(*inputs)
+        return found if self._far is None else self._with_far_forces(self._far, found)
+
+    def _with_far_forces(self, far: MeshSum | DirectSum, found: Derivatives) -> Derivatives:
+        """Add the forces of charges, and dipoles, beyond the pairs."""
+        sources, forces = (self._neighbors.sorted, self.charges), found.forces
+        if self._induced is None:
+            virial = far.add_forces(*sources, forces)
+        else:
+            dipoles = self._dipoles_of(self._unknowns)
+            virial = far.add_dipole_forces(*sources, dipoles, forces)
+        return Derivatives(forces, found.energies, found.virial + virial)
 
     def entropy(self, weights: Array) -> float:
         """T Σ ω ln ω, eV."""
@@ -199,15 +235,16 @@ class WeightEnergy:
         logarithms = xp.log(xp.where(weights > 0.0, weights, 1.0))
         return self._tables.temperature * float((weights * logarithms).sum())
 
-    def _potential_of(self, charges: Array) -> Array:
-        """Potential of the charges beyond the pairs, eV/e."""
-        if self._mesh is not None:
-            return self._mesh.potential(self._neighbors.sorted, charges)
-        if not self._direct:
+    def _far_fields(self, charges: Array, unknowns: Array) -> tuple[Array, Array]:
+        """Potential of charges, and dipoles, beyond the pairs (eV/e), and ∂E/∂m (eV/(e·Å))."""
+        if self._far is None:
             return self._none
-        potential = self._xp.empty(self._n)
-        self._launch_direct("direct_potential", self._neighbors.sorted, charges, potential)
-        return potential
+        if self._induced is None:
+            return self._far.potential(self._neighbors.sorted, charges), self._none[1]
+        return self._far.fields(self._neighbors.sorted, charges, self._dipoles_of(unknowns))
+
+    def _dipoles_of(self, unknowns: Array) -> Array:
+        return unknowns[self._n * self.states :].reshape(self._n, 3)
 
     def _prepare_mesh(self, system: Arrays) -> None:
         """Make the mesh of a new cell."""
@@ -215,9 +252,11 @@ class WeightEnergy:
         if not self._screened or self._mesh_of == key:
             return
         frame = _core.Frame(system.cell, system.pbc)
-        plan = frame.mesh(len(system.positions), self._tables.cutoff, self._accuracy)
-        self._mesh, self._mesh_of = MeshSum(self._backend, plan), key
-        self._self_potential = np.float64(plan.self_potential)
+        plan = frame.mesh(len(system.positions), self._tables.cutoff, self._tables.accuracy)
+        mesh = MeshSum(self._backend, plan)
+        self._far, self._mesh_of = mesh, key
+        self._self_potential = np.float64(mesh.self_potential)
+        self._self_field = np.float64(mesh.self_gradient)
 
     def _launch(self, kernel: str, *arguments: Any) -> None:
         program = self._program("ect.cu")
@@ -225,7 +264,3 @@ class WeightEnergy:
 
     def _program(self, file: str) -> Program:
         return Program(file, (*self._defines, *([("LOOKUP", 1)] if self.looks_up else [])))
-
-    def _launch_direct(self, kernel: str, *arguments: Any) -> None:
-        numbers = np.int32(self._n), np.float64(self._tables.coulomb)
-        self._backend.launch(_DIRECT, kernel, self._n, *numbers, *arguments)

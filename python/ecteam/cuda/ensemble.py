@@ -23,10 +23,11 @@ _LARGEST_CHANGE = 0.5  # of a weight, along negative curvature
 _SUFFICIENT = 1e-4  # decrease of the line search (Armijo)
 _MOST_ESCAPES = 5
 _ESCAPE_ACCURACY = 1e-3
+_SETTLED = 1e-6  # gradient (eV per unit of v/s) that the vector of an empty state may keep
 
 
 class Objective(Protocol):
-    """A function of the weights, (n, states) on the device."""
+    """A function of the unknowns of `Constraints`, on the device."""
 
     def value_gradient(self, weights: Array, gradient: Array) -> Array:
         """Fill the gradient (eV); returns parts of the value (eV) that are to be added up."""
@@ -53,7 +54,7 @@ class Outcome:
 
 @dataclass(eq=False)
 class _Point:
-    """Weights and what belongs to them."""
+    """Weights, with vectors after them if there are any, and what belongs to them."""
 
     weights: Array
     gradient: Array
@@ -64,7 +65,8 @@ class _Point:
     value: float = math.inf
     potentials: Any = None  # of the fragments
     residual: float = math.inf
-    terms: float = 0.0  # Σ ω |g|: the size of what the value is a sum of
+    terms: float = 0.0  # Σ |ω g|: the size of what the value is a sum of
+    unsettled: float = 0.0  # largest gradient of a vector that should follow its field
 
 
 @dataclass(eq=False)
@@ -157,16 +159,18 @@ class Minimiser:
         varied = moments[:, 1] > 1e-20
         mu = xp.where(varied, moments[:, 0] / xp.where(varied, moments[:, 1], 1.0), 0.0)
         residuals = self._slacks(mu, point)
-        found = self._read(parts.sum()[None], residuals.max()[None], moments.ravel(), mu)
-        value, residual = map(float, found[:2])
-        sums, point.potentials = found[2 : -len(mu)].reshape(-1, 3), found[-len(mu) :].copy()
+        vectors = self._vector_slacks(point)
+        found = self._read(parts.sum()[None], residuals.max()[None], vectors, moments.ravel(), mu)
+        value, residual, of_vectors, point.unsettled = map(float, found[:4])
+        sums, point.potentials = found[4 : -len(mu)].reshape(-1, 3), found[-len(mu) :].copy()
         at_vertex = ~(sums[:, 1] > 1e-20)
         if at_vertex.any():
             potentials = given.vertex_potentials(w, g)
             point.potentials = np.where(at_vertex, potentials, point.potentials)
             residuals = self._slacks(xp.asarray(point.potentials), point)
             residual = float(self._read(residuals.max()[None])[0])
-        point.value, point.terms, point.residual = value, float(sums[:, 2].sum()), residual
+        point.value, point.terms = value, float(sums[:, 2].sum())
+        point.residual = float(np.maximum(residual, of_vectors))  # NaN if one of them is
         if not (math.isfinite(point.value) and math.isfinite(point.residual)):
             point.residual = math.inf
 
@@ -176,6 +180,35 @@ class Minimiser:
         outputs = point.slack, point.root, point.normal
         point.square = given.shares("slacks", 1, *inputs, *outputs, residuals)
         return residuals
+
+    def _vector_slacks(self, point: _Point) -> Array:
+        """Slacks of the vectors: largest residual, and gradient of one that should be settled."""
+        given = self.constraints
+        if given.softness is None:
+            return self._xp.zeros(2)
+        residuals = given.blocks(2)
+        inputs = given.softness, point.weights, point.gradient
+        outputs = point.slack, point.root, point.normal, residuals
+        given.launch_vectors("vector_slacks", *inputs, *outputs)
+        return residuals.max(axis=0)
+
+    def _settle(self, objective: Objective, point: _Point) -> None:
+        """Take the vectors of all but empty states to where their gradient vanishes."""
+        given = self.constraints
+        if point.unsettled > _SETTLED:
+            given.launch_vectors("settle_vectors", given.softness, point.gradient, point.weights)
+            self._evaluate(objective, point)
+
+    def _moved(self, point: _Point, y: Array, scale: float) -> Array:
+        """Unknowns after a step."""
+        given, step = self.constraints, (np.float64(scale), point.weights, point.root, y)
+        moved = given.empty()
+        given.launch("retract", *step, moved)
+        moved = given.project(moved)
+        if given.softness is not None:
+            inputs = step[0], given.softness, *step[1:]
+            given.launch_vectors("move_vectors", *inputs, moved)
+        return moved
 
     def _advance(
         self, objective: Objective, point: _Point, y: Array, bounded: bool
@@ -190,16 +223,13 @@ class Minimiser:
         if bounded and slope >= 0.0:
             scale = 0.05 * _LARGEST_CHANGE / change
         noise = 2e-15 * (abs(point.value) + point.terms + point.weights.size)
-        moved = self.constraints.empty()
         for _ in range(40):
-            self.constraints.launch(
-                "retract", np.float64(scale), point.weights, point.root, y, moved
-            )
-            trial = self._point(objective, self.constraints.project(moved))
+            trial = self._point(objective, self._moved(point, y, scale))
             gain = trial.value - point.value
             quiet = abs(gain) <= noise and trial.residual <= point.residual
             enough = _SUFFICIENT * scale * min(slope, 0.0) - (noise if slope >= 0.0 else 0.0)
             if gain <= enough or quiet:
+                self._settle(objective, trial)
                 return trial
             scale *= 0.4
         self._evaluate(objective, point)
@@ -279,8 +309,7 @@ class _Preconditioner:
         self, backend: Backend, constraints: Constraints, objective: Objective, point: _Point
     ) -> None:
         self._constraints, self._point = constraints, point
-        n, states = point.weights.shape
-        self._inverses = backend.xp.empty((n, states, states))
+        self._inverses = backend.xp.empty((*constraints.charges.shape, constraints.states))
         objective.blocks(self._inverses)
         constraints.launch("invert_blocks", point.root, self._inverses)
         self._response = constraints.empty()

@@ -60,8 +60,8 @@ class EnsembleEvaluator(DeviceEvaluator):
         found = self._minimum(positions, system, Charge(total_charge, fragments), warm)
         if found is None:
             return None
-        (weights, outcome), lower = found
-        return self._collect(weights, outcome, lower, positions, system)
+        (unknowns, outcome), lower = found
+        return self._collect(unknowns, outcome, lower, positions, system)
 
     def evaluate_all(self, systems: Sequence[System]) -> list[Found]:
         """Evaluate many structures cold, small ones together: for each its result or its error."""
@@ -79,8 +79,8 @@ class EnsembleEvaluator(DeviceEvaluator):
         found = self._minimum(positions, system, charge, True)
         if found is None:
             return None
-        (weights, outcome), _ = found
-        self._remember(positions, self._unsorted(weights))
+        (unknowns, outcome), _ = found
+        self._remember(positions, self._unsorted(self._constraints.rows_of(unknowns)))
         derivatives, energy = self.energy.derivatives(), self._backend.xp.full(1, outcome.value)
         if self._added is None:
             return self._unsorted(derivatives.forces), energy
@@ -94,6 +94,7 @@ class EnsembleEvaluator(DeviceEvaluator):
         """Weights at these positions, and how far another branch lies below; None for bad input."""
         self._prepare(positions, system)
         minimiser = self._minimiser(np.atleast_1d(charge.total_charge), charge.fragments)
+        self._constraints = minimiser.constraints
         if not minimiser.constraints.reachable or int(self.energy.too_close[0]) != NOBODY:
             return None
         found, lower = self._search(minimiser, positions, warm)
@@ -113,7 +114,10 @@ class EnsembleEvaluator(DeviceEvaluator):
             self._counts = xp.asarray(tables.counts)
             shape = -1, len(tables.counts), tables.states
             self._starts = xp.asarray(tables.starts.reshape(shape))
-            self.energy = WeightEnergy(self._backend, tables, self._reals, self._sum[1])
+            self.energy = WeightEnergy(self._backend, tables, self._reals)
+            self._softness: Array = None
+            if len(tables.polarisabilities):
+                self._softness = xp.asarray(tables.polarisabilities / tables.coulomb)
             self._terms = self._terms_of(system.numbers)
             reach = max(self._potential.cutoff, tables.min_distance)
             self._neighbors = NeighborList(self._backend, reach, self._skin)
@@ -135,7 +139,8 @@ class EnsembleEvaluator(DeviceEvaluator):
         if fragments is not None:
             fragments = xp.asarray(fragments.astype(np.int32))[order]
         charges = self._state_charges[species]
-        constraints = Constraints(self._backend, charges, exists, totals, fragments)
+        softness = None if self._softness is None else self._softness[species]
+        constraints = Constraints(self._backend, charges, exists, totals, fragments, softness)
         return Minimiser(self._backend, constraints)
 
     def _search(
@@ -148,7 +153,8 @@ class EnsembleEvaluator(DeviceEvaluator):
         self._warm_calls += 1
         compare = self._interval > 0 and self._warm_calls % self._interval == 0
         # A branch followed from a minimum is seldom lost: look now and then.
-        found = self._from(minimiser, start[self._neighbors.order], leave_saddles=compare)
+        start = minimiser.constraints.unknowns_of(start[self._neighbors.order])
+        found = self._from(minimiser, start, leave_saddles=compare)
         if not found[1].converged:
             return self._cold(minimiser), None
         if compare and self._small():
@@ -170,7 +176,8 @@ class EnsembleEvaluator(DeviceEvaluator):
         The other starts of a large system are tried only if that fails.
         """
         species = self._species[self._neighbors.order]
-        starts = [minimiser.constraints.project(start[species]) for start in self._starts]
+        given = minimiser.constraints
+        starts = [given.project(given.unknowns_of(start[species])) for start in self._starts]
         if not self._small():
             starts.sort(key=lambda weights: minimiser.value(self.energy, weights))
         best, products = None, 0
@@ -187,28 +194,32 @@ class EnsembleEvaluator(DeviceEvaluator):
         return best
 
     def _small(self) -> bool:
-        return int(self._counts[self._species].sum()) <= _SMALL
+        vectors = 0 if self._softness is None else 3 * len(self._species)
+        return int(self._counts[self._species].sum()) + vectors <= _SMALL
 
     def _predict(self, positions: Array) -> Array | None:
-        """Weights of the last call, extrapolated time-reversibly if the atoms move on steadily."""
+        """Rows of the last call, extrapolated time-reversibly if the atoms move on steadily."""
         xp = self._backend.xp
         if not self._history:
             return None
-        last, weights = self._history[0]
+        last, rows = self._history[0]
         if float(xp.abs(positions - last).max()) > _LARGEST_MOVE:
             return None
         if len(self._history) == 1:
-            return weights
-        before, weights_before = self._history[1]
+            return rows
+        before, rows_before = self._history[1]
         step = float(xp.abs(last - before).max())
         bend = float(xp.abs(positions - 2.0 * last + before).max())
         if not (step > 0.0 and bend < 0.5 * step):
-            return weights
-        return xp.maximum(2.0 * weights - weights_before, 0.2 * weights)
+            return rows
+        states = self.energy.states
+        bent = 2.0 * rows - rows_before
+        bent[:, :states] = xp.maximum(bent[:, :states], 0.2 * rows[:, :states])
+        return bent
 
     def _collect(
         self,
-        weights: Array,
+        unknowns: Array,
         outcome: Outcome,
         lower_branch: float | None,
         positions: Array,
@@ -219,12 +230,17 @@ class EnsembleEvaluator(DeviceEvaluator):
         found, added = self.energy.derivatives(), 0.0
         if self._added is not None:
             found, added = found + self._added, float(self._added.energies.sum())
-        weights = xp.where(weights <= 2e-30, 0.0, weights)
-        unsorted = self._unsorted
-        own = unsorted(weights)
+        unsorted, to_host = self._unsorted, self._backend.to_host
+        rows = self._constraints.rows_of(unknowns)
+        weights = xp.where(
+            rows[:, : self.energy.states] <= 2e-30, 0.0, rows[:, : self.energy.states]
+        )
+        own = unsorted(rows)
         self._remember(positions, own)
-        to_host = self._backend.to_host
         charges = to_host(unsorted(self.energy.charges))
+        dipoles = np.zeros((len(charges), 3))
+        if self._softness is not None:
+            dipoles = to_host(own[:, self.energy.states :])
         return Evaluation(
             energy=outcome.value + added - self.energy.entropy(weights),
             free_energy=outcome.value + added,
@@ -232,9 +248,10 @@ class EnsembleEvaluator(DeviceEvaluator):
             forces=to_host(unsorted(found.forces)),
             stress=stress_of(to_host(found.virial), system),
             background=to_host(unsorted(self.energy.background)),
-            weights=self._padded(to_host(own)),
+            weights=self._padded(to_host(unsorted(weights))),
             charges=charges,
-            dipole=charges @ system.positions,
+            induced_dipoles=dipoles,
+            dipole=charges @ system.positions + dipoles.sum(axis=0),
             chemical_potentials=outcome.chemical_potentials,
             kkt_residual=outcome.kkt_residual,
             hessian_products=outcome.hessian_products,
@@ -249,9 +266,9 @@ class EnsembleEvaluator(DeviceEvaluator):
         out[self._neighbors.order] = values
         return out
 
-    def _remember(self, positions: Array, weights: Array) -> None:
-        """Keep where the next minimisation starts from."""
-        self._history = [(positions.copy(), weights), *self._history[:1]]
+    def _remember(self, positions: Array, rows: Array) -> None:
+        """Keep where the next minimisation starts from: weights, and dipoles, by atom."""
+        self._history = [(positions.copy(), rows), *self._history[:1]]
 
     def _padded(self, weights: FloatArray) -> FloatArray:
         """As many columns as the potential has states of any element."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ecteam import _core
 from ecteam.cuda.backend import Array
 from ecteam.structure import Arrays, FloatArray
@@ -23,6 +21,7 @@ class Evaluation:
     background: FloatArray
     weights: FloatArray
     charges: FloatArray
+    induced_dipoles: FloatArray
     dipole: FloatArray
     chemical_potentials: FloatArray
     kkt_residual: float = 0.0
@@ -31,11 +30,6 @@ class Evaluation:
     positive_definite: bool = True
     lower_branch: float | None = None
     timings: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def induced_dipoles(self) -> FloatArray:
-        """Zero: devices refuse potentials with polarisabilities."""
-        return np.zeros((len(self.charges), 3))
 
 
 @dataclass(frozen=True, eq=False)

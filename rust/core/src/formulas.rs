@@ -192,6 +192,85 @@ pub fn resonance_mean(weights: [f64; 4]) -> f64 {
     ((weights[0] * weights[2]).sqrt() * (weights[1] * weights[3]).sqrt()).sqrt()
 }
 
+/// f, f₁ = f′/r, f₂ = f₁′/r and f₃ = f₂′/r of f = 1/r, given r²: Å⁻¹, Å⁻³, Å⁻⁵, Å⁻⁷.
+#[inline]
+pub fn point_multipole(r2: f64) -> [f64; 4] {
+    let inverse2 = 1.0 / r2;
+    let f = inverse2.sqrt();
+    [f, -f * inverse2, 3.0 * f * inverse2 * inverse2, -15.0 * f * inverse2 * inverse2 * inverse2]
+}
+
+/// f₁, f₂ and f₃ of erfc(αr)/r by the recursion of W. Smith, CCP5 Quarterly 4, 13 (1982): −B₁, B₂,
+/// −B₃ with B_n = [(2n − 1) B_{n−1} + (2α²)ⁿ/(α√π) exp(−α²r²)]/r².
+#[inline]
+pub fn screened_multipole(alpha: f64, r: f64) -> [f64; 3] {
+    let (square, inverse) = (alpha * alpha, 1.0 / (r * r));
+    let twice = 2.0 * square;
+    let gaussian = (-square * r * r).exp() / (alpha * PI.sqrt());
+    let b0 = libm::erfc(alpha * r) / r;
+    let b1 = (b0 + twice * gaussian) * inverse;
+    let b2 = (3.0 * b1 + twice * twice * gaussian) * inverse;
+    let b3 = (5.0 * b2 + twice * twice * twice * gaussian) * inverse;
+    [-b1, b2, -b3]
+}
+
+/// f₁ and f₂ of a charge and a dipole, f₁, f₂ and f₃ of two dipoles: 1/r less its Taylor series about
+/// the cutoff c to one order more than there are derivatives in the force, so that forces vanish there
+/// (M. Lamichhane, J. D. Gezelter & K. E. Newman, J. Chem. Phys. 141, 134109 (2014), "Taylor-shifted"):
+/// quadratic for a charge and a dipole, cubic for two dipoles, as it is linear for two charges.
+#[inline]
+pub fn shifted_multipole(cutoff: f64, r: f64) -> [f64; 5] {
+    if r >= cutoff {
+        return [0.0; 5];
+    }
+    let (x, u, v) = (r - cutoff, 1.0 / r, 1.0 / cutoff);
+    let (u3, v3) = (u * u * u, v * v * v);
+    let (u4, v4) = (u3 * u, v3 * v);
+    let slope = v * v - u * u - 2.0 * v3 * x;
+    let curvature = 2.0 * (u3 - v3);
+    // Of two dipoles; f₁ = f′/r, f₂ = (f″ − f₁)/r², f₃ = (f‴/r − 3 f₂)/r².
+    let (steep, bent) = (slope + 3.0 * v4 * x * x, curvature + 6.0 * v4 * x);
+    let (charge, first) = (slope * u, steep * u);
+    let second = (bent - first) * u * u;
+    let third = (6.0 * (v4 - u4) * u - 3.0 * second) * u * u;
+    [charge, (curvature - charge) * u * u, first, second, third]
+}
+
+/// Energy −x_i m_i·d + x_j m_j·d − b₁ m_i·m_j − b₂ (m_i·d)(m_j·d) of a pair of atoms with dipoles, d
+/// from the first to the second; x_i, x_j, b₁, b₂ are `by`.
+#[inline]
+pub fn dipole_energy(by: [f64; 4], d: &[f64; 3], mi: &[f64; 3], mj: &[f64; 3]) -> f64 {
+    let (along_i, along_j) = (inner(mi, d), inner(mj, d));
+    by[1] * along_j - by[0] * along_i - by[2] * inner(mi, mj) - by[3] * along_i * along_j
+}
+
+/// Its derivative in d, given the derivatives `by_r` of `by` in r over r.
+#[inline]
+pub fn dipole_slope(
+    by: [f64; 4],
+    by_r: [f64; 4],
+    d: &[f64; 3],
+    mi: &[f64; 3],
+    mj: &[f64; 3],
+) -> [f64; 3] {
+    let radial = dipole_energy(by_r, d, mi, mj);
+    let of_i = -by[0] - by[3] * inner(mj, d);
+    let of_j = by[1] - by[3] * inner(mi, d);
+    [0, 1, 2].map(|p| radial * d[p] + of_i * mi[p] + of_j * mj[p])
+}
+
+/// Its derivative in m_i that is due to m_j: −b₁ m_j − b₂ (m_j·d) d.
+#[inline]
+pub fn dipole_gradient(b1: f64, b2: f64, d: &[f64; 3], m: &[f64; 3]) -> [f64; 3] {
+    let along = b2 * inner(m, d);
+    [0, 1, 2].map(|p| -b1 * m[p] - along * d[p])
+}
+
+#[inline]
+fn inner(a: &[f64; 3], b: &[f64; 3]) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -78,6 +78,15 @@ pub(crate) struct EnsembleTables {
     coulomb: f64,
     /// `neutral`, `direct`, `screened` or `shifted_force`.
     electrostatics: &'static str,
+    /// Splitting of a screened kernel (Å⁻¹), or cutoff of a shifted force (Å); else 0.
+    kernel_parameter: f64,
+    /// Accuracy of a periodic sum.
+    accuracy: f64,
+    /// See `ecteam_core::evaluator::DipoleTables`; no rows without polarisabilities.
+    polarisabilities: Py<PyArray2<f64>>,
+    dipole_numbers: Py<PyArray2<f64>>,
+    dipole_places: Py<PyArray2<i32>>,
+    dipole_rows: Py<PyArray1<f64>>,
 }
 
 /// Tables of learned terms; see `ecteam_core::terms::TermTables`.
@@ -107,6 +116,7 @@ pub(crate) struct MeshPlan {
     powers: Py<PyArray1<f64>>,
     influence: Py<PyArray1<f64>>,
     self_potential: f64,
+    self_gradient: f64,
     background: f64,
 }
 
@@ -142,6 +152,7 @@ impl Frame {
             powers: vector(py, plan.powers),
             influence: vector(py, plan.influence),
             self_potential: plan.self_potential,
+            self_gradient: plan.self_gradient,
             background: plan.background,
         })
     }
@@ -265,6 +276,16 @@ pub(crate) fn ensemble_tables(
             Some(Kernel::Screened { .. }) => "screened",
             Some(_) => "direct",
         },
+        kernel_parameter: match found.kernel {
+            Some(Kernel::ShiftedForce { cutoff }) => cutoff,
+            Some(Kernel::Screened { alpha }) => alpha,
+            _ => 0.0,
+        },
+        accuracy: found.accuracy,
+        polarisabilities: table(py, found.dipoles.polarisabilities, found.states)?,
+        dipole_numbers: table(py, found.dipoles.numbers.concat(), 2)?,
+        dipole_places: table(py, found.dipoles.places.concat(), 2)?,
+        dipole_rows: vector(py, found.dipoles.rows),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::arrays::{matrix, table};
 use crate::errors::invalid;
 
 /// Name and text of every file of `cuda/`.
-const SOURCES: [(&str, &str); 25] = [
+const SOURCES: [(&str, &str); 31] = [
     ("formulas.cuh", include_str!("../../../cuda/formulas.cuh")),
     ("common.cuh", include_str!("../../../cuda/common.cuh")),
     ("list.cuh", include_str!("../../../cuda/list.cuh")),
@@ -33,6 +33,12 @@ const SOURCES: [(&str, &str); 25] = [
     ("structure_weights.cu", include_str!("../../../cuda/structure_weights.cu")),
     ("structure_forces.cu", include_str!("../../../cuda/structure_forces.cu")),
     ("dynamics.cu", include_str!("../../../cuda/dynamics.cu")),
+    ("dipoles.cuh", include_str!("../../../cuda/dipoles.cuh")),
+    ("dipoles.cu", include_str!("../../../cuda/dipoles.cu")),
+    ("direct_dipoles.cu", include_str!("../../../cuda/direct_dipoles.cu")),
+    ("vectors.cu", include_str!("../../../cuda/vectors.cu")),
+    ("mesh.cuh", include_str!("../../../cuda/mesh.cuh")),
+    ("mesh_dipoles.cu", include_str!("../../../cuda/mesh_dipoles.cu")),
     ("terms.cu", include_str!("../../../cuda/terms.cu")),
     ("ensemble.cu", include_str!("../../../cuda/ensemble.cu")),
 ];
@@ -42,7 +48,7 @@ type Formula = (&'static str, usize, fn(&[f64]) -> Vec<f64>);
 
 /// In the order of `formulas.rs`, then the harmonics of the learned terms; `root_polynomial` is shown
 /// with three coefficients.
-const FORMULAS: [Formula; 21] = [
+const FORMULAS: [Formula; 27] = [
     ("product", 6, |x| formulas::product(jet(x), jet(&x[3..])).to_vec()),
     ("sum", 6, |x| formulas::sum(jet(x), jet(&x[3..])).to_vec()),
     ("scaled", 4, |x| formulas::scaled(x[0], jet(&x[1..])).to_vec()),
@@ -64,6 +70,19 @@ const FORMULAS: [Formula; 21] = [
     ("root_polynomial", 5, |x| formulas::root_polynomial(x[0], &x[1..4], x[4]).to_vec()),
     ("entropy", 1, |x| formulas::entropy(x[0]).to_vec()),
     ("resonance_mean", 4, |x| vec![formulas::resonance_mean([x[0], x[1], x[2], x[3]])]),
+    ("point_multipole", 1, |x| formulas::point_multipole(x[0]).to_vec()),
+    ("screened_multipole", 2, |x| formulas::screened_multipole(x[0], x[1]).to_vec()),
+    ("shifted_multipole", 2, |x| formulas::shifted_multipole(x[0], x[1]).to_vec()),
+    ("dipole_energy", 13, |x| {
+        vec![formulas::dipole_energy(array(x), &jet(&x[4..]), &jet(&x[7..]), &jet(&x[10..]))]
+    }),
+    ("dipole_slope", 17, |x| {
+        let [d, mi, mj] = [8, 11, 14].map(|k| jet(&x[k..]));
+        formulas::dipole_slope(array(x), array(&x[4..]), &d, &mi, &mj).to_vec()
+    }),
+    ("dipole_gradient", 8, |x| {
+        formulas::dipole_gradient(x[0], x[1], &jet(&x[2..]), &jet(&x[5..])).to_vec()
+    }),
     ("harmonics", 3, |x| harmonics_of([x[0], x[1], x[2]]).to_vec()),
     ("harmonic_gradient", 5, |x| {
         harmonic_gradient(x[0] as usize, x[1] as isize, [x[2], x[3], x[4]]).to_vec()
@@ -72,6 +91,10 @@ const FORMULAS: [Formula; 21] = [
 
 fn jet(x: &[f64]) -> Jet {
     [x[0], x[1], x[2]]
+}
+
+fn array(x: &[f64]) -> [f64; 4] {
+    [x[0], x[1], x[2], x[3]]
 }
 
 /// Names and texts of the files of `cuda/`.

@@ -1,6 +1,6 @@
 //! What a particle-mesh sum needs that is made elsewhere, on a device.
 
-use super::ewald::{Background, Ewald};
+use super::ewald::{Background, Ewald, own_gradient};
 use super::mesh::Mesh;
 use super::plan::{check_size, longest_first, plan};
 use super::spline::powers;
@@ -26,6 +26,8 @@ pub struct MeshPlan {
     pub influence: Vec<f64>,
     /// Potential of an atom's own charge, eV/e².
     pub self_potential: f64,
+    /// Gradient of the potential of an atom's own dipole over the dipole, eV/(e·Å)².
+    pub self_gradient: f64,
     /// Minus the potential of the neutralising background per total charge, eV/e².
     pub background: f64,
 }
@@ -52,6 +54,7 @@ impl MeshPlan {
             powers: powers(choice.order),
             influence: mesh.influence_by_first(),
             self_potential: -2.0 * COULOMB * alpha / std::f64::consts::PI.sqrt(),
+            self_gradient: -own_gradient(alpha),
             background: Background { alpha, volume }.strength(),
         })
     }

@@ -46,12 +46,13 @@ use std::f64::consts::PI;
 
 use crate::COULOMB;
 use crate::error::{Error, Result};
+use crate::formulas::screened_multipole;
 use crate::structure::{Mat3, Structure, Vec3};
 pub use charges::{ChargeEnergy, PointCharges};
 use direct::Direct;
 pub use mesh_plan::MeshPlan;
+pub(crate) use multipoles::DipolePair;
 pub use multipoles::Multipoles;
-pub(crate) use multipoles::{DipolePair, dipole_gradient};
 use periodic::Periodic;
 use shifted::ShiftedForce;
 
@@ -149,22 +150,15 @@ pub(crate) struct DipoleFunctions {
 
 impl Kernel {
     /// Dipole functions at a distance.
-    ///
-    /// Of erfc(αR)/R by the recursion of W. Smith, CCP5 Quarterly 4, 13 (1982): −B₁, B₂, −B₃ with
-    /// B_n = [(2n − 1) B_{n−1} + (2α²)ⁿ/(α√π) exp(−α²R²)]/R².
     pub(crate) fn dipole_functions(&self, r: f64) -> DipoleFunctions {
-        let alpha = match *self {
-            Self::None => return DipoleFunctions::default(),
-            Self::ShiftedForce { cutoff } => return shifted::dipole_functions(cutoff, r),
-            Self::Screened { alpha } => alpha,
-        };
-        let (square, inverse) = (alpha * alpha, 1.0 / (r * r));
-        let gaussian = COULOMB * (-square * r * r).exp() / (alpha * PI.sqrt());
-        let b0 = COULOMB * libm::erfc(alpha * r) / r;
-        let b1 = (b0 + 2.0 * square * gaussian) * inverse;
-        let b2 = (3.0 * b1 + (2.0 * square).powi(2) * gaussian) * inverse;
-        let b3 = (5.0 * b2 + (2.0 * square).powi(3) * gaussian) * inverse;
-        DipoleFunctions { charge: [-b1, b2], dipole: [-b1, b2, -b3] }
+        match *self {
+            Self::None => DipoleFunctions::default(),
+            Self::ShiftedForce { cutoff } => shifted::dipole_functions(cutoff, r),
+            Self::Screened { alpha } => {
+                let [f1, f2, f3] = screened_multipole(alpha, r).map(|f| COULOMB * f);
+                DipoleFunctions { charge: [f1, f2], dipole: [f1, f2, f3] }
+            }
+        }
     }
 }
 

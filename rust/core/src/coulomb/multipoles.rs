@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::direct::Direct;
 use crate::COULOMB;
+use crate::formulas::{dipole_energy, dipole_gradient, dipole_slope, point_multipole};
 use crate::structure::{Mat3, Vec3, dot};
 
 /// Rows of one task.
@@ -44,36 +45,24 @@ impl DipolePair {
         Self { charges: [qj * first, qi * first], dipoles: [first, second] }
     }
 
+    fn flat(&self) -> [f64; 4] {
+        let ([xi, xj], [b1, b2]) = (self.charges, self.dipoles);
+        [xi, xj, b1, b2]
+    }
+
     pub(crate) fn energy(&self, d: &Vec3, [mi, mj]: [&Vec3; 2]) -> f64 {
-        let [along_i, along_j] = [dot(mi, d), dot(mj, d)];
-        self.charges[1] * along_j
-            - self.charges[0] * along_i
-            - self.dipoles[0] * dot(mi, mj)
-            - self.dipoles[1] * along_i * along_j
+        dipole_energy(self.flat(), d, mi, mj)
     }
 
     /// ∂E/∂d, given the same numbers' derivatives in R over R.
     pub(crate) fn slope(&self, by_r: &Self, d: &Vec3, [mi, mj]: [&Vec3; 2]) -> Vec3 {
-        let [along_i, along_j] = [dot(mi, d), dot(mj, d)];
-        let radial = by_r.energy(d, [mi, mj]);
-        let of_i = -self.charges[0] - self.dipoles[1] * along_j;
-        let of_j = self.charges[1] - self.dipoles[1] * along_i;
-        [0, 1, 2].map(|p| radial * d[p] + of_i * mi[p] + of_j * mj[p])
+        dipole_slope(self.flat(), by_r.flat(), d, mi, mj)
     }
-}
-
-/// ∂E/∂m_i of b₁, b₂ and m_j: −b₁ m_j − b₂ (m_j·d) d.
-#[inline]
-pub(crate) fn dipole_gradient([b1, b2]: [f64; 2], d: &Vec3, m: &Vec3) -> Vec3 {
-    let along = b2 * dot(m, d);
-    [0, 1, 2].map(|p| -b1 * m[p] - along * d[p])
 }
 
 /// f, f₁, f₂, f₃ of `COULOMB`/R.
 fn point_functions(r2: f64) -> [f64; 4] {
-    let inverse2 = 1.0 / r2;
-    let f = COULOMB * inverse2.sqrt();
-    [f, -f * inverse2, 3.0 * f * inverse2 * inverse2, -15.0 * f * inverse2 * inverse2 * inverse2]
+    point_multipole(r2).map(|f| COULOMB * f)
 }
 
 impl Direct {
@@ -102,7 +91,7 @@ impl Direct {
         for (j, d) in self.others(i) {
             let [f, f1, f2, _] = point_functions(dot(&d, &d));
             *potential += charges[j] * f + dot(&dipoles[j], &d) * f1;
-            let of_dipole = dipole_gradient([f1, f2], &d, &dipoles[j]);
+            let of_dipole = dipole_gradient(f1, f2, &d, &dipoles[j]);
             (0..3).for_each(|p| gradient[p] += of_dipole[p] - charges[j] * f1 * d[p]);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::DipoleFunctions;
 use crate::COULOMB;
+use crate::formulas::shifted_multipole;
 
 /// Shifted-force electrostatics with a cutoff (Å): the pairs are left to the kernel.
 #[derive(Debug, Clone)]
@@ -41,26 +42,10 @@ pub(super) fn times_r(cutoff: f64, r: f64) -> [f64; 3] {
     [COULOMB * x * x, -2.0 * COULOMB * x / cutoff, 2.0 * COULOMB / (cutoff * cutoff)]
 }
 
-/// Functions of dipoles: 1/R less its Taylor series about the cutoff to one order more than there are
-/// derivatives in the force, so that forces vanish there (M. Lamichhane, J. D. Gezelter & K. E. Newman,
-/// J. Chem. Phys. 141, 134109 (2014), "Taylor-shifted"): quadratic for a charge and a dipole, cubic for
-/// two dipoles, as it is linear for two charges.
+/// Functions of dipoles, see [`shifted_multipole`].
 pub(super) fn dipole_functions(cutoff: f64, r: f64) -> DipoleFunctions {
-    if r >= cutoff {
-        return DipoleFunctions::default();
-    }
-    let (x, u, v) = (r - cutoff, 1.0 / r, 1.0 / cutoff);
-    let slope = v * v - u * u - 2.0 * v.powi(3) * x;
-    let curvature = 2.0 * (u.powi(3) - v.powi(3));
-    // f₁ = K′/R, f₂ = (K″ − f₁)/R², f₃ = (K‴/R − 3 f₂)/R².
-    let both = |slope: f64, curvature: f64| [slope * u, (curvature - slope * u) * u * u];
-    let charge = both(slope, curvature);
-    let [f1, f2] = both(slope + 3.0 * v.powi(4) * x * x, curvature + 6.0 * v.powi(4) * x);
-    let f3 = (6.0 * (v.powi(4) - u.powi(4)) * u - 3.0 * f2) * u * u;
-    DipoleFunctions {
-        charge: charge.map(|f| COULOMB * f),
-        dipole: [f1, f2, f3].map(|f| COULOMB * f),
-    }
+    let [c1, c2, f1, f2, f3] = shifted_multipole(cutoff, r).map(|f| COULOMB * f);
+    DipoleFunctions { charge: [c1, c2], dipole: [f1, f2, f3] }
 }
 
 #[cfg(test)]

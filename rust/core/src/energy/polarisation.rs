@@ -15,8 +15,9 @@
 use super::parameters::Total;
 use super::{Energy, Geometry, Workspace, dot};
 use crate::COULOMB;
-use crate::coulomb::{Multipoles, dipole_gradient};
+use crate::coulomb::Multipoles;
 use crate::evaluator::Watch;
+use crate::formulas::dipole_gradient;
 use crate::pairs::{Chunk, dipole_slopes};
 use crate::structure::{Mat3, Vec3, dot as dot3};
 
@@ -63,8 +64,9 @@ impl<'a> Geometry<'a> {
             let (a, b, d) = (record.a as usize, record.b as usize, &record.vector);
             let [ma, mb] = [&dipoles[a], &dipoles[b]];
             let pair = values.pair([record.a, record.b].map(|i| self.weights_of(x, i)));
-            let of_a = dipole_gradient(values.both, d, mb);
-            let of_b = dipole_gradient(values.both, d, ma);
+            let [b1, b2] = values.both;
+            let of_a = dipole_gradient(b1, b2, d, mb);
+            let of_b = dipole_gradient(b1, b2, d, ma);
             for p in 0..3 {
                 out[first + 3 * a + p] += of_a[p] - pair.charges[0] * d[p];
                 out[first + 3 * b + p] += of_b[p] + pair.charges[1] * d[p];

@@ -24,7 +24,7 @@ mod weights;
 use history::History;
 pub use jacobian::Jacobian;
 use shadow::Shadow;
-pub use tables::{EnsembleTables, MAX_STATES};
+pub use tables::{DipoleTables, EnsembleTables, MAX_STATES};
 pub use timings::Timings;
 pub(crate) use timings::Watch;
 

@@ -3,7 +3,7 @@
 use super::search::starts;
 use crate::coulomb::{Coulomb, Kernel, Options};
 use crate::error::{Error, Result};
-use crate::model::{Channel, FlatEmbeddings, Model, PairModel};
+use crate::model::{Channel, DipoleTable, FlatEmbeddings, Model, PairModel};
 use crate::pairs::ChargeKernel;
 use crate::tables::ORDER;
 
@@ -49,6 +49,27 @@ pub struct EnsembleTables {
     pub kernel: Option<Kernel>,
     /// Potential of an atom's own charge, eV/e².
     pub self_potential: f64,
+    /// Accuracy of a periodic sum.
+    pub accuracy: f64,
+    /// Of induced dipoles.
+    pub dipoles: DipoleTables,
+}
+
+/// Tables of induced dipoles; empty without polarisabilities.
+///
+/// The functions of an ordered pair of elements, in this order: R³f₁ of the first atom's dipole with
+/// the second's states, of the second's with the first's, of both dipoles, and R⁵f₂ of both dipoles;
+/// without what point charges and point dipoles have of their own (see `model::dipoles`).
+#[derive(Debug, Clone, Default)]
+pub struct DipoleTables {
+    /// Polarisability of each state, Å³; (element, state).
+    pub polarisabilities: Vec<f64>,
+    /// As `pair_numbers`, `pair_places` (without channels) and `rows` of [`EnsembleTables`].
+    pub numbers: Vec<[f64; 2]>,
+    /// See above.
+    pub places: Vec<[i32; 2]>,
+    /// See above.
+    pub rows: Vec<f64>,
 }
 
 impl EnsembleTables {
@@ -56,8 +77,7 @@ impl EnsembleTables {
     /// periodicity.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for polarisabilities, more than [`MAX_STATES`] states, and as
-    /// [`Coulomb::new`].
+    /// [`Error::InvalidInput`] for more than [`MAX_STATES`] states, and as [`Coulomb::new`].
     pub fn new(model: &Model, elements: &[u8], options: Options, pbc: [bool; 3]) -> Result<Self> {
         check(model)?;
         let of = |e: &u8| &model.elements()[usize::from(*e)].states;
@@ -91,6 +111,9 @@ impl EnsembleTables {
             tables.add_pair(pair_of(model, a, b));
         }
         tables.add_kernel(model, options, pbc)?;
+        if model.is_polarisable() {
+            tables.dipoles = DipoleTables::new(model, elements, states);
+        }
         Ok(tables)
     }
 
@@ -138,9 +161,12 @@ impl EnsembleTables {
     }
 
     fn add_kernel(&mut self, model: &Model, options: Options, pbc: [bool; 3]) -> Result<()> {
-        if self.charges.iter().all(|q| *q == 0.0) {
+        let polarisable = model.is_polarisable() && !self.counts.is_empty();
+        if self.charges.iter().all(|q| *q == 0.0) && !polarisable {
             return Ok(());
         }
+        let options = if polarisable { options.with_dipoles() } else { options };
+        self.accuracy = options.accuracy;
         let coulomb = Coulomb::new(options, pbc, model.cutoff().radius)?;
         let kernel = coulomb.kernel();
         if matches!(kernel, Kernel::ShiftedForce { .. }) {
@@ -157,11 +183,51 @@ impl EnsembleTables {
     }
 }
 
-fn check(model: &Model) -> Result<()> {
-    if model.is_polarisable() {
-        let problem = "must have no polarisabilities to be evaluated on a device";
-        return Err(Error::invalid("potential", problem));
+impl DipoleTables {
+    fn new(model: &Model, elements: &[u8], states: usize) -> Self {
+        let mut tables = Self::default();
+        for (k, &element) in elements.iter().enumerate() {
+            let of = &model.elements()[usize::from(element)].states;
+            tables.polarisabilities.extend(of.iter().map(|s| s.polarisability));
+            tables.polarisabilities.resize((k + 1) * states, 0.0);
+        }
+        for &a in elements {
+            for &b in elements {
+                tables.add_pair(pair_of(model, a, b), states);
+            }
+        }
+        tables
     }
+
+    /// A pair without dipoles has one interval of zeros.
+    fn add_pair(&mut self, (pair, swapped): (&PairModel, bool), states: usize) {
+        let width = 2 * states + 2;
+        let first = self.rows.len() / (ORDER * width);
+        let Some(table) = pair.dipoles.as_ref().map(DipoleTable::table) else {
+            self.rows.resize(self.rows.len() + ORDER * width, 0.0);
+            self.numbers.push([0.0, 1.0]);
+            self.places.push([first as i32, 1]);
+            return;
+        };
+        let [na, nb] = pair.states;
+        let own =
+            |from: usize, count: usize| (0..states).map(move |m| (m < count).then_some(from + m));
+        let (of_first, of_second) = ((0, nb), (nb, na));
+        let [x, y] = if swapped { [of_second, of_first] } else { [of_first, of_second] };
+        let both = [Some(na + nb), Some(na + nb + 1)];
+        let columns: Vec<_> = own(x.0, x.1).chain(own(y.0, y.1)).chain(both).collect();
+        for interval in 0..table.intervals() {
+            for column in &columns {
+                let row = column.map_or([0.0; ORDER], |c| table.quintic(interval, c));
+                self.rows.extend_from_slice(&row);
+            }
+        }
+        self.numbers.push([table.start(), table.inverse_spacing()]);
+        self.places.push([first as i32, table.intervals() as i32]);
+    }
+}
+
+fn check(model: &Model) -> Result<()> {
     match model.elements().iter().find(|e| e.states.len() > MAX_STATES) {
         Some(element) => {
             let n = element.states.len();

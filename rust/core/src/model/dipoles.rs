@@ -89,8 +89,8 @@ impl DipoleTable {
         Some(Self { table: Table::compile(domain, 128, count + 2, tolerance, jets), charges })
     }
 
-    /// The functions of distance and their knots.
-    pub(super) fn table(&self) -> &Table {
+    /// The functions of distance and their knots, without those of points.
+    pub(crate) fn table(&self) -> &Table {
         &self.table
     }
 
