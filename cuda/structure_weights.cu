@@ -4,7 +4,7 @@
 #include "random.cuh"
 #include "structure_newton.cuh"
 
-#define MINIMUM_BLOCKS 6           // of a multiprocessor: leaves 168 registers to a thread
+#define MINIMUM_BLOCKS (384 / BLOCK)  // of a multiprocessor: leaves 168 registers to a thread
 #define MOST_STARTS 8
 #define SMALL 100                  // up to so many weights all starts are tried
 #define SAME_VALUE 1e-9            // eV: two minima of one value
@@ -22,6 +22,7 @@ struct Outcome {
 struct Limits {
     double tolerance;
     int iterations;
+    bool leave_saddles;
 };
 
 // Move along work.y with a backtracking line search, from points[current] to the other one; false if
@@ -89,7 +90,7 @@ __device__ __forceinline__ Outcome minimise(Work &work, Task task, const Limits 
     for (int escapes = 0;; ++found.iterations) {
         const Point &point = work.points[found.current];
         bool stationary = point.at.residual <= limits.tolerance;
-        if (!stationary && found.iterations == limits.iterations) break;
+        if (stationary ? !limits.leave_saddles : found.iterations == limits.iterations) break;
         int products;
         found.definite = find_step(work, task, point, stationary, found.iterations, &products);
         found.products += products;
@@ -108,10 +109,11 @@ __device__ __forceinline__ Outcome minimise(Work &work, Task task, const Limits 
     return found;
 }
 
-// Put the weights that a start gives every atom into a point.
+// Put the weights that a start gives every atom into a point; without starts those that are given.
 __device__ __forceinline__ void put_start(Work &work, Task task, double *weights,
-                                          const double *starts, int start) {
+                                          const double *starts, int start, const double *given) {
     const double *of = starts + (start * work.problem.elements + work.species[task.atom]) * STATES;
+    if (given) of = given + task.slot();
     if (task.leads()) EACH_STATE weights[task.slot() + m] = of[m];
     __syncthreads();
 }
@@ -124,7 +126,7 @@ __device__ __forceinline__ void order_starts(Work &work, Task task,
     for (int start = 0; start < count; ++start) {
         int place = start;
         if (!small) {
-            put_start(work, task, work.points[0].weights, starts, start);
+            put_start(work, task, work.points[0].weights, starts, start, nullptr);
             project(work, task, work.points[0].weights);
             evaluate(work, task, work.points[0]);
             double value = work.points[0].at.value;
@@ -138,8 +140,8 @@ __device__ __forceinline__ void order_starts(Work &work, Task task,
     }
 }
 
-// Lowest minimum of all starts, or of a large structure the first that is found: its weights go to
-// `best` and eight numbers to `row`, both in global memory.
+// Lowest minimum of all starts, or of a large structure the first that is found; without starts that
+// of the weights in `best`. Its weights go to `best` and eight numbers to `row`, both in global memory.
 __device__ __forceinline__ void search(Work &work, Task task, const Limits &limits,
                                        const double *starts, int count, bool small, double *best,
                                        double *row) {
@@ -147,8 +149,10 @@ __device__ __forceinline__ void search(Work &work, Task task, const Limits &limi
     order_starts(work, task, starts, count, small, order);
     double lowest = LARGEST_VALUE;
     bool converged = false;
-    for (int k = 0; k < count; ++k) {
-        put_start(work, task, work.points[0].weights, starts, order[k]);
+    const double *given = count > 0 ? nullptr : best;
+    for (int k = 0; k < max(count, 1); ++k) {
+        int start = given ? 0 : order[k];
+        put_start(work, task, work.points[0].weights, starts, start, given);
         Outcome found = minimise(work, task, limits);
         const Point &point = work.points[found.current];
         products += found.products;
@@ -168,6 +172,7 @@ __device__ __forceinline__ void search(Work &work, Task task, const Limits &limi
 
 // The weights, what belongs to them, and eight numbers of every structure: value and entropy T Σ ω ln ω
 // (eV), chemical potential, residual, products, iterations, 1 for a strict minimum, 1 if converged.
+// No starts: from the weights that are there.
 extern "C" __global__ void __launch_bounds__(BLOCK, MINIMUM_BLOCKS) minimise_structures(
     const Extent *__restrict__ extents, const int *__restrict__ near_counts,
     const unsigned *__restrict__ near_words, const real *__restrict__ values, SPECIES,
@@ -177,7 +182,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK, MINIMUM_BLOCKS) minimise_str
     const double *__restrict__ embedding_values, const double *__restrict__ state_charges,
     const unsigned char *__restrict__ allowed, const double *__restrict__ total_charges,
     int start_count, const double *__restrict__ starts, const int *__restrict__ weight_counts,
-    double tolerance, int iterations, double *__restrict__ weights, double *__restrict__ energies,
+    double tolerance, int iterations, int leave_saddles, double *__restrict__ weights, double *__restrict__ energies,
     double2 *__restrict__ means, double *__restrict__ sites, double *__restrict__ numbers) {
     __shared__ Work work;
     const Extent &extent = extents[blockIdx.x];
@@ -206,7 +211,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK, MINIMUM_BLOCKS) minimise_str
     double *own = weights + (size_t)extent.first * STATES;
     bool small = weight_counts[blockIdx.x] <= SMALL;
     double *row = numbers + 8 * blockIdx.x;
-    search(work, task, {tolerance, iterations}, starts, start_count, small, own, row);
+    search(work, task, {tolerance, iterations, leave_saddles != 0}, starts, start_count, small, own, row);
     double *last = work.points[0].weights;
     if (task.leads()) EACH_STATE last[slot + m] = own[slot + m];
     __syncthreads();

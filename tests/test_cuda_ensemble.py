@@ -195,4 +195,4 @@ def test_the_calculator_runs_on_the_device(monkeypatch):
         np.testing.assert_allclose(atoms.get_charges(), other.get_charges(), rtol=0, atol=1e-8)
         atoms.positions[3] += 0.02
         other.positions[3] += 0.02
-    assert backend.launches.count("pair_forces") == 2
+    assert backend.launches.count("structure_forces") == 2

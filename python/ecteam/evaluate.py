@@ -267,9 +267,9 @@ def make_evaluator(
         raise _core.InvalidInputError(f"device: must be 'cpu' or 'cuda', got {device!r}")
     from ecteam.cuda.backend import CupyBackend
     from ecteam.cuda.eam import OneStateEvaluator
-    from ecteam.cuda.evaluator import EnsembleEvaluator
+    from ecteam.cuda.single import SizedEvaluator
 
-    kind = OneStateEvaluator if potential.core.one_state else EnsembleEvaluator
+    kind = OneStateEvaluator if potential.core.one_state else SizedEvaluator
     return kind(potential.core, CupyBackend(), precision, **options)
 
 

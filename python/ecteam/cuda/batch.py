@@ -12,9 +12,8 @@ from ecteam import _core
 from ecteam.cuda.backend import Backend
 from ecteam.cuda.precision import Reals
 from ecteam.cuda.result import Evaluation, stress_of
-from ecteam.cuda.structures import Limits, StructureGroup, StructureResults, room_for
+from ecteam.cuda.structures import MOST_ATOMS, Limits, StructureGroup, StructureResults, room_for
 from ecteam.cuda.terms import LearnedTerms
-from ecteam.structure import FloatArray
 from ecteam.systems import System
 
 _LARGEST = 1e6  # Å, the engine's limit of a coordinate
@@ -68,7 +67,7 @@ class StructureBatch:
     ) -> None:
         potential = source.potential
         self._source, self._terms_of, self._alone = source, terms_of, alone
-        self._backend, self._limits = source.backend, source.limits
+        self.backend, self._limits = source.backend, source.limits
         self._columns = max(len(states) for states in potential.elements.values())
         self._known = frozenset(atomic_numbers[symbol] for symbol in potential.elements)
 
@@ -85,13 +84,15 @@ class StructureBatch:
             found[k] = result
         return found
 
-    def group(self, systems: Sequence[System], tables: _core.EnsembleTables) -> StructureGroup:
+    def group(
+        self, systems: Sequence[System], tables: _core.EnsembleTables, single: bool = False
+    ) -> StructureGroup:
         """Bring structures of the same elements and periodicity to the device."""
-        charges = [_sum(system.total_charge) for system in systems]
+        charges = [total_of(system) for system in systems]
         arrays = [system.arrays for system in systems]
         source = self._source
         where = source.backend, source.reals, tables
-        group = StructureGroup(*where, arrays, charges, source.limits)
+        group = StructureGroup(*where, arrays, charges, source.limits, single)
         terms = self._terms_of(np.unique(systems[0].numbers))
         if terms is not None:
             group.add_terms(terms, source.potential.cutoff)
@@ -106,12 +107,17 @@ class StructureBatch:
             *self._source.electrostatics,
         )
 
+    def fitting(self, system: System) -> _core.EnsembleTables | None:
+        """Tables for a structure that a block of threads can hold; None for any other."""
+        groups = self._groups([system])
+        return groups[0][1] if groups else None
+
     def _groups(self, systems: Sequence[System]) -> list[tuple[list[int], _core.EnsembleTables]]:
         """Structures that can be evaluated together, and their tables."""
         members: dict[tuple[frozenset[int], bytes], list[int]] = {}
         for k, system in enumerate(systems):
             elements = frozenset(system.numbers.tobytes())
-            if self._known >= elements and self._suits(system):
+            if self._known >= elements and self.suits(system):
                 members.setdefault((elements, system.pbc.tobytes()), []).append(k)
         groups = []
         for group in members.values():
@@ -128,9 +134,9 @@ class StructureBatch:
             groups += [(fitting, tables) for room, fitting in rooms.items() if room]
         return groups
 
-    def _suits(self, system: System) -> bool:
-        """Return True for structures with atoms, in range, of one fragment."""
-        if len(system.positions) == 0:
+    def suits(self, system: System) -> bool:
+        """Return True for structures with atoms, not too many, in range, of one fragment."""
+        if not 0 < len(system.positions) <= MOST_ATOMS:
             return False
         if system.fragments is not None and system.fragments.max(initial=0) > 0:
             return False
@@ -141,6 +147,10 @@ class StructureBatch:
         # A coordinate that is no number is not in range either.
         return bool(system.positions.max() <= _LARGEST and system.positions.min() >= -_LARGEST)
 
+    def rows(self, results: StructureResults) -> Rows:
+        """Copy the results of some structures to the host."""
+        return Rows(self.backend, results, self._columns)
+
     def _together(
         self, systems: Sequence[System], members: list[int], tables: _core.EnsembleTables
     ) -> list[Found | None]:
@@ -148,8 +158,8 @@ class StructureBatch:
         group = self.group([systems[k] for k in members], tables)
         positions = np.concatenate([systems[k].positions for k in members])
         found: list[Found | None] = []
-        for part, results in group.compute(self._backend.xp.asarray(positions)):
-            rows = _Rows(self._backend, results, self._columns)
+        for part, results in group.compute(self.backend.xp.asarray(positions)):
+            rows = self.rows(results)
             for row, k in enumerate(members[part]):
                 atoms = slice(*group.firsts[part.start + row :][:2].tolist())
                 good = group.reachable[part.start + row] and rows.apart(row)
@@ -159,11 +169,13 @@ class StructureBatch:
         return found
 
 
-def _sum(charge: float | FloatArray) -> float:
+def total_of(system: System) -> float:
+    """Total charge of a structure, e."""
+    charge = system.total_charge
     return charge if isinstance(charge, float) else float(np.sum(charge))
 
 
-class _Rows:
+class Rows:
     """Results of a group on the host."""
 
     def __init__(self, backend: Backend, results: StructureResults, columns: int) -> None:

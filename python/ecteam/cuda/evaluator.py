@@ -14,6 +14,7 @@ from ecteam.cuda.batch import BatchSource, Found, StructureBatch, not_converged
 from ecteam.cuda.constraints import Constraints
 from ecteam.cuda.energy import WeightEnergy
 from ecteam.cuda.ensemble import Minimiser, Outcome
+from ecteam.cuda.history import History
 from ecteam.cuda.neighbors import NeighborList
 from ecteam.cuda.result import Derivatives, Evaluation, stress_of
 from ecteam.cuda.structures import Limits
@@ -21,8 +22,7 @@ from ecteam.structure import Arrays, Charge, FloatArray
 from ecteam.systems import System
 
 _SMALL = 100  # up to so many weights all starts are tried
-_LARGEST_MOVE = 0.5  # Å, further than which the weights are sought afresh
-_SAME_BRANCH = 1e-6  # eV
+SAME_BRANCH = 1e-6  # eV
 
 _Found = tuple[Array, Outcome]
 
@@ -51,7 +51,7 @@ class EnsembleEvaluator(DeviceEvaluator):
         self._numbers: Any = None
         self._pbc: Any = None
         self._warm_calls = 0
-        self._history: list[tuple[Array, Array]] = []
+        self._history = History(self._backend.xp)
 
     def _evaluate(
         self, system: Arrays, total_charge: float | FloatArray, fragments: Any, warm: bool
@@ -80,7 +80,7 @@ class EnsembleEvaluator(DeviceEvaluator):
         if found is None:
             return None
         (unknowns, outcome), _ = found
-        self._remember(positions, self._unsorted(self._constraints.rows_of(unknowns)))
+        self._history.remember(positions, self._unsorted(self._constraints.rows_of(unknowns)))
         derivatives, energy = self.energy.derivatives(), self._backend.xp.full(1, outcome.value)
         if self._added is None:
             return self._unsorted(derivatives.forces), energy
@@ -147,7 +147,7 @@ class EnsembleEvaluator(DeviceEvaluator):
         self, minimiser: Minimiser, positions: Array, warm: bool
     ) -> tuple[_Found, float | None]:
         """Minimise; returns what was found, and how far another branch lies below, eV."""
-        start = self._predict(positions) if warm else None
+        start = self._history.predict(positions, self.energy.states) if warm else None
         if start is None:
             return self._cold(minimiser), None
         self._warm_calls += 1
@@ -162,7 +162,7 @@ class EnsembleEvaluator(DeviceEvaluator):
             # Leave the energy at the weights that are kept.
             minimiser.value(self.energy, found[0])
             below = found[1].value - other.value
-            if other.converged and below > _SAME_BRANCH:
+            if other.converged and below > SAME_BRANCH:
                 return found, below
         return found, None
 
@@ -197,26 +197,6 @@ class EnsembleEvaluator(DeviceEvaluator):
         vectors = 0 if self._softness is None else 3 * len(self._species)
         return int(self._counts[self._species].sum()) + vectors <= _SMALL
 
-    def _predict(self, positions: Array) -> Array | None:
-        """Rows of the last call, extrapolated time-reversibly if the atoms move on steadily."""
-        xp = self._backend.xp
-        if not self._history:
-            return None
-        last, rows = self._history[0]
-        if float(xp.abs(positions - last).max()) > _LARGEST_MOVE:
-            return None
-        if len(self._history) == 1:
-            return rows
-        before, rows_before = self._history[1]
-        step = float(xp.abs(last - before).max())
-        bend = float(xp.abs(positions - 2.0 * last + before).max())
-        if not (step > 0.0 and bend < 0.5 * step):
-            return rows
-        states = self.energy.states
-        bent = 2.0 * rows - rows_before
-        bent[:, :states] = xp.maximum(bent[:, :states], 0.2 * rows[:, :states])
-        return bent
-
     def _collect(
         self,
         unknowns: Array,
@@ -236,7 +216,7 @@ class EnsembleEvaluator(DeviceEvaluator):
             rows[:, : self.energy.states] <= 2e-30, 0.0, rows[:, : self.energy.states]
         )
         own = unsorted(rows)
-        self._remember(positions, own)
+        self._history.remember(positions, own)
         charges = to_host(unsorted(self.energy.charges))
         dipoles = np.zeros((len(charges), 3))
         if self._softness is not None:
@@ -265,10 +245,6 @@ class EnsembleEvaluator(DeviceEvaluator):
         out = self._backend.xp.empty_like(values)
         out[self._neighbors.order] = values
         return out
-
-    def _remember(self, positions: Array, rows: Array) -> None:
-        """Keep where the next minimisation starts from: weights, and dipoles, by atom."""
-        self._history = [(positions.copy(), rows), *self._history[:1]]
 
     def _padded(self, weights: FloatArray) -> FloatArray:
         """As many columns as the potential has states of any element."""

@@ -21,9 +21,11 @@ from ecteam.cuda.sources import Program
 from ecteam.cuda.terms import LearnedTerms
 from ecteam.structure import Arrays, FloatArray
 
-_BLOCK = 64
+_BLOCK, _SINGLE_BLOCK = 64, 128
 _SHARED = 48 * 1024  # bytes that every device has for a block
 _SIZES = (32, 48, 64)
+MOST_ATOMS = _SIZES[-1]
+"""Of a structure in one block of threads."""
 _NOBODY = np.iinfo(np.int32).max
 _EXTREME = 1e-11  # charges closer to the extreme leave only the extreme states
 _EXTENT = np.dtype(
@@ -32,9 +34,9 @@ _EXTENT = np.dtype(
 )
 
 
-def room_for(atoms: int, states: int) -> int:
+def room_for(atoms: int, states: int, block: int = _BLOCK) -> int:
     """Atoms that a block is made for, to hold a structure; 0 if its shared memory cannot."""
-    vectors, lanes = 19 * states + states**2 + 13, (states + 2) * _BLOCK
+    vectors, lanes = 19 * states + states**2 + 13, (states + 2) * block
     for room in _SIZES:
         if atoms <= room and 8 * (room * vectors + lanes) + 1024 <= _SHARED:
             return room
@@ -111,6 +113,8 @@ class StructureGroup:
         e.
     limits : Limits
         Of the minimisations.
+    single : bool
+        For a structure that is alone: more threads share its pairs.
 
     Attributes
     ----------
@@ -118,6 +122,10 @@ class StructureGroup:
         First atom of each structure among all.
     reachable : (s,) bool array
         False where no weights have the total charge.
+    states : int
+        Columns of the weights.
+    weight_counts : (s,) int32 array
+        Number of weights of each structure.
     """
 
     def __init__(
@@ -128,24 +136,33 @@ class StructureGroup:
         systems: Sequence[Arrays],
         total_charges: npt.ArrayLike,
         limits: Limits,
+        single: bool = False,
     ) -> None:
         self._backend, self._tables, self._limits = backend, tables, limits
+        self.states = tables.states
         self._real = reals.dtype
         self._terms: LearnedTerms | None = None
         counts = [len(system.positions) for system in systems]
         self.firsts = np.concatenate([[0], np.cumsum(counts)])
-        defines = (("STATES", tables.states), ("CHANNELS", tables.channels), ("BLOCK", _BLOCK))
         self._most = max(counts)
-        self._defines = (*defines, ("ATOMS", room_for(self._most, tables.states)), *reals.defines)
+        wide = single and room_for(self._most, tables.states, _SINGLE_BLOCK) > 0
+        self._block = _SINGLE_BLOCK if wide else _BLOCK
+        sizes = (("STATES", tables.states), ("CHANNELS", tables.channels), ("BLOCK", self._block))
+        room = room_for(self._most, tables.states, self._block)
+        self._defines = (*sizes, ("ATOMS", room), *reals.defines)
         self._take_atoms(systems)
         self._take_charges(np.asarray(total_charges, dtype=np.float64))
         self._take_tables()
-        self._take_cells(systems)
+        self.take_cells(systems)
 
-    def compute(self, positions: Array) -> Iterator[tuple[slice, StructureResults]]:
+    def compute(
+        self, positions: Array, weights: Array = None, leave_saddles: bool = True
+    ) -> Iterator[tuple[slice, StructureResults]]:
         """Evaluate all structures at positions (N, 3) on the device, as many at once as fit.
 
-        Yields the structures that were evaluated together, and their results.
+        From `weights` (N, states), if they are given, else from what the tables say; a minimum
+        from which a direction without curvature leads down is left if `leave_saddles`. Yields the
+        structures that were evaluated together, and their results.
 
         Raises
         ------
@@ -157,7 +174,8 @@ class StructureGroup:
         pairs = longest.astype(np.int64) * np.diff(self.firsts)
         added = self._learned(atoms)
         for part in self._parts(pairs):
-            found = self._compute_part(part, pairs[part], atoms, counts)
+            start = weights, leave_saddles
+            found = self._compute_part(part, pairs[part], atoms, counts, start)
             if added is not None:
                 forces, energies = found.forces + added.forces, found.energies + added.energies
                 changed = {"forces": forces, "energies": energies, "added": added.energies}
@@ -191,7 +209,8 @@ class StructureGroup:
         self._host_species = species = np.asarray(self._tables.species)[places]
         self._species = self._backend.xp.asarray(species)
         weights = np.add.reduceat(np.asarray(self._tables.counts)[species], self.firsts[:-1])
-        self._weight_counts = self._backend.xp.asarray(weights.astype(np.int32))
+        self.weight_counts = weights.astype(np.int32)
+        self._weight_counts = self._backend.xp.asarray(self.weight_counts)
 
     def _take_charges(self, total: FloatArray) -> None:
         """Which states are allowed: only the extreme ones at an extreme charge."""
@@ -234,8 +253,8 @@ class StructureGroup:
         self._start_count = np.int32(len(tables.starts) // len(tables.counts))
         self._coulomb = np.float64(tables.coulomb if tables.electrostatics == "direct" else 0.0)
 
-    def _take_cells(self, systems: Sequence[Arrays]) -> None:
-        """Images of every structure within the cutoff, its own first."""
+    def take_cells(self, systems: Sequence[Arrays]) -> None:
+        """Take cells, of which positions are a part: images within the cutoff, its own first."""
         extents = np.zeros(len(systems), dtype=_EXTENT)
         extents["first"], extents["atoms"] = self.firsts[:-1], np.diff(self.firsts)
         translations = [np.zeros((1, 3))]
@@ -283,7 +302,12 @@ class StructureGroup:
         yield slice(start, len(sizes))
 
     def _compute_part(
-        self, part: slice, pairs: npt.NDArray[np.int64], atoms: Array, counts: Array
+        self,
+        part: slice,
+        pairs: npt.NDArray[np.int64],
+        atoms: Array,
+        counts: Array,
+        start: tuple[Array, bool],
     ) -> StructureResults:
         xp, tables = self._backend.xp, self._tables
         extents = self._extents[part].copy()
@@ -300,20 +324,30 @@ class StructureGroup:
         outputs = words, values, charge_pairs, too_close
         self._run("structure_pairs.cu", "fill_structure_pairs", *inputs, self._coulomb, *outputs)
         near = counts, words, values
-        found = self._minimise(part, near, charge_pairs)
+        found = self._minimise(part, near, charge_pairs, *start)
         return self._forces(near, atoms, too_close, *found)
 
-    def _minimise(self, part: slice, near: tuple[Array, ...], charge_pairs: Array) -> Any:
+    def _minimise(
+        self,
+        part: slice,
+        near: tuple[Array, ...],
+        charge_pairs: Array,
+        given: Array,
+        leave_saddles: bool,
+    ) -> Any:
         xp, tables, n = self._backend.xp, self._tables, int(self.firsts[-1])
-        weights, energies = (xp.empty((n, tables.states)) for _ in range(2))
+        energies = xp.empty((n, tables.states))
+        weights = xp.empty_like(energies) if given is None else given.copy()
         means, sites = xp.empty((n, 2)), xp.empty((n, 3))
         numbers = xp.zeros((part.stop - part.start, 8))
         scalars = np.float64(tables.temperature), np.float64(tables.self_potential)
         direct = np.int32(charge_pairs.size > 0), charge_pairs
         inputs = *near, *self._pair_inputs, *direct, *scalars, *self._embedding
         charges = self._charges, self._allowed, self._total_charges[part]
-        starts = self._start_count, self._starts, self._weight_counts[part]
-        limits = np.float64(self._limits.tolerance), np.int32(self._limits.iterations)
+        count = self._start_count if given is None else np.int32(0)
+        starts = count, self._starts, self._weight_counts[part]
+        tolerance, iterations = self._limits
+        limits = np.float64(tolerance), np.int32(iterations), np.int32(leave_saddles)
         outputs = weights, energies, means, sites, numbers
         kernel = "structure_weights.cu", "minimise_structures"
         self._run(*kernel, *inputs, *charges, *starts, *limits, *outputs)
@@ -349,7 +383,7 @@ class StructureGroup:
         self._launch(file, kernel, self._now, *arguments)
 
     def _launch(self, file: str, kernel: str, extents: Array, *arguments: Any) -> None:
-        threads = len(extents) // _EXTENT.itemsize * _BLOCK
+        threads = len(extents) // _EXTENT.itemsize * self._block
         program = Program(file, self._defines)
         self._backend.launch(program, kernel, threads, extents, *arguments)
 
