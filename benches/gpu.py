@@ -28,7 +28,9 @@ from ecteam.structure import Arrays, arrays_of
 from rich.console import Console
 from rich.table import Table
 
-LATTICE, CUTOFF, AMPLITUDE = 3.615, 5.50679, 0.08  # Å; the cutoff of Cu_mishin1
+CUTOFF, AMPLITUDE = 5.50679, 0.08  # Å; the cutoff of Cu_mishin1
+CRYSTALS = {"Cu": ("fcc", 3.615, 4), "Nb": ("bcc", 3.3226, 2)}
+"""Lattice, its constant (Å), atoms of a cubic cell."""
 SIZES = [10**k for k in range(3, 8)]
 LARGEST_ON_CPU = 1_100_000
 REPEATS = 20
@@ -73,10 +75,11 @@ def copper() -> ecteam.Potential:
     )
 
 
-def crystal(atoms: int) -> Arrays:
-    """Return about so many atoms of fcc copper."""
-    cells = max(1, round((atoms / 4) ** (1 / 3)))
-    system = bulk("Cu", "fcc", a=LATTICE, cubic=True).repeat(cells)
+def crystal(atoms: int, element: str = "Cu") -> Arrays:
+    """Return about so many atoms of a metal, displaced."""
+    lattice, constant, of_cell = CRYSTALS[element]
+    cells = max(1, round((atoms / of_cell) ** (1 / 3)))
+    system = bulk(element, lattice, a=constant, cubic=True).repeat(cells)
     rng = np.random.default_rng(0)
     system.positions += rng.uniform(-AMPLITUDE, AMPLITUDE, (len(system), 3))
     return arrays_of(system)

@@ -17,18 +17,16 @@ from typing import Any
 
 import ecteam
 import numpy as np
-from ase.build import bulk
 from ecteam import DeviceError, _core
 from ecteam.cuda.backend import Backend, CupyBackend
 from ecteam.cuda.eam import OneStateEvaluator
 from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.cuda.sources import Program
-from ecteam.structure import Arrays, arrays_of
+from ecteam.structure import Arrays
 from gpu import Clock, copper, copy_bandwidth, crystal, liquid
 from rich.console import Console
 from rich.table import Table
 
-LATTICE, AMPLITUDE = 3.3226, 0.08  # Å, bcc niobium
 ATOMS, WATERS, REPEATS = [1_000, 100_000, 1_000_000], [1_000, 10_000], 10
 PRECISIONS = {"double": 8, "mixed": 4}
 """Bytes of a number of a pair."""
@@ -52,15 +50,6 @@ class Stopwatch:
         self._backend.launch(program, kernel, threads, *arguments)
         self._wait()
         self.seconds[kernel].append(time.perf_counter() - start)
-
-
-def niobium(atoms: int) -> Arrays:
-    """Return about so many atoms of bcc niobium."""
-    cells = max(1, round((atoms / 2) ** (1 / 3)))
-    system = bulk("Nb", "bcc", a=LATTICE, cubic=True).repeat(cells)
-    rng = np.random.default_rng(0)
-    system.positions += rng.uniform(-AMPLITUDE, AMPLITUDE, (len(system), 3))
-    return arrays_of(system)
 
 
 def work_of_terms(
@@ -96,7 +85,7 @@ def work_of_terms(
 
 def time_terms(backend: Backend, atoms: int, bandwidth: float, precision: str) -> list[list[str]]:
     """Return a row for each kernel of the learned terms."""
-    system, potential = niobium(atoms), ecteam.load("niobium").core
+    system, potential = crystal(atoms, "Nb"), ecteam.load("niobium").core
     watch = Stopwatch(backend)
     evaluator = OneStateEvaluator(potential, watch, precision)
     positions, n = backend.xp.asarray(system.positions), len(system.positions)
@@ -176,7 +165,7 @@ def report(
             for precision in PRECISIONS:
                 for row in time_terms(backend, count, bandwidth, precision):
                     kernels.add_row(*row)
-            for name, system in (("copper", crystal(count)), ("niobium", niobium(count))):
+            for name, system in (("copper", crystal(count)), ("niobium", crystal(count, "Nb"))):
                 steps.add_row(*time_steps(backend, name, system))
         for count in waters:
             for row in time_fragments(backend, count, bandwidth):

@@ -15,14 +15,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) count_pairs(
     int i = thread_index();
     if (i >= n) return;
     List list = {n, bits, cutoff2, counts, words, translations};
-    Quad here = sorted[i];
-    int found = 0;
-    for (int k = 0; k < counts[i]; ++k) {
-        double d[3], w;
-        separation(list, sorted, i, here, k, d, &w);
-        if (squared(d) < list.cutoff2) ++found;
-    }
-    near_counts[i] = found;
+    near_counts[i] = each_within(list, sorted, i, [](int, int, double, int) {});
 }
 
 // Pairs within the cutoff, and all of their functions. Per pair a row, 48 · VALUES bytes, is read
@@ -40,20 +33,12 @@ extern "C" __global__ void __launch_bounds__(BLOCK) fill_pairs(
     List list = {n, bits, cutoff2, counts, words, translations};
     Functions functions = {elements, numbers, places, rows, nullptr, charges,
                            {{kernel_start, kernel_inverse_spacing}, kernel_intervals, kernel_rows}};
-    Quad here = sorted[i];
-    int found = 0;
-    for (int k = 0; k < counts[i]; ++k) {
-        double d[3], w;
-        int j = separation(list, sorted, i, here, k, d, &w);
-        double s = squared(d);
-        if (!(s < cutoff2)) continue;
+    near_counts[i] = each_within(list, sorted, i, [&](int found, int k, double s, int j) {
         if (s < min2) atomicMin(too_close, i);
         kept *out = values + (size_t)found * KEPT * n + i;
         keep_pair(functions, species[i], species[j], sqrt(s), out, n);
         near_words[(size_t)found * n + i] = list.words[(size_t)k * n + i];
-        ++found;
-    }
-    near_counts[i] = found;
+    });
 }
 
 // Background density, embedding energies, charges: everything of an atom that its neighbours then

@@ -14,6 +14,9 @@
 #define UNKNOWNS (STATES + 3 * VECTORS)
 #define GROUP for (int k = 0, a = unknown(n, i, 0); k < UNKNOWNS; a = unknown(n, i, ++k))
 
+#define SHARES double *__restrict__ shares, unsigned *__restrict__ tickets
+#define SUMS double *__restrict__ sums, unsigned *__restrict__ tickets
+
 // Unknown k of group i.
 __device__ __forceinline__ int unknown(int n, int i, int k) {
     return k < STATES ? STATES * i + k : STATES * n + 3 * i + k - STATES;
@@ -84,8 +87,7 @@ extern "C" __global__ void normalise(int n, const double *__restrict__ multiplie
                                      const double *__restrict__ charges,
                                      const unsigned char *__restrict__ allowed,
                                      [[maybe_unused]] const int *__restrict__ fragments,
-                                     double *__restrict__ weights, double *__restrict__ shares,
-                                          unsigned *__restrict__ tickets) {
+                                     double *__restrict__ weights, SHARES) {
     int i = thread_index();
     double parts[2] = {0.0, 0.0};
     if (i < n) {
@@ -130,8 +132,7 @@ extern "C" __global__ void moments(int n, const double *__restrict__ weights,
                                    const double *__restrict__ gradient,
                                    const double *__restrict__ charges,
                                    const unsigned char *__restrict__ allowed,
-                                   double *__restrict__ shares,
-                                          unsigned *__restrict__ tickets) {
+                                   SHARES) {
     int i = thread_index();
     double parts[3] = {0.0, 0.0, 0.0};
     if (i < n) {
@@ -153,8 +154,7 @@ extern "C" __global__ void slacks(int n, const double *__restrict__ potentials,
                                   [[maybe_unused]] const int *__restrict__ fragments,
                                   double *__restrict__ slack, double *__restrict__ root,
                                   double *__restrict__ normal, double *__restrict__ residuals,
-                                  double *__restrict__ shares,
-                                          unsigned *__restrict__ tickets) {
+                                  SHARES) {
     int i = thread_index();
     double worst = 0.0, square = 0.0;
     if (i < n) {
@@ -172,8 +172,7 @@ extern "C" __global__ void slacks(int n, const double *__restrict__ potentials,
 extern "C" __global__ void group_tangent(int n, double factor, const double *__restrict__ root,
                                          const double *__restrict__ normal,
                                          const double *__restrict__ x, double *__restrict__ y,
-                                         double *__restrict__ shares,
-                                          unsigned *__restrict__ tickets) {
+                                         SHARES) {
     int i = thread_index();
     double along = 0.0;
     if (i < n) {
@@ -195,8 +194,7 @@ extern "C" __global__ void charge_tangent(int n, const double *__restrict__ alon
                                           [[maybe_unused]] const int *__restrict__ fragments,
                                           const double *__restrict__ normal,
                                           const double *__restrict__ p, double *__restrict__ y,
-                                          double *__restrict__ sums,
-                                          unsigned *__restrict__ tickets) {
+                                          SUMS) {
     int i = thread_index();
     double parts[2] = {0.0, 0.0};
     if (i < n) {
@@ -222,8 +220,7 @@ extern "C" __global__ void invert_blocks(int n, const double *__restrict__ root,
 extern "C" __global__ void apply_blocks(int n, const double *__restrict__ inverses,
                                         const double *__restrict__ normal,
                                         const double *__restrict__ r, double *__restrict__ z,
-                                        double *__restrict__ shares,
-                                          unsigned *__restrict__ tickets) {
+                                        SHARES) {
     int i = thread_index();
     double along = 0.0;
     if (i < n) GROUP {
@@ -242,8 +239,7 @@ extern "C" __global__ void take_charge(int n, const double *__restrict__ along,
                                        [[maybe_unused]] const int *__restrict__ fragments,
                                        const double *__restrict__ response,
                                        const double *__restrict__ r, double *__restrict__ z,
-                                       double *__restrict__ sums,
-                                          unsigned *__restrict__ tickets) {
+                                       SUMS) {
     int i = thread_index();
     double rz = 0.0;
     if (i < n) {
@@ -288,8 +284,7 @@ extern "C" __global__ void turn(int n, const double *__restrict__ next,
 // Sums: slope y · √ω s; and for every block the largest change of a weight |√ω y|.
 extern "C" __global__ void survey(int n, const double *__restrict__ root,
                                   const double *__restrict__ slack, const double *__restrict__ y,
-                                  double *__restrict__ changes, double *__restrict__ sums,
-                                          unsigned *__restrict__ tickets) {
+                                  double *__restrict__ changes, SUMS) {
     int i = thread_index();
     double slope = 0.0, change = 0.0;
     if (i < n) GROUP {

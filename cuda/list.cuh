@@ -30,6 +30,22 @@ __device__ __forceinline__ double squared(const double d[3]) {
     return d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
 }
 
+// Call visit(number among them, place in the list, squared distance, other atom) for the neighbours
+// of atom i within the cutoff; returns how many there are.
+template <class Visit>
+__device__ __forceinline__ int each_within(const List &list, const Quad *sorted, int i,
+                                           Visit visit) {
+    Quad here = sorted[i];
+    int found = 0;
+    for (int k = 0; k < list.counts[i]; ++k) {
+        double d[3], w;
+        int j = separation(list, sorted, i, here, k, d, &w);
+        double s = squared(d);
+        if (s < list.cutoff2) visit(found++, k, s, j);
+    }
+    return found;
+}
+
 // What all pairs of an atom pull: its force, and their part of dE/dstrain (xx yy zz yz xz xy).
 struct Pull {
     double force[3], virial[6];

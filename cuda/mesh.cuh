@@ -51,3 +51,41 @@ __device__ __forceinline__ void locate(const Quad &r, const double *inverse,
 }
 
 __device__ __forceinline__ int wrapped(int index, int n) { return index >= n ? index % n : index; }
+
+// Value on the mesh at an atom, and its slopes along the mesh.
+struct Slopes {
+    double value, along[3];
+};
+
+__device__ __forceinline__ Slopes slopes_at(const int *m, const double *mesh, const Axis &x,
+                                            const Axis &y, const Axis &z) {
+    Slopes sum = {0.0, {0.0, 0.0, 0.0}};
+#pragma unroll 1  // fewer registers
+    for (int a = 0; a < ORDER; ++a) {
+        size_t plane = wrapped(x.first + a, m[0]);
+#pragma unroll 1
+        for (int b = 0; b < ORDER; ++b) {
+            const double *row = mesh + (plane * m[1] + wrapped(y.first + b, m[1])) * m[2];
+            double along = 0.0, across = 0.0;
+            for (int c = 0; c < ORDER; ++c) {
+                double value = row[wrapped(z.first + c, m[2])];
+                along += z.weights[c] * value;
+                across += z.slopes[c] * value;
+            }
+            sum.value += x.weights[a] * y.weights[b] * along;
+            sum.along[0] += x.slopes[a] * y.weights[b] * along;
+            sum.along[1] += x.weights[a] * y.slopes[b] * along;
+            sum.along[2] += x.weights[a] * y.weights[b] * across;
+        }
+    }
+    return sum;
+}
+
+// Cartesian components of slopes along the mesh.
+__device__ __forceinline__ void cartesian(const double *inverse, const int *m,
+                                          const double along[3], double out[3]) {
+    for (int axis = 0; axis < 3; ++axis) {
+        out[axis] = 0.0;
+        for (int d = 0; d < 3; ++d) out[axis] += inverse[3 * axis + d] * along[d] * m[d];
+    }
+}

@@ -6,15 +6,7 @@
     int n, const Quad *__restrict__ sorted, const double *__restrict__ inverse,                \
         const MeshShape *__restrict__ shape, const double *__restrict__ powers
 
-// Cartesian components of a gradient along the mesh, and the mesh's of a vector.
-__device__ __forceinline__ void cartesian(const double *inverse, const int *m,
-                                          const double along[3], double out[3]) {
-    for (int axis = 0; axis < 3; ++axis) {
-        out[axis] = 0.0;
-        for (int d = 0; d < 3; ++d) out[axis] += inverse[3 * axis + d] * m[d] * along[d];
-    }
-}
-
+// Components along the mesh of a vector.
 __device__ __forceinline__ void along_mesh(const double *inverse, const int *m,
                                            const double *vector, double out[3]) {
     for (int d = 0; d < 3; ++d) {
@@ -58,29 +50,9 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gather_fields(
     if (i >= n) return;
     Axis x, y, z;
     locate<1>(sorted[i], inverse, shape, powers, &x, &y, &z);
-    const int *m = shape->n;
-    double sum = 0.0, slope[3] = {0.0, 0.0, 0.0}, gradient[3];
-#pragma unroll 1  // fewer registers
-    for (int a = 0; a < ORDER; ++a) {
-        size_t plane = wrapped(x.first + a, m[0]);
-#pragma unroll 1
-        for (int b = 0; b < ORDER; ++b) {
-            const double *row = mesh + (plane * m[1] + wrapped(y.first + b, m[1])) * m[2];
-            double along = 0.0, across = 0.0;
-            for (int c = 0; c < ORDER; ++c) {
-                double value = row[wrapped(z.first + c, m[2])];
-                along += z.weights[c] * value;
-                across += z.slopes[c] * value;
-            }
-            sum += x.weights[a] * y.weights[b] * along;
-            slope[0] += x.slopes[a] * y.weights[b] * along;
-            slope[1] += x.weights[a] * y.slopes[b] * along;
-            slope[2] += x.weights[a] * y.weights[b] * across;
-        }
-    }
-    potential[i] = sum;
-    cartesian(inverse, m, slope, gradient);
-    for (int axis = 0; axis < 3; ++axis) gradients[3 * (size_t)i + axis] = gradient[axis];
+    Slopes found = slopes_at(shape->n, mesh, x, y, z);
+    potential[i] = found.value;
+    cartesian(inverse, shape->n, found.along, gradients + 3 * (size_t)i);
 }
 
 // Force −q ∇V − (m·∇)∇V of every atom, (n, 3), and for every block its part of −Σ ∇V⊗m (xx yy zz yz xz

@@ -74,30 +74,9 @@ extern "C" __global__ void __launch_bounds__(BLOCK) gather_forces(
     if (i >= n) return;
     Axis x, y, z;
     locate<1>(sorted[i], inverse, shape, powers, &x, &y, &z);
-    const int *m = shape->n;
-    double slope[3] = {0.0, 0.0, 0.0};
-#pragma unroll 1  // fewer registers
-    for (int a = 0; a < ORDER; ++a) {
-        size_t plane = wrapped(x.first + a, m[0]);
-#pragma unroll 1
-        for (int b = 0; b < ORDER; ++b) {
-            const double *row = mesh + (plane * m[1] + wrapped(y.first + b, m[1])) * m[2];
-            double along = 0.0, across = 0.0;
-            for (int c = 0; c < ORDER; ++c) {
-                double value = row[wrapped(z.first + c, m[2])];
-                along += z.weights[c] * value;
-                across += z.slopes[c] * value;
-            }
-            slope[0] += x.slopes[a] * y.weights[b] * along;
-            slope[1] += x.weights[a] * y.slopes[b] * along;
-            slope[2] += x.weights[a] * y.weights[b] * across;
-        }
-    }
-    for (int axis = 0; axis < 3; ++axis) {
-        double gradient = 0.0;
-        for (int d = 0; d < 3; ++d) gradient += inverse[3 * axis + d] * slope[d] * m[d];
-        forces[3 * i + axis] -= charges[i] * gradient;
-    }
+    double gradient[3];
+    cartesian(inverse, shape->n, slopes_at(shape->n, mesh, x, y, z).along, gradient);
+    for (int axis = 0; axis < 3; ++axis) forces[3 * i + axis] -= charges[i] * gradient[axis];
 }
 
 // For every block the energy of the modes of a half spectrum and Σ_k E_k 2 k⊗k (1/k² + 1/4α²)

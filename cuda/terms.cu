@@ -69,17 +69,10 @@ extern "C" __global__ void __launch_bounds__(BLOCK) select_pairs(
     int i = thread_index();
     if (i >= n) return;
     List list = {n, bits, cutoff2, counts, words, translations};
-    Quad here = sorted[i];
-    int found = 0;
-    for (int k = 0; k < counts[i]; ++k) {
-        double d[3], w;
-        separation(list, sorted, i, here, k, d, &w);
-        double s = squared(d);
-        if (!(s < cutoff2)) continue;
+    near_counts[i] = each_within(list, sorted, i, [&](int found, int k, double s, int) {
         if (s < COINCIDENT2) atomicMin(too_close, i);
-        near_words[(size_t)found++ * n + i] = words[(size_t)k * n + i];
-    }
-    near_counts[i] = found;
+        near_words[(size_t)found * n + i] = words[(size_t)k * n + i];
+    });
 }
 
 // S of every scalar sum and atom, (C, n). Per pair 4 bytes of the list are read, 32 of the other

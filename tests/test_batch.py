@@ -10,6 +10,8 @@ from ecteam.cuda import backend as backend_module
 from ecteam.cuda.eam import OneStateEvaluator
 from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.cuda.structures import room_for
+from ecteam.cuda.waves import Waves
+from ecteam.structure import arrays_of
 from ecteam.systems import systems_of
 from host_backend import HostBackend
 from host_compiler import needs_compiler
@@ -139,6 +141,41 @@ def test_periodic_and_not_mixed():
     for result, engine in zip(found[:-1], engines[:-1], strict=True):
         check(result, engine)
     assert found[-1].energy == 0.0
+
+
+@needs_compiler
+def test_ewald_sums_without_a_mesh():
+    structures = [periodic(n, n) for n in (1, 2, 3, 8)]
+    structures[1].info["charge"] = 0.5
+    structures[2].set_cell(structures[2].cell.array * [[1.0], [0.5], [2.5]])
+    options = {"electrostatics": "ewald", "accuracy": 1e-8}
+    runs = [HostBackend(), HostBackend(backwards=True)]
+    found, back = (
+        on_device(backend, TOY, **options).evaluate_all(systems_of(structures)) for backend in runs
+    )
+    ewald = [*LAUNCHES[:2], "fill_ewald_pairs", *LAUNCHES[2:], "ewald_forces"]
+    assert runs[0].launches == ewald
+    engines = engine_results(structures, TOY, **options)
+    for result, other, engine in zip(found, back, engines, strict=True):
+        check(result, engine)
+        assert result.forces.tobytes() == other.forces.tobytes()
+
+
+@needs_compiler
+def test_a_mesh_is_for_what_needs_one():
+    backend, options = HostBackend(), {"electrostatics": "pme"}
+    (found,) = on_device(backend, TOY, **options).evaluate_all(systems_of([periodic(1, 1)]))
+    check(found, engine_results([periodic(1, 1)], TOY, **options)[0])
+    assert "minimise_structures" not in backend.launches
+    numbers = arrays_of(periodic(1, 1)).numbers
+    tables = _core.ensemble_tables(TOY.core, numbers, [True] * 3, "auto", 1e-6)
+    for length, suits in ((10.0, True), (100.0, False)):
+        arrays = arrays_of(Atoms("OH", cell=3 * [length], pbc=True))
+        assert Waves(tables).suit(arrays) == suits
+    flat = periodic(1, 1)
+    flat.cell[2] = flat.cell[1]
+    (error,) = on_device(HostBackend(), TOY).evaluate_all(systems_of([flat]))
+    assert isinstance(error, InvalidInputError)
 
 
 @needs_compiler

@@ -40,6 +40,7 @@ CASES += [(program(file, SINGLE=1), sm) for file in PAIR_FILES for sm in (75, NE
 CASES += [(program("structure_weights.cu", SINGLE=1), 75)]
 CASES += [(program(file, LOOKUP=1), 75) for file in ("ect.cu", "ect_forces.cu")]
 CASES += [(program("ensemble.cu", FRAGMENTS=0), sm) for sm in (75, NEWEST)]
+CASES += [(program("structure_weights.cu", BLOCK=128), 90)]  # of a structure that is alone
 # More of a block would leave a multiprocessor a single block of 256 threads.
 MOST_REGISTERS = 128 * 256
 KERNELS_DIRECTORY = Path(__file__).parents[1] / "cuda"

@@ -72,13 +72,15 @@ def test_a_calculator_stays_in_one_block_and_follows_its_weights(name):
     assert "pair_forces" not in device.backend.launches
 
 
-def test_a_periodic_structure_takes_each_cell():
-    atoms, (device, engine) = periodic(3), evaluators(electrostatics="shifted_force")
+@pytest.mark.parametrize("electrostatics", ["shifted_force", "ewald"])
+def test_a_periodic_structure_takes_each_cell(electrostatics):
+    atoms, (device, engine) = periodic(3), evaluators(electrostatics=electrostatics)
     for stretch in (1.0, 1.01, 1.02):
         atoms.set_cell(atoms.cell.array * stretch, scale_atoms=True)
         atoms.positions[1] += atoms.cell.array[0]  # out of the cell, and to the same place
         same(atoms, device, engine)
-    assert device.backend.launches == 3 * LAUNCHES
+    assert [name for name in device.backend.launches if "ewald" not in name] == 3 * LAUNCHES
+    assert ("fill_ewald_pairs" in device.backend.launches) == (electrostatics == "ewald")
 
 
 def test_a_lower_branch_is_looked_for_now_and_then():

@@ -62,6 +62,13 @@ inline unsigned long long atomicAdd(unsigned long long *address, unsigned long l
     return old;
 }
 
+// Sine and cosine of πx.
+inline void sincospi(double x, double *sine, double *cosine) {
+    double reduced = 3.14159265358979323846 * (x - 2.0 * std::rint(0.5 * x));
+    *sine = std::sin(reduced);
+    *cosine = std::cos(reduced);
+}
+
 namespace launcher {
 
 constexpr size_t STACK = 1 << 16;

@@ -11,9 +11,10 @@ from ase.data import atomic_numbers
 from ecteam import _core
 from ecteam.cuda.backend import Backend
 from ecteam.cuda.precision import Reals
-from ecteam.cuda.result import Evaluation, stress_of
-from ecteam.cuda.structures import MOST_ATOMS, Limits, StructureGroup, StructureResults, room_for
+from ecteam.cuda.result import Evaluation, StructureResults, stress_of
+from ecteam.cuda.structures import MOST_ATOMS, Limits, StructureGroup, room_for
 from ecteam.cuda.terms import LearnedTerms
+from ecteam.cuda.waves import Waves
 from ecteam.systems import System
 
 _LARGEST = 1e6  # Å, the engine's limit of a coordinate
@@ -55,8 +56,8 @@ class StructureBatch:
         Returns the learned terms for atomic numbers, if there are any.
     alone : callable
         Evaluates what does not fit: structures of more atoms than a block holds, of several
-        fragments, with a sum on a mesh, with induced dipoles, periodic ones with learned terms, or
-        such with an error, which it raises.
+        fragments, with a sum on a mesh (``"pme"``, or too many waves), with induced dipoles,
+        periodic ones with learned terms, or such with an error, which it raises.
     """
 
     def __init__(
@@ -126,13 +127,22 @@ class StructureBatch:
             except _core.EcteamError:
                 continue  # raised again for each of them alone
             if tables.electrostatics == "screened":
-                continue
+                group = self._with_waves(systems, group, tables)
             rooms: dict[int, list[int]] = {}
             for k in group:
                 room = room_for(len(systems[k].positions), tables.states)
                 rooms.setdefault(room, []).append(k)
             groups += [(fitting, tables) for room, fitting in rooms.items() if room]
         return groups
+
+    def _with_waves(
+        self, systems: Sequence[System], group: list[int], tables: _core.EnsembleTables
+    ) -> list[int]:
+        """Structures of a group whose Ewald sum is a plain one: not of too many waves."""
+        if self._source.electrostatics[0] == "pme":
+            return []
+        waves = Waves(tables)
+        return [k for k in group if waves.suit(systems[k].arrays)]
 
     def suits(self, system: System) -> bool:
         """Return True for structures with atoms, not too many, in range, of one fragment."""
@@ -143,6 +153,8 @@ class StructureBatch:
         if self._source.potential.polarisable:
             return False
         if system.pbc.any() and self._source.potential.has_terms:
+            return False
+        if system.pbc.any() and not _has_volume(system):
             return False
         # A coordinate that is no number is not in range either.
         return bool(system.positions.max() <= _LARGEST and system.positions.min() >= -_LARGEST)
@@ -167,6 +179,14 @@ class StructureBatch:
                 result = rows.result(row, atoms, systems[k], tolerance) if good else None
                 found.append(result)
         return found
+
+
+def _has_volume(system: System) -> bool:
+    try:
+        _core.Frame(system.cell, system.pbc)
+    except _core.EcteamError:
+        return False  # raised again for it alone
+    return True
 
 
 def total_of(system: System) -> float:

@@ -49,6 +49,41 @@ class Derivatives:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class StructureResults:
+    """Results of s structures with N atoms, on the device.
+
+    Attributes
+    ----------
+    numbers : (s, 8) float64
+        Free energy and T Σ ω ln ω (eV), chemical potential (eV/e), KKT residual (eV), Hessian
+        products, iterations, 1 at a strict minimum, 1 if converged.
+    weights : (N, states) float64
+        State weights.
+    sites : (N, 3) float64
+        Background density (e/Å³), charge (e), potential beyond the pairs (eV/e).
+    energies : (N,) float64
+        eV, without the entropy.
+    forces : (N, 3) float64
+        eV/Å.
+    virials : (s, 6) float64
+        dA/dstrain, xx yy zz yz xz xy, eV.
+    too_close : (s,) int32
+        Less than 2³¹ − 1 if two atoms are closer than the potential allows.
+    added : (N,) float64 or None
+        Energies of the learned terms (eV), which `numbers` leaves out and the others hold.
+    """
+
+    numbers: Array
+    weights: Array
+    sites: Array
+    energies: Array
+    forces: Array
+    virials: Array
+    too_close: Array
+    added: Array = None
+
+
 def stress_of(virial: FloatArray, system: Arrays) -> FloatArray | None:
     """Stress (eV/Å³) from dE/dstrain (eV); None unless fully periodic."""
     if not system.pbc.all():

@@ -10,8 +10,8 @@ from ecteam.cuda.base import NOBODY
 from ecteam.cuda.batch import StructureBatch, not_converged, total_of
 from ecteam.cuda.evaluator import SAME_BRANCH, EnsembleEvaluator
 from ecteam.cuda.history import History
-from ecteam.cuda.result import Evaluation
-from ecteam.cuda.structures import StructureGroup, StructureResults
+from ecteam.cuda.result import Evaluation, StructureResults
+from ecteam.cuda.structures import StructureGroup
 from ecteam.structure import Arrays, Charge, FloatArray
 from ecteam.systems import System
 

@@ -7,7 +7,7 @@ host launches it once for all structures and reads the results.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +16,10 @@ import numpy.typing as npt
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend, require
 from ecteam.cuda.precision import Reals
-from ecteam.cuda.result import Derivatives
+from ecteam.cuda.result import Derivatives, StructureResults
 from ecteam.cuda.sources import Program
 from ecteam.cuda.terms import LearnedTerms
+from ecteam.cuda.waves import Waves
 from ecteam.structure import Arrays, FloatArray
 
 _BLOCK, _SINGLE_BLOCK = 64, 128
@@ -48,41 +49,6 @@ class Limits(NamedTuple):
 
     tolerance: float
     iterations: int
-
-
-@dataclass(frozen=True, eq=False)
-class StructureResults:
-    """Results of s structures with N atoms, on the device.
-
-    Attributes
-    ----------
-    numbers : (s, 8) float64
-        Free energy and T Σ ω ln ω (eV), chemical potential (eV/e), KKT residual (eV), Hessian
-        products, iterations, 1 at a strict minimum, 1 if converged.
-    weights : (N, states) float64
-        State weights.
-    sites : (N, 3) float64
-        Background density (e/Å³), charge (e), potential beyond the pairs (eV/e).
-    energies : (N,) float64
-        eV, without the entropy.
-    forces : (N, 3) float64
-        eV/Å.
-    virials : (s, 6) float64
-        dA/dstrain, xx yy zz yz xz xy, eV.
-    too_close : (s,) int32
-        Less than 2³¹ − 1 if two atoms are closer than the potential allows.
-    added : (N,) float64 or None
-        Energies of the learned terms (eV), which `numbers` leaves out and the others hold.
-    """
-
-    numbers: Array
-    weights: Array
-    sites: Array
-    energies: Array
-    forces: Array
-    virials: Array
-    too_close: Array
-    added: Array = None
 
 
 class PairList(NamedTuple):
@@ -252,6 +218,9 @@ class StructureGroup:
         self._starts = upload(tables.starts)
         self._start_count = np.int32(len(tables.starts) // len(tables.counts))
         self._coulomb = np.float64(tables.coulomb if tables.electrostatics == "direct" else 0.0)
+        self._waves = Waves(self._tables) if tables.electrostatics == "screened" else None
+        own = self._waves.self_potential if self._waves else tables.self_potential
+        self._self_potential = np.float64(own)
 
     def take_cells(self, systems: Sequence[Arrays]) -> None:
         """Take cells, of which positions are a part: images within the cutoff, its own first."""
@@ -267,6 +236,9 @@ class StructureGroup:
             extents["first_image"] = np.cumsum(extents["images"]) - extents["images"]
             self._shifts = np.concatenate([wraps for _, _, wraps in images])
         self._extents = extents
+        if self._waves is not None:
+            lattices = np.array([self._waves.lattice(system) for system in systems])
+            self._lattices = self._backend.xp.asarray(lattices)
         self._translations = self._backend.xp.asarray(np.concatenate(translations))
 
     def _placed(self, positions: Array) -> Array:
@@ -317,15 +289,23 @@ class StructureGroup:
         self._now, total = self._upload(extents), int(pairs.sum())
         width = tables.states * (tables.states + 2) + tables.channels
         words, values = xp.empty(total, np.uint32), xp.empty(total * width, self._real)
-        charge_pairs = xp.empty(int(squares.sum()) if self._coulomb else 0)
+        charge_pairs = xp.empty(int(squares.sum()) if self._coulomb or self._waves else 0)
         too_close = xp.full(len(extents), _NOBODY, dtype=np.int32)
         limits = np.float64(tables.cutoff**2), np.float64(tables.min_distance**2)
         inputs = *limits, atoms, self._translations, *self._fill_inputs, *self._kernel
         outputs = words, values, charge_pairs, too_close
         self._run("structure_pairs.cu", "fill_structure_pairs", *inputs, self._coulomb, *outputs)
+        ewald: tuple[Any, ...] = ()
+        if self._waves is not None:
+            ewald = self._lattices[part], *self._waves.numbers, atoms
+            self._run("structure_ewald.cu", "fill_ewald_pairs", *ewald, charge_pairs)
         near = counts, words, values
         found = self._minimise(part, near, charge_pairs, *start)
-        return self._forces(near, atoms, too_close, *found)
+        results = self._forces(near, atoms, too_close, *found)
+        if ewald:
+            added = results.sites, results.forces, results.virials
+            self._run("structure_ewald.cu", "ewald_forces", *ewald, *added)
+        return results
 
     def _minimise(
         self,
@@ -340,7 +320,7 @@ class StructureGroup:
         weights = xp.empty_like(energies) if given is None else given.copy()
         means, sites = xp.empty((n, 2)), xp.empty((n, 3))
         numbers = xp.zeros((part.stop - part.start, 8))
-        scalars = np.float64(tables.temperature), np.float64(tables.self_potential)
+        scalars = np.float64(tables.temperature), self._self_potential
         direct = np.int32(charge_pairs.size > 0), charge_pairs
         inputs = *near, *self._pair_inputs, *direct, *scalars, *self._embedding
         charges = self._charges, self._allowed, self._total_charges[part]
@@ -368,7 +348,7 @@ class StructureGroup:
         forces, atom_energies = xp.empty((n, 3)), xp.empty(n)
         virials = xp.empty((len(numbers), 6))
         geometry = atoms, self._translations, *self._force_inputs, *self._kernel
-        electric = np.float64(self._tables.self_potential), self._coulomb
+        electric = self._self_potential, self._coulomb
         site = weights, energies, means, sites
         inputs = *near, *self._pair_inputs, *geometry, *electric, *site
         outputs = forces, atom_energies, virials

@@ -9,7 +9,7 @@ use crate::arrays::{matrix, table};
 use crate::errors::invalid;
 
 /// Name and text of every file of `cuda/`.
-const SOURCES: [(&str, &str); 31] = [
+const SOURCES: [(&str, &str); 32] = [
     ("formulas.cuh", include_str!("../../../cuda/formulas.cuh")),
     ("common.cuh", include_str!("../../../cuda/common.cuh")),
     ("list.cuh", include_str!("../../../cuda/list.cuh")),
@@ -32,6 +32,7 @@ const SOURCES: [(&str, &str); 31] = [
     ("structure_pairs.cu", include_str!("../../../cuda/structure_pairs.cu")),
     ("structure_weights.cu", include_str!("../../../cuda/structure_weights.cu")),
     ("structure_forces.cu", include_str!("../../../cuda/structure_forces.cu")),
+    ("structure_ewald.cu", include_str!("../../../cuda/structure_ewald.cu")),
     ("dynamics.cu", include_str!("../../../cuda/dynamics.cu")),
     ("dipoles.cuh", include_str!("../../../cuda/dipoles.cuh")),
     ("dipoles.cu", include_str!("../../../cuda/dipoles.cu")),
