@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 CUTOFF, AMPLITUDE = 5.50679, 0.08  # Å; the cutoff of Cu_mishin1
-CRYSTALS = {"Cu": ("fcc", 3.615, 4), "Nb": ("bcc", 3.3226, 2)}
+CRYSTALS = {"Cu": ("fcc", 3.615, 4), "Nb": ("bcc", 3.3226, 2), "NaCl": ("rocksalt", 5.64, 8)}
 """Lattice, its constant (Å), atoms of a cubic cell."""
 SIZES = [10**k for k in range(3, 8)]
 LARGEST_ON_CPU = 1_100_000
@@ -76,7 +76,7 @@ def copper() -> ecteam.Potential:
 
 
 def crystal(atoms: int, element: str = "Cu") -> Arrays:
-    """Return about so many atoms of a metal, displaced."""
+    """Return about so many atoms of a crystal, displaced."""
     lattice, constant, of_cell = CRYSTALS[element]
     cells = max(1, round((atoms / of_cell) ** (1 / 3)))
     system = bulk(element, lattice, a=constant, cubic=True).repeat(cells)

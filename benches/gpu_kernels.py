@@ -1,11 +1,12 @@
-"""A CUDA device, kernel by kernel: learned terms, fragments, double and mixed precision.
+"""A CUDA device, kernel by kernel: learned terms, dipoles, fragments, small structures.
 
     python benches/gpu_kernels.py [--atoms 1000 100000] [--waters 1000 10000]
 
-Beside `benches/gpu.py`. Of every kernel of the learned terms (niobium) and of the sums by fragment
-(water, every molecule a fragment): its time, the bytes that it has to move through the device's
-memory with the share of the bandwidth of a plain copy that this is, and the operations it has to
-make. Then steps in both precisions.
+Beside `benches/gpu.py`. Of every kernel of the learned terms (niobium), of induced dipoles (sodium
+chloride), of the sums by fragment (water, every molecule a fragment) and of the Ewald sums of many
+small structures (boxes of eight waters): its time, the bytes that it has to move through the
+device's memory with the share of the bandwidth of a plain copy that this is, and the operations it
+has to make. Then steps in both precisions.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from ecteam.cuda.eam import OneStateEvaluator
 from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.cuda.sources import Program
 from ecteam.structure import Arrays
+from ecteam.systems import System
 from gpu import Clock, copper, copy_bandwidth, crystal, liquid
+from gpu_many import without_terms
 from rich.console import Console
 from rich.table import Table
 
@@ -100,6 +103,59 @@ def time_terms(backend: Backend, atoms: int, bandwidth: float, precision: str) -
     return [row_of(kernel, n, precision, watch, work[kernel], bandwidth) for kernel in work]
 
 
+def work_of_dipoles(
+    tables: _core.EnsembleTables, near: float, mesh: tuple[int, float], real: int
+) -> dict[str, tuple[float, float]]:
+    """Bytes and operations per atom of every kernel, as :func:`work_of_terms`.
+
+    `mesh` is the order of the splines and the number of mesh points for each atom.
+    """
+    states, (order, points) = tables.states, mesh
+    values, unknowns = 2 * states + 2, 8 * (states + 3)
+    kept, site = POSITION + near * (4 + real * values), POSITION + 32 + 8 * points
+    answer = near * (30 + 4 * states)
+    return {
+        "fill_dipoles": (kept, near * (40 + 12 * values)),
+        "polarise": (kept + 3 * unknowns + 24, answer),
+        "polarise_product": (kept + 4 * unknowns + 24, answer),
+        "dipole_forces": (POSITION + 4 * near + unknowns + 56, near * (100 + 40 * values)),
+        "spread_dipoles": (site, 4 * order**3 + 12 * order**2),
+        "gather_fields": (site + 32, 4 * order**3 + 12 * order**2),
+        "gather_dipole_forces": (site + 56, 6 * order**3 + 40 * order**2),
+        "vector_slacks": (4 * unknowns + 24, 20),
+        "move_vectors": (6 * unknowns, 40),
+    }
+
+
+def time_dipoles(backend: Backend, atoms: int, bandwidth: float, precision: str) -> list[list[str]]:
+    """Return a row for each kernel of induced dipoles."""
+    system, potential = crystal(atoms, "NaCl"), ecteam.load("halides").core
+    watch, n = Stopwatch(backend), len(system.positions)
+    EnsembleEvaluator(potential, watch, precision, electrostatics="pme").evaluate(*system, 0.0)
+    tables = _core.ensemble_tables(potential, system.numbers, [True] * 3, "pme", 1e-6)
+    frame = _core.Frame(system.cell, system.pbc)
+    plan = frame.mesh(n, tables.cutoff, tables.accuracy)
+    near = 4.0 / 3.0 * np.pi * tables.cutoff**3 * n / frame.volume
+    mesh = plan.order, float(np.prod(plan.shape)) / n
+    work = work_of_dipoles(tables, near, mesh, PRECISIONS[precision])
+    return [row_of(kernel, n, precision, watch, work[kernel], bandwidth) for kernel in work]
+
+
+def time_waves(backend: Backend, boxes: int, bandwidth: float) -> list[list[str]]:
+    """Return rows for the Ewald sums of boxes of eight waters."""
+    system, potential = liquid(8), without_terms(ecteam.load("water")).core
+    watch, n, alone = Stopwatch(backend), len(system.positions), System(*system, 0.0)
+    EnsembleEvaluator(potential, watch).evaluate_all([alone] * boxes)
+    tables = _core.ensemble_tables(potential, np.unique(system.numbers), [True] * 3, "auto", 1e-6)
+    radius = 2.0 * tables.kernel_parameter**2 * tables.cutoff
+    waves = _core.Frame(system.cell, system.pbc).volume * radius**3 / (12.0 * np.pi**2)
+    work = {
+        "fill_ewald_pairs": (32.0 + 8.0 * n, (4.0 * n + 60.0) * waves),
+        "ewald_forces": (32.0 + 8.0 + 48.0, 80.0 * waves),
+    }
+    return [row_of(k, boxes * n, "double", watch, work[k], bandwidth) for k in work]
+
+
 def time_fragments(backend: Backend, molecules: int, bandwidth: float) -> list[list[str]]:
     """Return rows for the sums by fragment and for what writes the shares of the atoms."""
     system, potential = liquid(molecules), ecteam.load("water").core
@@ -151,6 +207,12 @@ def time_steps(backend: Backend, name: str, system: Arrays) -> list[str]:
     return [*row, f"{seconds[0] / seconds[1]:.2f}", f"{error:.1e}"]
 
 
+def steps_of(atoms: int) -> list[tuple[str, Arrays]]:
+    """Potentials and crystals whose steps are timed."""
+    names = {"copper": "Cu", "niobium": "Nb", "halides": "NaCl"}
+    return [(name, crystal(atoms, element)) for name, element in names.items()]
+
+
 def report(
     backend: Backend, bandwidth: float, console: Console, atoms: list[int], waters: list[int]
 ) -> None:
@@ -165,10 +227,14 @@ def report(
             for precision in PRECISIONS:
                 for row in time_terms(backend, count, bandwidth, precision):
                     kernels.add_row(*row)
-            for name, system in (("copper", crystal(count)), ("niobium", crystal(count, "Nb"))):
+                for row in time_dipoles(backend, count, bandwidth, precision):
+                    kernels.add_row(*row)
+            for name, system in steps_of(count):
                 steps.add_row(*time_steps(backend, name, system))
         for count in waters:
             for row in time_fragments(backend, count, bandwidth):
+                kernels.add_row(*row)
+            for row in time_waves(backend, max(1, count // 8), bandwidth):
                 kernels.add_row(*row)
             steps.add_row(*time_steps(backend, "water", liquid(count)))
     except DeviceError as error:

@@ -212,7 +212,10 @@ def evaluate(
         For several structures: one of these, or None, for each.
     device : str
         ``"cpu"``, or ``"cuda"`` for the CUDA device that CuPy has made current. There the solver
-        is the Krylov one, and periodic sums are made on a mesh.
+        is the Krylov one. A structure of up to 64 atoms (fewer with many states) and one fragment
+        takes a handful of launches, its Ewald sum is a plain one unless `electrostatics` is
+        ``"pme"``; not so with induced dipoles, or with learned terms in a periodic cell. All others
+        take some ten launches a Hessian product, and make periodic sums on a mesh.
     precision : str
         ``"double"``; or, on a CUDA device, ``"mixed"``: the functions of pairs of atoms in single
         precision, added up in double. Forces of water, salt and copper differed by less than
