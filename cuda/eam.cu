@@ -1,81 +1,10 @@
-// Energy, forces and virial of potentials with one neutral state per element; twin of
-// rust/core/src/eam. One thread per atom over its full list: nothing is added to another atom.
-//
-// Functions of an ordered pair of elements are polynomials of s = R², in rows of FUNCTIONS · 6
-// doubles: φ, the density at the first atom and, with several elements, that at the second. Rows
-// that the engine left out (NaN) or that lie outside the table are looked up in its own knots.
-#include "list.cuh"
-#include "rows.cuh"
-#include "tables.cuh"
+// Energy, forces and virial of potentials with one neutral state per element. One thread per atom
+// over its full list: nothing is added to another atom.
+#include "eam.cuh"
 
-struct PairNumbers {
-    double offset, inverse, start, inverse_spacing;
-};
-struct PairPlaces {
-    int first_row, rows, first_knot, intervals;
-};
-
-// All that is looked up for pairs.
-struct PairTables {
-    int elements;
-    double min2;
-    const PairNumbers *numbers;
-    const PairPlaces *places;
-    const real *rows;
-    const double *knots;
-};
-
-// φ (eV), twice the derivatives in s of φ and of the densities at the first and the second atom.
-struct PairValue {
-    real phi, phi_slope, first_slope, second_slope;
-};
-
-struct ValueSlope {
-    double value, slope;
-};
-
-// A function and its slope in R from the engine's own knots.
-template <int FUNCTIONS>
-__device__ ValueSlope from_knots(const PairTables &tables, int pair, int function, double r) {
-    PairNumbers numbers = tables.numbers[pair];
-    PairPlaces places = tables.places[pair];
-    Lookup at = lookup(numbers.start, numbers.inverse_spacing, places.intervals, r);
-    const double *knots =
-        tables.knots + 3 * ((size_t)FUNCTIONS * (places.first_knot + at.knot) + function);
-    int stride = 3 * FUNCTIONS;
-    return {combine(knots, stride, at.value), combine(knots, stride, at.slope)};
-}
-
-// All functions from the engine's own knots: rare, and too long for the registers of the loop.
-template <int FUNCTIONS>
-__device__ __noinline__ PairValue exact(const PairTables &tables, int pair, double s) {
-    double r = sqrt(s);
-    ValueSlope f[3];
-    for (int k = 0; k < FUNCTIONS; ++k) f[k] = from_knots<FUNCTIONS>(tables, pair, k, r);
-    if (FUNCTIONS == 2) f[2] = f[1];
-    double phi = f[0].value / r;
-    return {(real)phi, (real)((f[0].slope - phi) / s), (real)(f[1].slope / r),
-            (real)(f[2].slope / r)};
-}
-
-// A row of a squared distance and t = −½ … ½ in it; null where the engine has none.
-template <int FUNCTIONS>
-__device__ __forceinline__ const real *row_of(const PairTables &tables, const PairNumbers &numbers,
-                                              const PairPlaces &places, double s, real *t) {
-    double x = fma(s, numbers.inverse, numbers.offset);
-    double whole = rint(x);
-    *t = (real)(x - whole);
-    if (!(whole >= 0.0 && whole < places.rows)) return nullptr;
-    const real *row = tables.rows + (size_t)6 * FUNCTIONS * (places.first_row + (int)whole);
-    return row[0] == row[0] ? row : nullptr;
-}
-
-// Tell the host of an atom with a neighbour too close: the first one in sorted order.
-__device__ __forceinline__ void report(int *too_close, int i) { atomicMin(too_close, i); }
-
-// Density at every atom (in the user's order), its embedding energy with the energy of the state, and its position with
-// the slope of the embedding energy. Per pair: 4 bytes of the list, 32 of the other atom and 48 of
-// the row, both mostly from the caches; 17 multiplications or additions.
+// Density at every atom (in the user's order), its embedding energy with the energy of the state, and
+// its position with the slope of the embedding energy. Per pair: 4 bytes of the list, 32 of the other
+// atom and 48 of the row, both mostly from the caches; 17 multiplications or additions.
 template <int FUNCTIONS>
 __device__ void density_pass(const List &list, const PairTables &tables, const Quad *sorted,
                              const unsigned char *species, const int *order,
@@ -89,19 +18,13 @@ __device__ void density_pass(const List &list, const PairTables &tables, const Q
     double sum = 0.0, w;
     for (int k = 0; k < count; ++k) {
         double d[3];
-        real t;
+        bool close = false;
         int j = separation(list, sorted, i, here, k, d, &w);
         double s = squared(d);
         if (!(s < list.cutoff2)) continue;
         if (FUNCTIONS == 3) pair = element * tables.elements + species[j];
-        const real *row =
-            row_of<FUNCTIONS>(tables, tables.numbers[pair], tables.places[pair], s, &t);
-        if (row)
-            sum += polynomial(row + 6, t);
-        else if (s < tables.min2)
-            report(too_close, i);
-        else
-            sum += from_knots<FUNCTIONS>(tables, pair, 1, sqrt(s)).value;
+        sum += density_of<FUNCTIONS>(tables, pair, s, &close);
+        if (close) report(too_close, i);
     }
     Jet energy = embedding(numbers + element, places + element, values, sum);
     densities[order[i]] = sum;
@@ -127,24 +50,11 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
         int element = FUNCTIONS == 2 ? 0 : species[i], pair = 0, count = list.counts[i];
         for (int k = 0; k < count; ++k) {
             double d[3], w;
-            real t;
             int j = separation(list, sites, i, here, k, d, &w);
             double s = squared(d);
             if (!(s < list.cutoff2)) continue;
             if (FUNCTIONS == 3) pair = element * tables.elements + species[j];
-            PairNumbers numbers = tables.numbers[pair];
-            const real *row = row_of<FUNCTIONS>(tables, numbers, tables.places[pair], s, &t);
-            PairValue value = {0, 0, 0, 0};
-            if (row) {
-                real twice = (real)(2.0 * numbers.inverse);
-                value.phi = polynomial(row, t);
-                value.phi_slope = twice * derivative(row, t);
-                value.first_slope = twice * derivative(row + 6, t);
-                value.second_slope = value.first_slope;
-                if (FUNCTIONS == 3) value.second_slope = twice * derivative(row + 12, t);
-            } else if (s >= tables.min2) {
-                value = exact<FUNCTIONS>(tables, pair, s);
-            }
+            PairValue value = value_of<FUNCTIONS>(tables, pair, s);
             double factor =
                 value.phi_slope + here.w * value.first_slope + w * value.second_slope;
             phi += value.phi;
@@ -155,11 +65,6 @@ __device__ void force_pass(const List &list, const PairTables &tables, const Qua
     }
     pull.store(active, forces + 3 * (size_t)atom, virials);
 }
-
-#define TABLES                                                                                 \
-    int elements, double min2, const PairNumbers *__restrict__ pair_numbers,                   \
-        const PairPlaces *__restrict__ pair_places, const real *__restrict__ rows,             \
-        const double *__restrict__ knots
 
 #define DENSITY_KERNEL(NAME, FUNCTIONS)                                                        \
     extern "C" __global__ void __launch_bounds__(BLOCK) NAME(                                  \

@@ -3,30 +3,9 @@
 #include "list.cuh"
 #include "structures.cuh"
 
-// What a pair of a structure is looked for in.
-struct Search {
-    const Quad *atoms;
-    const double *translations;
-    double cutoff2;
-};
-
-// Call visit(word, squared distance) for the pairs of this thread's atom; image 0 is the structure's
-// own.
-template <class Visit>
-__device__ __forceinline__ void each_pair(const Task &task, const Extent &extent,
-                                          const Search &search, Visit visit) {
-    const Quad *atoms = search.atoms + extent.first;
-    Quad here = atoms[task.atom];
-    for (int image = 0; image < extent.images; ++image) {
-        const double *t = search.translations + 3 * (extent.first_image + image);
-        for (int j = 0; j < task.n; ++j) {
-            double d[3] = {atoms[j].x - (here.x - t[0]), atoms[j].y - (here.y - t[1]),
-                           atoms[j].z - (here.z - t[2])};
-            double r2 = squared(d);
-            if (r2 < search.cutoff2 && (image > 0 || j != task.atom))
-                visit((unsigned)image << ATOM_BITS | (unsigned)j, r2);
-        }
-    }
+// A neighbour as a word.
+__device__ __forceinline__ unsigned word_of(int image, int atom) {
+    return (unsigned)image << ATOM_BITS | (unsigned)atom;
 }
 
 // Number of pairs of every atom, and the largest of each structure. Per candidate 8 operations.
@@ -37,7 +16,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) count_structure_pairs(
     Task task = task_of(extent);
     int found = 0;
     if (task.leads()) {
-        each_pair(task, extent, {atoms, translations, cutoff2}, [&](unsigned, double) { ++found; });
+        each_pair(task.atom, extent, {atoms, translations, cutoff2},
+                  [&](int, int, const double *, double) { ++found; });
         counts[extent.first + task.atom] = found;
     }
     double most = block_reduce((double)found, Larger());
@@ -62,11 +42,12 @@ extern "C" __global__ void __launch_bounds__(BLOCK) fill_structure_pairs(
     values += extent.first_pair * VALUES;
     int found = 0;
     if (task.leads())
-        each_pair(task, extent, {atoms, translations, cutoff2}, [&](unsigned word, double r2) {
-            words[(size_t)found * task.n + task.atom] = word;
-            if (r2 < min2) atomicMin(too_close + blockIdx.x, task.atom);
-            ++found;
-        });
+        each_pair(task.atom, extent, {atoms, translations, cutoff2},
+                  [&](int image, int j, const double *, double r2) {
+                      words[(size_t)found * task.n + task.atom] = word_of(image, j);
+                      if (r2 < min2) atomicMin(too_close + blockIdx.x, task.atom);
+                      ++found;
+                  });
     __shared__ int counts[ATOMS];
     if (task.leads()) counts[task.atom] = found;
     __syncthreads();
@@ -103,8 +84,9 @@ extern "C" __global__ void __launch_bounds__(BLOCK) list_structure_pairs(
     Task task = task_of(extent);
     if (!task.leads()) return;
     int global = extent.first + task.atom, found = 0;
-    each_pair(task, extent, {atoms, translations, cutoff2}, [&](unsigned word, double) {
-        words[(size_t)found++ * n + global] = extent.first + (word & ((1u << ATOM_BITS) - 1u));
-    });
+    each_pair(task.atom, extent, {atoms, translations, cutoff2},
+              [&](int, int j, const double *, double) {
+                  words[(size_t)found++ * n + global] = extent.first + j;
+              });
     counts[global] = found;
 }

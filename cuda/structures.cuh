@@ -1,15 +1,11 @@
 // Many structures in one launch: a block of threads for each, of up to ATOMS atoms.
 #pragma once
 
+#include "extents.cuh"
 #include "groups.cuh"
 #include "pair_energy.cuh"
 #include "pair_terms.cuh"
 
-// Where a structure's atoms, images, pairs and pairs of charges are.
-struct Extent {
-    int first, atoms, first_image, images;
-    long long first_pair, first_charge_pair;
-};
 // A neighbour is image << ATOM_BITS | atom of the structure.
 #define ATOM_BITS 8
 static_assert(ATOMS < 1 << ATOM_BITS && ATOMS <= BLOCK, "atoms of a structure");

@@ -15,7 +15,7 @@ from ecteam.structure import arrays_of
 from ecteam.systems import systems_of
 from host_backend import HostBackend
 from host_compiler import needs_compiler
-from one_state_potentials import crystal, one_state_potentials
+from one_state_potentials import crystal, one_state_potentials, strained
 from strategies import POTENTIALS, placed_ions, placed_molecules, sheared
 
 PRECISE = {"tolerance": 1e-11}
@@ -251,3 +251,60 @@ def test_learned_terms_and_one_state_potentials(monkeypatch, tmp_path):
     gold = [*crystals, Atoms("Au")]
     found = OneStateEvaluator(copper.core, HostBackend()).evaluate_all(systems_of(gold))
     assert isinstance(found[2], InvalidInputError)
+
+
+def crystals():
+    structures = [
+        crystal(),
+        crystal(["Cu"]),
+        crystal(["Cu"], (1, 2, 2)),
+        crystal(["Ni"], (1, 1, 2)),
+    ]
+    structures += [strained(crystal(repeat=(1, 1, 2)), (True, False, True)), Atoms("Cu")]
+    structures[3].pbc = False
+    return structures
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["alloy", "fs"])
+def test_one_state_structures_together(name, tmp_path):
+    potential = one_state_potentials(tmp_path)[name].core
+    systems, runs = systems_of(crystals()), [HostBackend(), HostBackend(backwards=True)]
+    found, back = (OneStateEvaluator(potential, run).evaluate_all(systems) for run in runs)
+    assert runs[0].launches == ["structure_eam"]
+    engines = _core.Evaluator(potential).evaluate_all(systems)
+    for result, other, engine in zip(found, back, engines, strict=True):
+        for field in (*FIELDS, "dipole", "induced_dipoles", "chemical_potentials"):
+            both = getattr(result, field), getattr(engine, field)
+            np.testing.assert_allclose(*both, rtol=0, atol=1e-8, err_msg=field)
+        if engine.stress is not None:
+            np.testing.assert_allclose(result.stress, engine.stress, rtol=0, atol=1e-9)
+        assert result.forces.tobytes() == other.forces.tobytes()
+
+
+@needs_compiler
+def test_one_state_structures_that_go_alone(tmp_path):
+    potentials = one_state_potentials(tmp_path)
+    close = Atoms("Cu2", positions=[[0, 0, 0], [0, 0, 1e-9]])
+    charged, flat = crystal(["Cu"]), crystal(["Cu"])
+    charged.info["charge"], flat.cell[2] = 1.0, flat.cell[1]
+    large = crystal(["Cu"], (8, 8, 8))
+    systems = systems_of([crystal(["Cu"]), close, charged, flat, large])
+    backend = HostBackend()
+    found = OneStateEvaluator(potentials["one"].core, backend).evaluate_all(systems)
+    for k in (1, 2, 3):
+        assert isinstance(found[k], InvalidInputError)
+    engine = _core.Evaluator(potentials["one"].core).evaluate_all([systems[4]])[0]
+    np.testing.assert_allclose(found[4].forces, engine.forces, rtol=0, atol=1e-8)
+    assert backend.launches.count("structure_eam") == 1
+    assert "one_element_forces" in backend.launches
+
+
+@needs_compiler
+def test_one_state_structures_in_single_precision(tmp_path):
+    potential, systems = one_state_potentials(tmp_path)["fs"].core, systems_of(crystals())
+    mixed = OneStateEvaluator(potential, HostBackend(), "mixed").evaluate_all(systems)
+    double = OneStateEvaluator(potential, HostBackend()).evaluate_all(systems)
+    for rough, exact in zip(mixed[:3], double[:3], strict=True):
+        np.testing.assert_allclose(rough.forces, exact.forces, rtol=0, atol=1e-4)
+        assert (rough.forces != exact.forces).any()

@@ -20,6 +20,7 @@ SIZES = {
     "FRAGMENTS": 1,
     "VECTORS": 1,
     "ATOMS": 32,
+    "RADIAL": 3,
 }
 NEWEST = (nvrtc.architectures() or [0])[-1]
 
@@ -27,7 +28,7 @@ NEWEST = (nvrtc.architectures() or [0])[-1]
 def program(file: str, **other: int) -> Program:
     """Program of a file with all that it lets be defined."""
     sizes = {name: size for name, size in SIZES.items() if name in whole_source(file)}
-    if "ATOMS" in sizes:
+    if {"ATOMS", "RADIAL"} & set(sizes):
         sizes["BLOCK"] = 64
     return Program(file, tuple({**sizes, **other}.items()))
 
@@ -38,7 +39,8 @@ CASES = [(program(file), sm) for file in FILES for sm in sorted({75, 80, 90, NEW
 PAIR_FILES.remove("structure_weights.cu")  # seconds; one case is enough
 CASES += [(program(file, SINGLE=1), sm) for file in PAIR_FILES for sm in (75, NEWEST)]
 CASES += [(program("structure_weights.cu", SINGLE=1), 75)]
-CASES += [(program(file, LOOKUP=1), 75) for file in ("ect.cu", "ect_forces.cu")]
+CASES += [(program(file, LOOKUP=1), 75) for file in ("ect.cu", "ect_forces.cu", "dipoles.cu")]
+CASES += [(program("structure_eam.cu", RADIAL=2), sm) for sm in (75, NEWEST)]
 CASES += [(program("ensemble.cu", FRAGMENTS=0), sm) for sm in (75, NEWEST)]
 CASES += [(program("structure_weights.cu", BLOCK=128), 90)]  # of a structure that is alone
 # More of a block would leave a multiprocessor a single block of 256 threads.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 from ecteam import _core
 from ecteam.cuda.backend import Array, require
 from ecteam.cuda.base import NOBODY, DeviceEvaluator
+from ecteam.cuda.batch import Found
 from ecteam.cuda.neighbors import NeighborList
+from ecteam.cuda.one_state import OneStateBatch
 from ecteam.cuda.result import Evaluation, stress_of
 from ecteam.cuda.sources import Program, block_size
 from ecteam.structure import Arrays, Charge, FloatArray
+from ecteam.systems import System
 
 # Bytes per atom of positions and results.
 _BYTES_PER_ATOM = 120
@@ -58,6 +62,7 @@ class OneStateEvaluator(DeviceEvaluator):
 
     def _start(self, options: dict[str, Any]) -> None:
         self._program = Program("eam.cu", self._reals.defines)
+        self._batch = OneStateBatch(self._potential, self._backend, self._reals)
         self.reset()
         self._take(np.zeros(0, dtype=np.uint8))
 
@@ -72,6 +77,14 @@ class OneStateEvaluator(DeviceEvaluator):
             return None
         found = self.compute(self._backend.xp.asarray(system.positions), system)
         return None if self._wrong(found) else self._collect(found, system, np.size(total_charge))
+
+    def evaluate_all(self, systems: Sequence[System]) -> list[Found]:
+        """Evaluate many structures, small ones together: for each its result or its error."""
+        found: list[Any] = list(self._batch.evaluate(systems))
+        rest = [k for k, result in enumerate(found) if result is None]
+        for k, result in zip(rest, super().evaluate_all([systems[k] for k in rest]), strict=True):
+            found[k] = result
+        return found
 
     def _find_forces(
         self, positions: Array, system: Arrays, charge: Charge

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ecteam import _core
 from ecteam.cuda.backend import Array, Backend, require
+from ecteam.cuda.cells import EXTENT, Cells
 from ecteam.cuda.precision import Reals
 from ecteam.cuda.result import Derivatives, StructureResults
 from ecteam.cuda.sources import Program
@@ -29,10 +30,6 @@ MOST_ATOMS = _SIZES[-1]
 """Of a structure in one block of threads."""
 _NOBODY = np.iinfo(np.int32).max
 _EXTREME = 1e-11  # charges closer to the extreme leave only the extreme states
-_EXTENT = np.dtype(
-    [(name, np.int32) for name in ("first", "atoms", "first_image", "images")]
-    + [(name, np.int64) for name in ("first_pair", "first_charge_pair")]
-)
 
 
 def room_for(atoms: int, states: int, block: int = _BLOCK) -> int:
@@ -224,22 +221,12 @@ class StructureGroup:
 
     def take_cells(self, systems: Sequence[Arrays]) -> None:
         """Take cells, of which positions are a part: images within the cutoff, its own first."""
-        extents = np.zeros(len(systems), dtype=_EXTENT)
-        extents["first"], extents["atoms"] = self.firsts[:-1], np.diff(self.firsts)
-        translations = [np.zeros((1, 3))]
-        extents["images"] = 1
-        self._shifts = np.zeros((self.firsts[-1], 3))
-        if systems[0].pbc.any():
-            images = [_images(system, self._tables.cutoff) for system in systems]
-            translations = [shifts @ cell for shifts, cell, _ in images]
-            extents["images"] = [len(shifts) for shifts, _, _ in images]
-            extents["first_image"] = np.cumsum(extents["images"]) - extents["images"]
-            self._shifts = np.concatenate([wraps for _, _, wraps in images])
-        self._extents = extents
+        cells = Cells(systems, self._tables.cutoff)
+        self._extents, self._shifts = cells.extents, cells.shifts
+        self._translations = self._backend.xp.asarray(cells.translations)
         if self._waves is not None:
             lattices = np.array([self._waves.lattice(system) for system in systems])
             self._lattices = self._backend.xp.asarray(lattices)
-        self._translations = self._backend.xp.asarray(np.concatenate(translations))
 
     def _placed(self, positions: Array) -> Array:
         """Positions in the cells, four numbers for each atom."""
@@ -363,20 +350,6 @@ class StructureGroup:
         self._launch(file, kernel, self._now, *arguments)
 
     def _launch(self, file: str, kernel: str, extents: Array, *arguments: Any) -> None:
-        threads = len(extents) // _EXTENT.itemsize * self._block
+        threads = len(extents) // EXTENT.itemsize * self._block
         program = Program(file, self._defines)
         self._backend.launch(program, kernel, threads, extents, *arguments)
-
-
-def _images(system: Arrays, cutoff: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Multiples (k, 3) of the cell vectors within reach, the cell, and what wraps atoms into it."""
-    inverse = _core.Frame(system.cell, system.pbc).inverse
-    wraps = -np.floor(system.positions @ inverse) * system.pbc
-    heights = 1.0 / np.linalg.norm(inverse, axis=0)
-    # Fractional coordinates of two atoms in a cell differ by less than one.
-    reach = np.where(system.pbc, np.ceil(cutoff / heights), 0).astype(int)
-    ranges = (np.arange(-count, count + 1) for count in reach)
-    shifts = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, 3)
-    own = ~shifts.any(axis=1)
-    cell = system.cell * system.pbc[:, None]
-    return np.concatenate([shifts[own], shifts[~own]]).astype(float), cell, wraps @ cell

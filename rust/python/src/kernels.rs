@@ -9,7 +9,7 @@ use crate::arrays::{matrix, table};
 use crate::errors::invalid;
 
 /// Name and text of every file of `cuda/`.
-const SOURCES: [(&str, &str); 32] = [
+const SOURCES: [(&str, &str); 35] = [
     ("formulas.cuh", include_str!("../../../cuda/formulas.cuh")),
     ("common.cuh", include_str!("../../../cuda/common.cuh")),
     ("list.cuh", include_str!("../../../cuda/list.cuh")),
@@ -33,6 +33,9 @@ const SOURCES: [(&str, &str); 32] = [
     ("structure_weights.cu", include_str!("../../../cuda/structure_weights.cu")),
     ("structure_forces.cu", include_str!("../../../cuda/structure_forces.cu")),
     ("structure_ewald.cu", include_str!("../../../cuda/structure_ewald.cu")),
+    ("eam.cuh", include_str!("../../../cuda/eam.cuh")),
+    ("extents.cuh", include_str!("../../../cuda/extents.cuh")),
+    ("structure_eam.cu", include_str!("../../../cuda/structure_eam.cu")),
     ("dynamics.cu", include_str!("../../../cuda/dynamics.cu")),
     ("dipoles.cuh", include_str!("../../../cuda/dipoles.cuh")),
     ("dipoles.cu", include_str!("../../../cuda/dipoles.cu")),
