@@ -3,10 +3,10 @@
     python benches/gpu_kernels.py [--atoms 1000 100000] [--waters 1000 10000]
 
 Beside `benches/gpu.py`. Of every kernel of the learned terms (niobium), of induced dipoles (sodium
-chloride), of the sums by fragment (water, every molecule a fragment) and of the Ewald sums of many
-small structures (boxes of eight waters): its time, the bytes that it has to move through the
-device's memory with the share of the bandwidth of a plain copy that this is, and the operations it
-has to make. Then steps in both precisions.
+chloride), of the sums by fragment (water, every molecule a fragment), of the Ewald sums of many
+small structures (boxes of eight waters) and of many small crystals (copper): its time, the bytes
+that it has to move through the device's memory with the share of the bandwidth of a plain copy that
+this is, and the operations it has to make. Then steps in both precisions.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import ecteam
 import numpy as np
 from ecteam import DeviceError, _core
 from ecteam.cuda.backend import Backend, CupyBackend
+from ecteam.cuda.cells import Cells
 from ecteam.cuda.eam import OneStateEvaluator
 from ecteam.cuda.evaluator import EnsembleEvaluator
 from ecteam.cuda.sources import Program
@@ -156,6 +157,18 @@ def time_waves(backend: Backend, boxes: int, bandwidth: float) -> list[list[str]
     return [row_of(k, boxes * n, "double", watch, work[k], bandwidth) for k in work]
 
 
+def time_crystals(backend: Backend, cells: int, bandwidth: float) -> list[list[str]]:
+    """Return a row for many small crystals of copper in one launch."""
+    system, potential, watch = crystal(32), copper().core, Stopwatch(backend)
+    n, alone = len(system.positions), System(*system, 0.0)
+    OneStateEvaluator(potential, watch).evaluate_all([alone] * cells)
+    images = len(Cells([system], potential.cutoff).translations)
+    near = 4.0 / 3.0 * np.pi * potential.cutoff**3 * n / _core.Frame(*system[2:]).volume
+    # Every pair is tried, and made, for the density and for the force.
+    work = (POSITION + 2 * 8 + 8 + 24 + 8 + 48 / n, 20.0 * images * n + 70.0 * near)
+    return [row_of("structure_eam", cells * n, "double", watch, work, bandwidth)]
+
+
 def time_fragments(backend: Backend, molecules: int, bandwidth: float) -> list[list[str]]:
     """Return rows for the sums by fragment and for what writes the shares of the atoms."""
     system, potential = liquid(molecules), ecteam.load("water").core
@@ -235,6 +248,8 @@ def report(
             for row in time_fragments(backend, count, bandwidth):
                 kernels.add_row(*row)
             for row in time_waves(backend, max(1, count // 8), bandwidth):
+                kernels.add_row(*row)
+            for row in time_crystals(backend, max(1, count // 8), bandwidth):
                 kernels.add_row(*row)
             steps.add_row(*time_steps(backend, "water", liquid(count)))
     except DeviceError as error:

@@ -250,6 +250,44 @@ def test_many_structures_in_one_call(backend, name):
         assert result.forces.tobytes() == other.forces.tobytes()
 
 
+@pytest.mark.parametrize("electrostatics", ["ewald", "shifted_force"])
+def test_many_periodic_structures_in_one_call(backend, electrostatics):
+    structures = []
+    for k in range(60):
+        rng = np.random.default_rng(k)
+        structures.append(sheared(placed_molecules(rng, k % 7 + 1, 3.0, 0.1), rng))
+    options = {"tolerance": 1e-11, "electrostatics": electrostatics}
+    found = ecteam.evaluate(structures, POTENTIALS["toy"], device="cuda", **options)
+    engines = ecteam.evaluate(structures, POTENTIALS["toy"], solver="krylov", **options)
+    for result, engine in zip(found, engines, strict=True):
+        np.testing.assert_allclose(result.weights, engine.weights, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(result.forces, engine.forces, rtol=0, atol=FORCE)
+        np.testing.assert_allclose(result.stress, engine.stress, rtol=0, atol=STRESS)
+
+
+@pytest.mark.parametrize("name", ["one", "alloy", "fs"])
+def test_many_crystals_in_one_call(backend, potentials, name):
+    symbols = ["Cu"] if name == "one" else ["Ni", "Cu"]
+    structures = [crystal(symbols, (1, 1, k % 4 + 1), seed=k) for k in range(100)]
+    found = ecteam.evaluate(structures, potentials[name], device="cuda")
+    engines = ecteam.evaluate(structures, potentials[name])
+    for result, engine in zip(found, engines, strict=True):
+        np.testing.assert_allclose(result.forces, engine.forces, rtol=0, atol=FORCE)
+        np.testing.assert_allclose(result.energies, engine.energies, rtol=0, atol=ENERGY)
+        np.testing.assert_allclose(result.stress, engine.stress, rtol=0, atol=STRESS)
+
+
+def test_a_calculator_of_a_small_structure_follows_its_weights(backend):
+    device, host = molecules(7)[-1], molecules(7)[-1]
+    device.calc = ECTEAM("water", device="cuda", tolerance=1e-11)
+    host.calc = ECTEAM("water", solver="krylov", tolerance=1e-11)
+    move = np.random.default_rng(0).uniform(-0.01, 0.01, (len(device), 3))
+    for _ in range(5):
+        np.testing.assert_allclose(device.get_forces(), host.get_forces(), rtol=0, atol=FORCE)
+        for atoms in (device, host):
+            atoms.positions += move
+
+
 @pytest.mark.parametrize("options", [{}, {"temperature": 600.0, "friction": 0.05 / units.fs}])
 def test_dynamics_on_the_device(backend, potentials, options):
     atoms = crystal(repeat=(5, 5, 5))
@@ -312,6 +350,9 @@ def test_the_sanitizer_finds_nothing(backend, tmp_path, tool):
         "ecteam.evaluate(water, 'water', [0.1, -0.1], fragments=fragments, device='cuda')\n"
         "salt = bulk('NaCl', 'rocksalt', a=5.6, cubic=True)\n"
         "ecteam.evaluate(salt, 'halides', device='cuda')\n"
+        "oxide = bulk('MgO', 'rocksalt', a=4.2, cubic=True)\n"
+        "ecteam.evaluate([oxide, oxide], 'oxides', device='cuda')\n"
+        "ecteam.evaluate([atoms[:20], atoms[:7]], potential, device='cuda')\n"
         "niobium = bulk('Nb', cubic=True) * (5, 5, 6)\n"
         "ecteam.evaluate(niobium, 'niobium', device='cuda')\n"
         "water.pbc = False\n"
