@@ -110,6 +110,17 @@ extern "C" __global__ void __launch_bounds__(BLOCK, MINIMUM_BLOCKS) fill_ewald_p
     });
 }
 
+// Add the part of a wave of this energy to dE/dstrain.
+__device__ __forceinline__ void add_virial(const WaveSum &sum, const double k[3], double energy,
+                                           int wave, double parts[6][CHUNK]) {
+    double k2 = k[0] * k[0] + k[1] * k[1] + k[2] * k[2];
+    double factor = 2.0 * energy * (1.0 / k2 + 0.25 / (sum.alpha * sum.alpha));
+    for (int axis = 0; axis < 3; ++axis) {
+        parts[axis][wave] += factor * k[axis] * k[axis] - energy;
+        parts[3 + axis][wave] += factor * k[(axis + 1) % 3] * k[(axis + 2) % 3];
+    }
+}
+
 // Add the forces to those of the pairs, and dE/dstrain (xx yy zz yz xz xy) to the virials. `sites`:
 // background, charge and potential of every atom. Per atom and wave some 20 operations.
 extern "C" __global__ void __launch_bounds__(BLOCK, MINIMUM_BLOCKS) ewald_forces(
@@ -128,7 +139,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK, MINIMUM_BLOCKS) ewald_forces
     __syncthreads();
     each_chunk(waves, sum, lattice, task, atoms + extent.first, [&]() {
         if (wave < waves.count) {
-            double real_part = 0.0, imaginary = 0.0, k2 = 0.0;
+            double real_part = 0.0, imaginary = 0.0;
             const double *k = waves.k[wave];
             for (int i = 0; i < task.n; ++i) {
                 real_part += charges[i] * waves.cosine[wave][i];
@@ -137,12 +148,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK, MINIMUM_BLOCKS) ewald_forces
             factors[wave][0] = waves.weight[wave] * real_part;
             factors[wave][1] = waves.weight[wave] * imaginary;
             double energy = 0.5 * (factors[wave][0] * real_part + factors[wave][1] * imaginary);
-            for (int axis = 0; axis < 3; ++axis) k2 += k[axis] * k[axis];
-            double factor = 2.0 * energy * (1.0 / k2 + 0.25 / (alpha * alpha));
-            for (int axis = 0; axis < 3; ++axis) {
-                parts[axis][wave] += factor * k[axis] * k[axis] - energy;
-                parts[3 + axis][wave] += factor * k[(axis + 1) % 3] * k[(axis + 2) % 3];
-            }
+            add_virial(sum, k, energy, wave, parts);
         }
         __syncthreads();
         if (task.leads())
