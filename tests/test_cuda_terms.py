@@ -104,6 +104,13 @@ def test_elements_that_do_not_occur():
         check(potential, atoms, evaluator)
 
 
+def test_chosen_triples():
+    expression = Pair(2) + ThreeBody(2, lmax=3, cutoff=4.5, triples=["Nb-Mo-Nb", "Mo-Mo-Nb"])
+    atoms = niobium((1, 1, 2))
+    atoms.symbols = ["Mo", "Nb"] * (len(atoms) // 2)
+    check(with_random_parameters(expression, ("Mo", "Nb"), 3), atoms)
+
+
 def test_terms_on_top_of_pairs(tmp_path):
     text = one_state_potentials(tmp_path)["fs"].to_dict()
     expression = Constant() + Pair(3, cutoff=6.5) + ThreeBody(2, lmax=3, cutoff=3.5)

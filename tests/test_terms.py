@@ -8,6 +8,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
+from ecteam.expressions import parse
 from ecteam.terms import Constant, Expression, NeighbourExponential, Pair, Product, Sum, ThreeBody
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -160,6 +161,33 @@ def test_smooth_at_the_cutoff(family):
     assert slopes[1] < 0.2 * slopes[0], "curvature at the cutoff"
 
 
+def test_triples_choose_parameters():
+    """What is left out is zero: the same energy and slopes as a model of all triples."""
+    chosen = ThreeBody(2, 3, cutoff=4.4, triples=["Nb-Mo-Nb", "Nb-Nb-Mo"])
+    part = with_random_parameters(chosen, ["Mo", "Nb"], 1)
+    assert len(part.parameters) == 4 * (3 + 4)
+    assert {name.split(" l=")[0] for name in part.parameter_names} == {
+        *(f"three_body1[Mo: Nb{p} Nb{q}" for p, q in ((0, 0), (0, 1), (1, 1))),
+        *(f"three_body1[Nb: Mo{p} Nb{q}" for p in (0, 1) for q in (0, 1)),
+    }
+    every = ThreeBody(2, 3, cutoff=4.4).potential(["Mo", "Nb"])
+    values = dict(zip(part.parameter_names, part.parameters, strict=True))
+    every = every.with_parameters([values.get(name, 0.0) for name in every.parameter_names])
+    atoms = crystal(3, ["Mo", "Nb"])
+    found, whole = (ecteam.evaluate(atoms, potential) for potential in (part, every))
+    assert found.energy == whole.energy
+    assert np.array_equal(found.forces, whole.forces)
+    columns = [every.parameter_names.index(name) for name in part.parameter_names]
+    assert np.array_equal(part.jacobian([atoms])[1], every.jacobian([atoms])[1][:, columns])
+
+
+def test_what_triples_leave_out_is_zero():
+    fields = ThreeBody(1, 0, triples=["Nb-Nb-Nb"]).potential(["Mo", "Nb"]).to_dict()
+    fields["terms"]["coefficients"][0] = 0.5
+    with pytest.raises(ecteam.PotentialFormatError, match=r"terms.coefficients\[0\]: must be 0"):
+        ecteam.Potential.from_dict({**fields, "sha256": None})
+
+
 @settings(deadline=None, max_examples=30)
 @given(expressions())
 def test_expressions_survive_the_file(expression):
@@ -171,6 +199,12 @@ def test_expressions_survive_the_file(expression):
     assert len(set(again.parameter_names)) == len(again.parameters)
     namespace = {m.__name__: m for m in (Constant, Pair, ThreeBody, NeighbourExponential)}
     assert eval(repr(expression), namespace) == expression
+
+
+def test_triples_survive_the_file():
+    expression = Pair(2) + ThreeBody(2, 1, triples=["Mo-Nb-Mo", "Nb-Nb-Mo"])
+    assert Expression.from_dict(expression.to_dict()) == parse(repr(expression)) == expression
+    assert expression.potential(["Mo", "Nb"]).expression == expression
 
 
 def test_algebra():
@@ -234,6 +268,10 @@ def test_terms_correct_another_potential():
     assert found.energies.sum() == pytest.approx(found.energy, abs=1e-9)
 
 
+def triples(*names):
+    return ThreeBody(1, 1, triples=names).potential(["Nb"])
+
+
 def bad(expression, **changes):
     fields = expression.potential(["Nb"]).to_dict()
     fields["terms"].update(changes)
@@ -246,6 +284,14 @@ def bad(expression, **changes):
         (lambda: Pair(0).potential(["Nb"]), "terms.radial.functions"),
         (lambda: Pair(33).potential(["Nb"]), "terms.radial.functions"),
         (lambda: ThreeBody(2, 5).potential(["Nb"]), "terms.lmax: must be at most 4, got 5"),
+        (lambda: triples("Nb-Nb"), "terms.triples[0]: must be neighbour, centre and neighbour"),
+        (lambda: triples("Mo-Nb-Mo"), "terms.triples[0]: must be made of Nb, got `Mo-Nb-Mo`"),
+        (lambda: triples(*2 * ["Nb-Nb-Nb"]), "terms.triples[1]: must be given once"),
+        (lambda: triples(), "terms.triples: must be absent or a list of triples"),
+        (
+            lambda: (Pair(1) * ThreeBody(1, 1, triples=["Nb-Nb-Nb"])).potential(["Nb"]),
+            "terms.factors[1].triples: must be absent in all factors but the first",
+        ),
         (lambda: Pair(2, cutoff=-1.0).potential(["Nb"]), "terms.radial.cutoff"),
         (lambda: Pair(2, "bessel", span=(0.0, 1.0)).potential(["Nb"]), "terms.radial.span"),
         (lambda: Pair(2, "slater", span=(2.0, 1.0)).potential(["Nb"]), "increasing"),

@@ -275,6 +275,10 @@ class ThreeBody(Single):
         Largest degree l of the Legendre polynomials, 0–4.
     family, cutoff, span
         As in :class:`Pair`.
+    triples : sequence of str, optional
+        Neighbour, centre and neighbour of the triples this is for, ``["H-O-H"]``; the coefficients
+        of all others are zero and no parameters. Default: all. Not in a further factor of a
+        product, whose leading coefficient is held.
     """
 
     functions: int
@@ -282,16 +286,19 @@ class ThreeBody(Single):
     family: Family = "chebyshev"
     cutoff: float = 5.5
     span: Span | None = None
+    triples: tuple[str, ...] | None = None
     kind: ClassVar[str] = "three_body"
+
+    def __post_init__(self) -> None:
+        """Let triples be any sequence."""
+        if self.triples is not None:
+            object.__setattr__(self, "triples", tuple(self.triples))
 
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`Expression.to_dict`."""
-        return {
-            "kind": self.kind,
-            "radial": _radial(self),
-            "lmax": self.lmax,
-            "coefficients": [],
-        }
+        fields = {"kind": self.kind, "radial": _radial(self), "lmax": self.lmax}
+        chosen = {} if self.triples is None else {"triples": list(self.triples)}
+        return {**fields, **chosen, "coefficients": []}
 
 
 @dataclass(frozen=True, repr=False)

@@ -144,3 +144,16 @@ fn constants_need_no_neighbours() {
     assert!((e.unwrap().energy - (3.0 + 2.0 * 5.0)).abs() < 1e-12);
     assert_eq!(radial(2).ends(), [0.0, 4.2]);
 }
+
+/// Parameters of a three-body model of one function and degree 0: for each centre Mo-Mo, Mo-Nb and
+/// Nb-Nb neighbours.
+#[test]
+fn triples_choose_parameters() {
+    let expression = r#"{"kind": "three_body", "lmax": 0, "triples": ["Nb-Mo-Mo", "Nb-Nb-Nb"],
+        "radial": {"family": "bessel", "functions": 1, "cutoff": 4.2}, "coefficients": []}"#;
+    let terms = ecteam_core::potential::start_terms(expression, 2).unwrap();
+    let term: Term = serde_json::from_str(&terms).unwrap();
+    let described = term.described(&["Mo".to_owned(), "Nb".to_owned()]);
+    let held: Vec<bool> = described.iter().map(|c| c.held).collect();
+    assert_eq!(held, [true, false, true, true, true, false]);
+}

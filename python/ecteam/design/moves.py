@@ -269,12 +269,16 @@ def _expanded(part: Expression) -> list[list[Expression]]:
     return found
 
 
+def _alike(a: terms.ThreeBody, b: terms.ThreeBody) -> bool:
+    return (a.family, a.triples) == (b.family, b.triples)
+
+
 def _joined(a: Expression, b: Expression, palette: Palette) -> Expression | None:
     if isinstance(a, terms.Pair) and isinstance(b, terms.Pair) and a.family == b.family:
         longer = a if a.cutoff >= b.cutoff else b
         total = min(a.functions + b.functions, palette.most_functions)
         return _changed(longer, functions=total)
-    if isinstance(a, terms.ThreeBody) and isinstance(b, terms.ThreeBody) and a.family == b.family:
+    if isinstance(a, terms.ThreeBody) and isinstance(b, terms.ThreeBody) and _alike(a, b):
         larger = a if a.functions >= b.functions else b
         return _changed(larger, lmax=max(a.lmax, b.lmax))
     first, second = factors(a), factors(b)

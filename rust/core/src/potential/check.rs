@@ -41,7 +41,9 @@ impl PotentialFile {
         temperature(self.electronic_temperature)?;
         cutoff(&self.cutoff)?;
         if let Some(terms) = &self.terms {
-            expression::check(terms, self.elements.len())?;
+            let names: Vec<String> = self.elements.keys().cloned().collect();
+            expression::check(terms, names.len())?;
+            expression::check_triples(terms, &names)?;
         }
         self.fit.as_ref().map_or(Ok(()), fit)
     }

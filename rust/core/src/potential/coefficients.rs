@@ -1,6 +1,7 @@
 //! Names, bounds and roles of the coefficients of an expression.
 
 use super::terms::{Coefficient, NeighbourFunction, Radial, Term};
+use super::triples;
 
 impl Term {
     /// All coefficients in the order of the file, for elements in alphabetical order.
@@ -115,7 +116,12 @@ fn roles(term: &Term, elements: &[String]) -> Vec<Role> {
         Term::Sum { .. } | Term::Product { .. } => Vec::new(),
         Term::Constant { .. } => elements.iter().map(|e| Role::linear(e.clone())).collect(),
         Term::Pair { radial, .. } => pair_roles(radial, elements),
-        Term::ThreeBody { radial, lmax, .. } => three_body_roles(radial, *lmax, elements),
+        Term::ThreeBody { radial, lmax, triples, .. } => {
+            let mut roles = three_body_roles(radial, *lmax, elements);
+            let chosen = triples::chosen(triples.as_deref(), radial, *lmax, elements);
+            roles.iter_mut().zip(chosen).for_each(|(role, chosen)| role.held = !chosen);
+            roles
+        }
         Term::NeighbourExponential { radial, function, .. } => {
             neighbour_roles(radial, function, elements)
         }

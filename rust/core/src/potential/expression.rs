@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::rules::{finite, length, require, require_all};
 use super::terms::{Family, NeighbourFunction, Radial, Term};
+use super::triples;
 use crate::error::Result;
 
 /// Models in models in models.
@@ -29,12 +30,18 @@ pub(super) fn check(terms: &Term, elements: usize) -> Result<()> {
     })
 }
 
+/// Check that triples are made of the elements, and that what they leave out is zero.
+pub(super) fn check_triples(terms: &Term, elements: &[String]) -> Result<()> {
+    node(terms, "terms", &|term, path| triples::check(term, path, elements))
+}
+
 /// Check everything but the coefficients.
 pub(super) fn check_shape(terms: &Term) -> Result<()> {
     depth(terms, 1)?;
     let leaves = terms.leaves().len();
     let rule = format!("at most {MAX_LEAVES} single models");
     require(leaves <= MAX_LEAVES, "terms", &rule, leaves)?;
+    scales(terms, false, "terms")?;
     node(terms, "terms", &leaf)
 }
 
@@ -57,14 +64,29 @@ fn node(term: &Term, path: &str, leaf: &impl Fn(&Term, &str) -> Result<()>) -> R
     children.try_for_each(|(k, child)| node(child, &format!("{path}[{k}]"), leaf))
 }
 
+/// A further factor holds its leading coefficient, which its triples must not leave out.
+fn scales(term: &Term, further: bool, path: &str) -> Result<()> {
+    let some = matches!(term, Term::ThreeBody { triples: Some(_), .. });
+    let path = if some { format!("{path}.triples") } else { path.to_owned() };
+    require(!(some && further), &path, "absent in all factors but the first", "a list")?;
+    let product = matches!(term, Term::Product { .. });
+    let list = if product { "factors" } else { "terms" };
+    term.children().iter().enumerate().try_for_each(|(k, child)| {
+        scales(child, further || (product && k > 0), &format!("{path}.{list}[{k}]"))
+    })
+}
+
 fn leaf(term: &Term, path: &str) -> Result<()> {
     if let Some(functions) = term.radial() {
         radial(functions, &format!("{path}.radial"))?;
     }
     match term {
-        Term::ThreeBody { lmax, .. } => {
+        Term::ThreeBody { lmax, triples, .. } => {
             let rule = format!("at most {MAX_LMAX}");
             require(*lmax <= MAX_LMAX, &format!("{path}.lmax"), &rule, lmax)?;
+            if let Some(names) = triples {
+                triples::check_names(names, &format!("{path}.triples"))?;
+            }
         }
         Term::NeighbourExponential { function, .. } => {
             neighbour_function(function, &format!("{path}.function"))?;

@@ -14,6 +14,7 @@ mod rules;
 mod schema;
 mod seal;
 mod terms;
+mod triples;
 
 use std::collections::BTreeMap;
 

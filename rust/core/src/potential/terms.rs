@@ -37,6 +37,10 @@ pub enum Term {
         radial: Radial,
         /// Largest degree l of the Legendre polynomials P_l.
         lmax: usize,
+        /// Neighbour, centre and neighbour of the triples this is for, e.g. `H-O-H`; all, if absent.
+        /// The coefficients of others are zero and no parameters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        triples: Option<Vec<String>>,
         /// For each element of the centre, each p ≤ q (q runs faster), each l.
         coefficients: Vec<f64>,
     },

@@ -22,7 +22,7 @@ impl Leaf {
         let shared = matches!(term, Term::Pair { .. });
         let block = if shared { count } else { count / elements };
         let matrices = match term {
-            Term::ThreeBody { radial, lmax, coefficients } => {
+            Term::ThreeBody { radial, lmax, coefficients, .. } => {
                 let channels = elements * radial.functions;
                 let matrix = |k: usize| {
                     let (centre, l) = (k / (lmax + 1), k % (lmax + 1));
