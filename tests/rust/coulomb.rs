@@ -5,6 +5,8 @@
 
 #[path = "coulomb/dipoles.rs"]
 mod dipoles;
+#[path = "coulomb/extended.rs"]
+mod extended;
 #[path = "coulomb/oracle.rs"]
 mod oracle;
 #[path = "coulomb/pme.rs"]
@@ -199,7 +201,9 @@ fn big_box_tends_to_the_isolated_dimer() {
         let cell = [[length, 0.0, 0.0], [0.0, length, 0.0], [0.0, 0.0, length]];
         let options = options(Method::Auto, 1e-12);
         let (positions, charges) = (positions.clone(), charges.clone());
-        System { positions, charges, cell, pbc: [pbc; 3], cutoff: 9.0, options }.total().energy
+        let extended = false;
+        let cutoff = 9.0;
+        System { positions, charges, cell, pbc: [pbc; 3], cutoff, options, extended }.total().energy
     };
     let free = energy(1.0, false);
     close(free, -COULOMB / f64::sqrt(p2), 1e-13);
@@ -301,7 +305,9 @@ fn shifted_force_of_a_small_molecule_tends_to_coulomb() {
         let options =
             options(if cutoff > 0.0 { Method::ShiftedForce } else { Method::Direct }, 1e-6);
         let cell = [[0.0; 3]; 3];
-        System { positions, charges, cell, pbc: [false; 3], cutoff: cutoff.max(1.0), options }
+        let cutoff = cutoff.max(1.0);
+        let extended = false;
+        System { positions, charges, cell, pbc: [false; 3], cutoff, options, extended }
             .total()
             .potential
     };

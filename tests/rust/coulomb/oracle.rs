@@ -13,6 +13,8 @@ pub(super) struct System {
     pub(super) pbc: [bool; 3],
     pub(super) cutoff: f64,
     pub(super) options: Options,
+    /// The module may sum pairs beyond the cutoff.
+    pub(super) extended: bool,
 }
 
 pub(super) struct Total {
@@ -35,7 +37,7 @@ impl System {
         accuracy: f64,
     ) -> Self {
         let options = options(Method::Ewald, accuracy);
-        Self { positions, charges, cell, pbc: [true; 3], cutoff, options }
+        Self { positions, charges, cell, pbc: [true; 3], cutoff, options, extended: false }
     }
 
     fn structure(&self) -> Structure {
@@ -45,6 +47,9 @@ impl System {
 
     pub(super) fn prepared(&self) -> Coulomb {
         let mut coulomb = Coulomb::new(self.options, self.pbc, self.cutoff).unwrap();
+        if self.extended {
+            coulomb = coulomb.extended();
+        }
         coulomb.prepare(&self.structure()).unwrap();
         coulomb
     }

@@ -1,13 +1,14 @@
 //! Given point charges: energy, potentials, forces and virial, real space included.
 
 use super::periodic::Periodic;
-use super::real::RealSpace;
+use super::real::{self, RealSpace, Slopes};
+use super::smooth::Smooth;
 use super::{Coulomb, Kernel, Method, Options, check_options};
 use crate::error::{Error, Result};
 use crate::structure::{Mat3, Structure, Vec3};
 
 /// Real-space cutoffs to choose from, Å.
-const CUTOFFS: [f64; 9] = [4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0];
+pub(super) const CUTOFFS: [f64; 9] = [4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0];
 
 /// Largest charge, e.
 const MAX_CHARGE: f64 = 1e6;
@@ -39,14 +40,16 @@ struct Prepared {
     pbc: [bool; 3],
     cutoff: f64,
     coulomb: Coulomb,
-    real: Option<RealSpace>,
+    real: Option<RealSpace<true>>,
 }
 
 impl Prepared {
     fn new(options: Options, pbc: [bool; 3], cutoff: f64) -> Result<Self> {
         let coulomb = Coulomb::new(options, pbc, cutoff)?;
         let real = match coulomb.kernel() {
-            Kernel::Screened { alpha } => Some(RealSpace::new(alpha, cutoff, options.accuracy)),
+            Kernel::Screened { alpha } => {
+                Some(RealSpace::new(Smooth::new(alpha, cutoff, options.accuracy), cutoff))
+            }
             _ => None,
         };
         Ok(Self { pbc, cutoff, coulomb, real })
@@ -87,7 +90,8 @@ impl PointCharges {
         let ChargeEnergy { potential, forces, virial, .. } = &mut found;
         coulomb.add_all(charges, potential, forces, virial);
         if let Some(real) = real {
-            real.add(structure, charges, potential, forces, virial)?;
+            real.prepare(structure)?;
+            real.add(charges, potential, Some(Slopes { forces, virial }));
         }
         check_finite(&found.potential)?;
         found.energy = 0.5 * charges.iter().zip(&found.potential).map(|(q, v)| q * v).sum::<f64>();
@@ -110,8 +114,7 @@ impl PointCharges {
 /// The cutoff of least estimated cost.
 fn best_cutoff(structure: &Structure, options: &Options) -> f64 {
     let cost = |cutoff: f64| {
-        let pairs = RealSpace::cost(structure, cutoff);
-        pairs + Periodic::new(options, cutoff).cost(structure)
+        real::cost(structure, cutoff) + Periodic::new(options, cutoff).cost(structure)
     };
     let costs = CUTOFFS.map(|cutoff| (cost(cutoff), cutoff));
     costs.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)).map_or(CUTOFFS[0], |best| best.1)

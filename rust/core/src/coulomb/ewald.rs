@@ -69,18 +69,23 @@ pub(super) struct Ewald {
     phases: Phases,
 }
 
+/// Splitting for a relative `accuracy` and a real-space `cutoff` (Å).
+///
+/// For uncorrelated charges q at mean distance a the root-mean-square force errors are
+/// 2 q²/a² √(a/rc) exp(−s²) in real space, s = α rc (Kolafa & Perram, Mol. Simul. 9, 351
+/// (1992)), and 2 q²/a² √(aα/x) exp(−x²) in reciprocal space, x = `k_max/2α` (the same
+/// argument for a sphere of k vectors). With x = s the two agree; with a ≤ rc/2 their root sum of
+/// squares is at most 2 exp(−s²) of the typical force q²/a² (measured in a 200-ion box: a quarter).
+pub(super) fn splitting(accuracy: f64, cutoff: f64) -> f64 {
+    (2.0 / accuracy).ln().sqrt() / cutoff
+}
+
 impl Ewald {
-    /// Splitting for a relative `accuracy` and a real-space `cutoff` (Å).
-    ///
-    /// For uncorrelated charges q at mean distance a the root-mean-square force errors are
-    /// 2 q²/a² √(a/rc) exp(−s²) in real space, s = α rc (Kolafa & Perram, Mol. Simul. 9, 351
-    /// (1992)), and 2 q²/a² √(aα/x) exp(−x²) in reciprocal space, x = `k_max/2α` (the same
-    /// argument for a sphere of k vectors). With x = s the two agree; with a ≤ rc/2 their root sum of
-    /// squares is at most 2 exp(−s²) of the typical force q²/a² (measured in a 200-ion box: a quarter).
+    /// Modes up to `k_max` = 2α²rc for the [`splitting`] of an accuracy and a cutoff rc.
     pub(super) fn new(accuracy: f64, cutoff: f64) -> Self {
-        let s = (2.0 / accuracy).ln().sqrt();
-        let alpha = s / cutoff;
-        Self { alpha, radius: 2.0 * alpha * s, modes: Modes::default(), phases: Phases::default() }
+        let alpha = splitting(accuracy, cutoff);
+        let radius = 2.0 * alpha * alpha * cutoff;
+        Self { alpha, radius, modes: Modes::default(), phases: Phases::default() }
     }
 
     pub(super) fn alpha(&self) -> f64 {

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
-use rustfft::num_complex::Complex64;
+use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-use super::scratch::{with_complex, with_scratch};
+use super::scratch::{Number, with_complex, with_scratch};
 use super::spline::moduli;
 use crate::COULOMB;
 use crate::structure::{Mat3, Vec3, dot, times};
@@ -32,31 +32,31 @@ type Sums = [f64; 7];
 
 /// Mesh, influence function and Fourier transforms of one cell.
 #[derive(Debug, Clone)]
-pub(super) struct Mesh {
+pub(super) struct Mesh<T: Number> {
     pub(super) shape: [usize; 3],
     alpha: f64,
     /// position · `inverse` = fractional coordinates.
     pub(super) inverse: Mat3,
     /// `COULOMB` 4π/V exp(−k²/4α²)/k² |b|², by (third, second, first) index.
-    influence: Vec<f64>,
-    plans: Plans,
+    influence: Vec<T>,
+    plans: Plans<T>,
 }
 
 #[derive(Clone)]
-struct Plans {
-    across: [Arc<dyn Fft<f64>>; 2],
-    columns: [Arc<dyn Fft<f64>>; 2],
-    forward: Arc<dyn RealToComplex<f64>>,
-    backward: Arc<dyn ComplexToReal<f64>>,
+struct Plans<T> {
+    across: [Arc<dyn Fft<T>>; 2],
+    columns: [Arc<dyn Fft<T>>; 2],
+    forward: Arc<dyn RealToComplex<T>>,
+    backward: Arc<dyn ComplexToReal<T>>,
 }
 
-impl fmt::Debug for Plans {
+impl<T> fmt::Debug for Plans<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plans").finish_non_exhaustive()
     }
 }
 
-impl Plans {
+impl<T: Number> Plans<T> {
     fn new([nx, ny, nz]: [usize; 3]) -> Self {
         let (mut complex, mut real) = (FftPlanner::new(), RealFftPlanner::new());
         let mut both = |n| [complex.plan_fft_forward(n), complex.plan_fft_inverse(n)];
@@ -70,13 +70,13 @@ impl Plans {
 }
 
 /// Batches of transforms in place.
-fn transform(plan: &Arc<dyn Fft<f64>>, data: &mut [Complex64]) {
+fn transform<T: Number>(plan: &Arc<dyn Fft<T>>, data: &mut [Complex<T>]) {
     with_complex(plan.get_inplace_scratch_len(), |scratch| {
         plan.process_with_scratch(data, scratch);
     });
 }
 
-impl Mesh {
+impl<T: Number> Mesh<T> {
     /// For splines of an `order` and a lattice given by the inverse of its cell.
     pub(super) fn new(
         shape: [usize; 3],
@@ -98,7 +98,7 @@ impl Mesh {
     }
 
     /// Influence function by (first, second, third) index.
-    pub(super) fn influence_by_first(&self) -> Vec<f64> {
+    pub(super) fn influence_by_first(&self) -> Vec<T> {
         let [nx, ny, _] = self.shape;
         let at = |x: usize, line: usize| self.influence[line * nx + x];
         let lines =
@@ -143,15 +143,13 @@ impl Mesh {
         let [nx, ny, _] = self.shape;
         let moduli = self.shape.map(|n| moduli(order, n));
         let mut influence = std::mem::take(&mut self.influence);
-        influence.resize(self.lines() * nx, 0.0);
+        influence.resize(self.lines() * nx, T::zero());
         influence.par_chunks_mut(nx).enumerate().with_min_len(64).for_each(|(line, out)| {
             let (y, z) = (line % ny, line / ny);
             let modulus = 4.0 * PI * COULOMB / volume * moduli[1][y] * moduli[2][z];
             for (x, value) in out.iter_mut().enumerate() {
-                *value = match self.wave([x, y, z]) {
-                    Some(k) => modulus * moduli[0][x] * self.decay(dot(&k, &k)),
-                    None => 0.0,
-                };
+                let mode = |k: Vec3| modulus * moduli[0][x] * self.decay(dot(&k, &k));
+                *value = T::nearest(self.wave([x, y, z]).map_or(0.0, mode));
             }
         });
         self.influence = influence;
@@ -177,15 +175,15 @@ impl Mesh {
     }
 
     /// Potential on the mesh of the charges that `spread(x, plane)` adds to every plane x.
-    pub(super) fn convolve(&self, spread: impl Fn(usize, &mut [f64]) + Sync, real: &mut [f64]) {
+    pub(super) fn convolve(&self, spread: impl Fn(usize, &mut [T]) + Sync, real: &mut [T]) {
         self.pass(spread, real, false);
     }
 
     /// As [`Self::convolve`]; returns ∂E/∂strain of the modes, eV.
     pub(super) fn convolve_with_virial(
         &self,
-        spread: impl Fn(usize, &mut [f64]) + Sync,
-        real: &mut [f64],
+        spread: impl Fn(usize, &mut [T]) + Sync,
+        real: &mut [T],
     ) -> Mat3 {
         let [energy, xx, yy, zz, yz, xz, xy] = self.pass(spread, real, true);
         let mut virial = [[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]];
@@ -193,12 +191,7 @@ impl Mesh {
         virial
     }
 
-    fn pass(
-        &self,
-        spread: impl Fn(usize, &mut [f64]) + Sync,
-        real: &mut [f64],
-        virial: bool,
-    ) -> Sums {
+    fn pass(&self, spread: impl Fn(usize, &mut [T]) + Sync, real: &mut [T], virial: bool) -> Sums {
         let size = self.shape[0] * self.lines();
         with_complex(2 * size, |buffer| {
             let (planes, lines) = buffer.split_at_mut(size);
@@ -208,7 +201,7 @@ impl Mesh {
                 .enumerate()
                 .with_min_len(self.grain())
                 .for_each(|(x, (spectrum, plane))| {
-                    plane.fill(0.0);
+                    plane.fill(T::zero());
                     spread(x, plane);
                     self.forward_plane(plane, spectrum);
                 });
@@ -230,7 +223,7 @@ impl Mesh {
     }
 
     /// Rows, then columns; the spectrum is by (third, second) index.
-    fn forward_plane(&self, plane: &mut [f64], spectrum: &mut [Complex64]) {
+    fn forward_plane(&self, plane: &mut [T], spectrum: &mut [Complex<T>]) {
         let ([_, ny, nz], half) = (self.shape, self.half());
         let plan = &self.plans.forward;
         with_complex(ny * half + plan.get_scratch_len(), |buffer| {
@@ -238,7 +231,8 @@ impl Mesh {
             for (row, out) in plane.chunks_exact_mut(self.row()).zip(rows.chunks_exact_mut(half)) {
                 for c in 0..PAD {
                     // Short rows are repeated more than once.
-                    row[c % nz] += row[nz + c];
+                    let repeated = row[nz + c];
+                    row[c % nz] += repeated;
                 }
                 let done = plan.process_with_scratch(&mut row[..nz], out, scratch);
                 debug_assert!(done.is_ok(), "lengths of the plan");
@@ -249,7 +243,7 @@ impl Mesh {
     }
 
     /// The inverse of [`Self::forward_plane`], not normalised.
-    fn backward_plane(&self, spectrum: &mut [Complex64], plane: &mut [f64]) {
+    fn backward_plane(&self, spectrum: &mut [Complex<T>], plane: &mut [T]) {
         let ([_, ny, nz], half) = (self.shape, self.half());
         transform(&self.plans.columns[1], spectrum);
         let plan = &self.plans.backward;
@@ -258,8 +252,8 @@ impl Mesh {
             transpose(spectrum, ny, rows);
             for (row, out) in rows.chunks_exact_mut(half).zip(plane.chunks_exact_mut(self.row())) {
                 // Of real values; what is left is rounding.
-                row[0].im = 0.0;
-                row[half - 1].im = 0.0;
+                row[0].im = T::zero();
+                row[half - 1].im = T::zero();
                 let done = plan.process_with_scratch(row, &mut out[..nz], scratch);
                 debug_assert!(done.is_ok(), "lengths of the plan");
                 (0..PAD).for_each(|c| out[nz + c] = out[c % nz]);
@@ -268,9 +262,9 @@ impl Mesh {
     }
 
     /// Transform across planes, multiply with the influence function and transform back.
-    fn multiply(&self, planes: &[Complex64], lines: &mut [Complex64], virial: bool) -> Sums {
+    fn multiply(&self, planes: &[Complex<T>], lines: &mut [Complex<T>], virial: bool) -> Sums {
         let nx = self.shape[0];
-        let work = |(task, lines): (usize, &mut [Complex64])| {
+        let work = |(task, lines): (usize, &mut [Complex<T>])| {
             let first = task * LINES;
             for (x, plane) in planes.chunks_exact(self.lines()).enumerate() {
                 let values = &plane[first..first + lines.len() / nx];
@@ -286,7 +280,7 @@ impl Mesh {
                     self.add_virial(first + l, line, &influence[l * nx..(l + 1) * nx], &mut sums);
                 }
             }
-            lines.iter_mut().zip(influence).for_each(|(value, g)| *value *= g);
+            lines.iter_mut().zip(influence).for_each(|(value, g)| *value = *value * *g);
             transform(&self.plans.across[1], lines);
             sums
         };
@@ -301,13 +295,13 @@ impl Mesh {
     }
 
     /// Energy, and Σ_k E_k 2 k⊗k (1/k² + 1/4α²), of a line.
-    fn add_virial(&self, line: usize, values: &[Complex64], influence: &[f64], sums: &mut Sums) {
+    fn add_virial(&self, line: usize, values: &[Complex<T>], influence: &[T], sums: &mut Sums) {
         let (y, z) = (line % self.shape[1], line / self.shape[1]);
         // Modes of the half spectrum stand for their mirror images too.
         let count = if z == 0 { 0.5 } else { 1.0 };
         for (x, (value, g)) in values.iter().zip(influence).enumerate() {
             let Some(k) = self.wave([x, y, z]) else { continue };
-            let energy = count * g * value.norm_sqr();
+            let energy = count * g.double() * value.norm_sqr().double();
             let factor = 2.0 * energy * (1.0 / dot(&k, &k) + 0.25 / (self.alpha * self.alpha));
             sums[0] += energy;
             for (sum, [p, q]) in
@@ -319,7 +313,7 @@ impl Mesh {
     }
 
     /// Spectra of the planes from `first` on, back from the lines across them.
-    fn collect_planes(&self, first: usize, lines: &[Complex64], spectra: &mut [Complex64]) {
+    fn collect_planes(&self, first: usize, lines: &[Complex<T>], spectra: &mut [Complex<T>]) {
         let nx = self.shape[0];
         let count = spectra.len() / self.lines();
         for (l, line) in lines.chunks_exact(nx).enumerate() {
@@ -331,7 +325,7 @@ impl Mesh {
 }
 
 /// out (columns, rows) = values (rows, columns).
-fn transpose(values: &[Complex64], columns: usize, out: &mut [Complex64]) {
+fn transpose<T: Number>(values: &[Complex<T>], columns: usize, out: &mut [Complex<T>]) {
     let rows = values.len() / columns;
     for (r, row) in values.chunks_exact(columns).enumerate() {
         for (c, value) in row.iter().enumerate() {
@@ -341,7 +335,7 @@ fn transpose(values: &[Complex64], columns: usize, out: &mut [Complex64]) {
 }
 
 /// Lend the real values of a mesh to `work`.
-pub(super) fn with_values<R>(mesh: &Mesh, work: impl FnOnce(&mut [f64]) -> R) -> R {
+pub(super) fn with_values<T: Number, R>(mesh: &Mesh<T>, work: impl FnOnce(&mut [T]) -> R) -> R {
     with_scratch(mesh.len(), work)
 }
 
@@ -353,7 +347,7 @@ pub(super) struct Place {
 }
 
 /// First mesh point of an atom's splines; they are the order's next ones along each axis.
-pub(super) fn locate(mesh: &Mesh, position: &Vec3) -> Place {
+pub(super) fn locate<T: Number>(mesh: &Mesh<T>, position: &Vec3) -> Place {
     let mut place = Place::default();
     let s = times(position, &mesh.inverse);
     for d in 0..3 {

@@ -45,7 +45,7 @@ impl MeshPlan {
         let volume = frame.volume();
         let choice = plan(&cell, (volume, atoms), options.accuracy, alpha);
         check_size(&choice, frame, options.accuracy)?;
-        let mesh = Mesh::new(choice.shape, choice.order, alpha, inverse, volume);
+        let mesh = Mesh::<f64>::new(choice.shape, choice.order, alpha, inverse, volume);
         Ok(Self {
             shape: choice.shape,
             order: choice.order,

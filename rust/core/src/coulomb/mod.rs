@@ -41,6 +41,7 @@ mod scratch;
 mod shifted;
 mod smooth;
 mod spline;
+mod splitting;
 
 use std::f64::consts::PI;
 
@@ -199,6 +200,24 @@ impl Coulomb {
         Ok(Self { solver })
     }
 
+    /// The same for charges without dipoles. Where it is cheaper, an Ewald sum then goes through pairs
+    /// beyond the cutoff itself, so that its reciprocal part needs fewer modes.
+    #[must_use]
+    pub fn extended(mut self) -> Self {
+        if let Solver::Periodic(periodic) = &mut self.solver {
+            periodic.extend();
+        }
+        self
+    }
+
+    /// Cutoff of the pairs that the prepared sum goes through itself, Å.
+    pub fn own_cutoff(&self) -> Option<f64> {
+        match &self.solver {
+            Solver::Periodic(periodic) => periodic.own_cutoff(),
+            Solver::Direct(_) | Solver::ShiftedForce(_) => None,
+        }
+    }
+
     /// The part that the caller sums over all pairs (images included) within the cutoff.
     pub fn kernel(&self) -> Kernel {
         match &self.solver {
@@ -272,7 +291,7 @@ impl Coulomb {
     /// [`Self::add_rough_potential`].
     ///
     /// # Panics
-    /// If the lengths differ.
+    /// If the lengths differ, or after [`Self::extended`].
     pub fn add_multipole_potential(
         &self,
         sources: Multipoles,

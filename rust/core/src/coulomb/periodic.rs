@@ -1,9 +1,11 @@
 //! Ewald sums of fully periodic systems: plain, or on a mesh, whichever is cheaper.
 
-use super::ewald::Ewald;
+use super::Options;
+use super::ewald::splitting;
 use super::multipoles::Multipoles;
 use super::pme::Pme;
-use super::{Method, Options};
+use super::real::Slopes;
+use super::splitting::Splitting;
 use crate::error::Result;
 use crate::structure::{Mat3, Structure, Vec3};
 
@@ -13,73 +15,113 @@ const ROUGH: f64 = 1e-3;
 /// Both ways to the reciprocal sum, with the same splitting.
 #[derive(Debug, Clone)]
 pub(super) struct Periodic {
-    method: Method,
-    ewald: Ewald,
-    pme: Pme,
-    on_mesh: bool,
-    /// A coarser mesh for [`Self::add_rough_potential`].
-    rough: Option<Pme>,
+    options: Options,
+    /// Of the pairs that others sum, Å.
+    cutoff: f64,
+    /// Splitting of those pairs, Å⁻¹.
+    alpha: f64,
+    /// May sum pairs beyond the cutoff.
+    extended: bool,
+    /// Cell and number of atoms that `splitting` was chosen for.
+    made_for: Option<(Mat3, usize)>,
+    splitting: Splitting,
+    /// A coarser mesh for [`Self::add_rough_potential`]; that of charges without dipoles has enough
+    /// with single precision.
+    rough: Option<Pme<f32>>,
+    rough_multipoles: Option<Pme>,
 }
 
 impl Periodic {
     pub(super) fn new(options: &Options, cutoff: f64) -> Self {
-        let ewald = Ewald::new(options.accuracy, cutoff);
-        let pme = Pme::new(options.accuracy, ewald.alpha());
-        let rough = (options.accuracy < 0.5 * ROUGH).then(|| Pme::new(ROUGH, ewald.alpha()));
-        Self { method: options.method, ewald, pme, on_mesh: false, rough }
+        let alpha = splitting(options.accuracy, cutoff);
+        let worthwhile = options.accuracy < 0.5 * ROUGH;
+        let splitting = Splitting::new(options, cutoff);
+        Self {
+            options: *options,
+            cutoff,
+            alpha,
+            extended: false,
+            made_for: None,
+            splitting,
+            rough: worthwhile.then(|| Pme::new(ROUGH, alpha)),
+            rough_multipoles: worthwhile.then(|| Pme::new(ROUGH, alpha)),
+        }
+    }
+
+    /// Sum pairs beyond the cutoff too, where that is cheaper.
+    pub(super) fn extend(&mut self) {
+        self.extended = true;
+        self.made_for = None;
     }
 
     pub(super) fn alpha(&self) -> f64 {
-        self.ewald.alpha()
+        self.alpha
+    }
+
+    pub(super) fn own_cutoff(&self) -> Option<f64> {
+        self.splitting.cutoff()
     }
 
     /// Estimated time of a potential on one core, ns.
     pub(super) fn cost(&self, structure: &Structure) -> f64 {
-        if self.chooses_mesh(structure) {
-            self.pme.cost(structure)
-        } else {
-            self.ewald.cost(structure)
-        }
-    }
-
-    /// By the structure alone: results do not depend on what was calculated before.
-    fn chooses_mesh(&self, structure: &Structure) -> bool {
-        match self.method {
-            Method::Pme => true,
-            Method::Auto => self.pme.cost(structure) < self.ewald.cost(structure),
-            _ => false,
-        }
+        self.splitting.cost(self.options.method, structure)
     }
 
     pub(super) fn prepare(&mut self, structure: &Structure) -> Result<()> {
-        self.on_mesh = self.chooses_mesh(structure);
-        if !self.on_mesh {
-            return self.ewald.prepare(structure);
+        self.choose(structure);
+        if let Some(between) = &mut self.splitting.between {
+            between.prepare(structure)?;
         }
-        if let Some(rough) = &mut self.rough {
-            rough.prepare(structure)?;
+        if !self.splitting.on_mesh {
+            return self.splitting.ewald.prepare(structure);
         }
-        self.pme.prepare(structure)
+        match (&mut self.rough, &mut self.rough_multipoles) {
+            (Some(rough), _) if self.extended => rough.prepare(structure)?,
+            (_, Some(rough)) if !self.extended => rough.prepare(structure)?,
+            _ => {}
+        }
+        self.splitting.pme.prepare(structure)
+    }
+
+    fn choose(&mut self, structure: &Structure) {
+        let key = (*structure.cell(), structure.len());
+        if self.made_for == Some(key) {
+            return;
+        }
+        if self.extended {
+            self.splitting.choose(&self.options, self.cutoff, structure);
+        }
+        self.splitting.on_mesh = self.splitting.chooses_mesh(self.options.method, structure);
+        self.made_for = Some(key);
     }
 
     pub(super) fn add_potential(&self, charges: &[f64], potential: &mut [f64]) {
-        if self.on_mesh {
-            self.pme.add_potential(charges, potential);
+        let Splitting { ewald, pme, on_mesh, between } = &self.splitting;
+        if let Some(between) = between {
+            between.add(charges, potential, None);
+        }
+        if *on_mesh {
+            pme.add_potential(charges, potential);
         } else {
-            self.ewald.add_potential(charges, potential);
+            ewald.add_potential(charges, potential);
         }
     }
 
     /// As [`Self::add_potential`], to three digits where that takes less time.
     pub(super) fn add_rough_potential(&self, charges: &[f64], potential: &mut [f64]) {
-        match &self.rough {
-            Some(rough) if self.on_mesh => rough.add_potential(charges, potential),
+        match (&self.rough, &self.rough_multipoles) {
+            _ if !self.splitting.on_mesh => self.add_potential(charges, potential),
+            (Some(rough), _) if self.extended => rough.add_potential(charges, potential),
+            (_, Some(rough)) if !self.extended => rough.add_potential(charges, potential),
             _ => self.add_potential(charges, potential),
         }
     }
 
     /// As [`Self::add_potential`] of charges and dipoles, with ∂E/∂m; `rough`, to three digits where
     /// that takes less time.
+    ///
+    /// # Panics
+    /// After [`Self::extend`].
     pub(super) fn add_multipole_potential(
         &self,
         sources: Multipoles,
@@ -87,30 +129,36 @@ impl Periodic {
         potential: &mut [f64],
         gradients: &mut [Vec3],
     ) {
-        if !self.on_mesh {
-            return self.ewald.add_multipole_potential(sources, potential, gradients);
+        assert!(!self.extended, "dipoles have no pairs beyond the cutoff");
+        let Splitting { ewald, pme, on_mesh, .. } = &self.splitting;
+        if !*on_mesh {
+            return ewald.add_multipole_potential(sources, potential, gradients);
         }
-        let mesh = self.rough.as_ref().filter(|_| rough).unwrap_or(&self.pme);
+        let mesh = self.rough_multipoles.as_ref().filter(|_| rough).unwrap_or(pme);
         mesh.add_multipole_potential(sources, potential, gradients);
     }
 
     /// Forces and virial of charges and dipoles.
+    ///
+    /// # Panics
+    /// After [`Self::extend`].
     pub(super) fn add_multipole_forces(
         &self,
         sources: Multipoles,
         forces: &mut [Vec3],
         virial: &mut Mat3,
     ) {
-        if self.on_mesh {
-            self.pme.add_multipole_forces(sources, forces, virial);
+        assert!(!self.extended, "dipoles have no pairs beyond the cutoff");
+        if self.splitting.on_mesh {
+            self.splitting.pme.add_multipole_forces(sources, forces, virial);
         } else {
-            self.ewald.add_multipole_forces(sources, forces, virial);
+            self.splitting.ewald.add_multipole_forces(sources, forces, virial);
         }
     }
 
     /// See [`super::Coulomb::fractions`].
     pub(super) fn fractions(&self) -> Option<(Mat3, Vec<Vec3>)> {
-        if self.on_mesh { self.pme.fractions() } else { None }
+        if self.splitting.on_mesh { self.splitting.pme.fractions() } else { None }
     }
 
     /// Forces and virial; the potential too, if asked for.
@@ -121,13 +169,25 @@ impl Periodic {
         forces: &mut [Vec3],
         virial: &mut Mat3,
     ) {
-        if self.on_mesh {
-            self.pme.add_forces(charges, potential, forces, virial);
+        let Splitting { ewald, pme, on_mesh, between } = &self.splitting;
+        if let Some(between) = between {
+            let mut unused = Vec::new();
+            let potential = match &mut potential {
+                Some(potential) => &mut **potential,
+                None => {
+                    unused.resize(charges.len(), 0.0);
+                    &mut unused[..]
+                }
+            };
+            between.add(charges, potential, Some(Slopes { forces, virial }));
+        }
+        if *on_mesh {
+            pme.add_forces(charges, potential, forces, virial);
             return;
         }
         if let Some(potential) = &mut potential {
-            self.ewald.add_potential(charges, potential);
+            ewald.add_potential(charges, potential);
         }
-        self.ewald.add_forces(charges, forces, virial);
+        ewald.add_forces(charges, forces, virial);
     }
 }

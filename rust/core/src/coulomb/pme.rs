@@ -13,6 +13,7 @@ use super::ewald::{Background, charge_terms};
 use super::mesh::{Mesh, Place, locate, with_values};
 use super::plan::{Plan, check_size, longest_first, plan};
 use super::resolution::ORDERS;
+use super::scratch::Number;
 use super::spline::Spline;
 use crate::error::Result;
 use crate::structure::{Mat3, Structure, Vec3};
@@ -22,13 +23,13 @@ const CHUNK: usize = 256;
 
 /// Smooth particle-mesh Ewald with a fixed splitting.
 #[derive(Debug, Clone)]
-pub(super) struct Pme {
+pub(super) struct Pme<T: Number = f64> {
     accuracy: f64,
     alpha: f64,
     /// Cell and number of atoms of `mesh`.
     made_for: Option<(Mat3, usize)>,
     order: usize,
-    mesh: Option<Mesh>,
+    mesh: Option<Mesh<T>>,
     volume: f64,
     /// Atoms sorted by the mesh plane they lie behind, and the first of each plane.
     atoms: Vec<u32>,
@@ -36,7 +37,7 @@ pub(super) struct Pme {
     /// First mesh point and position past it of every sorted atom.
     places: Vec<Place>,
     /// Spline weights along the three axes, 3·order for each sorted atom.
-    weights: Vec<f64>,
+    weights: Vec<T>,
 }
 
 /// Call a generic method for the order in use.
@@ -56,7 +57,7 @@ mod kernels;
 
 use kernels::{Gather, Slopes, Spread, Weigh};
 
-impl Pme {
+impl<T: Number> Pme<T> {
     /// Reciprocal part for a splitting α (Å⁻¹) with a force error of `accuracy` relative to q²/a².
     pub(super) fn new(accuracy: f64, alpha: f64) -> Self {
         Self {
@@ -134,7 +135,7 @@ impl Pme {
 
     fn fill_weights<const P: usize>(&mut self) {
         let mut weights = std::mem::take(&mut self.weights);
-        weights.resize(3 * P * self.places.len(), 0.0);
+        weights.resize(3 * P * self.places.len(), T::zero());
         let tasks = weights.par_chunks_mut(3 * P * CHUNK).zip(self.places.par_chunks(CHUNK));
         let spline = Spline::<P>::new();
         tasks.for_each(|(weights, places)| {
@@ -159,6 +160,35 @@ impl Pme {
         for_order!(self, add_mesh_potential(charges, potential));
     }
 
+    fn background(&self) -> Background {
+        Background { alpha: self.alpha, volume: self.volume }
+    }
+
+    fn add_mesh_potential<const P: usize>(&self, charges: &[f64], potential: &mut [f64]) {
+        let Some(mesh) = &self.mesh else { return };
+        let sorted: Vec<T> = self.atoms.iter().map(|&i| T::nearest(charges[i as usize])).collect();
+        let mut found = vec![T::zero(); charges.len()];
+        with_values(mesh, |values| {
+            mesh.convolve(|x, plane| self.spread::<P>(mesh, x, &sorted, plane), values);
+            found.par_chunks_mut(CHUNK).enumerate().for_each(|(task, out)| {
+                Arch::new().dispatch(Gather::<T, P> { pme: self, mesh, values, task, out });
+            });
+        });
+        self.atoms.iter().zip(&found).for_each(|(&i, v)| potential[i as usize] += v.double());
+    }
+
+    /// Add the charges whose splines reach plane `x`, always in the same order.
+    fn spread<const P: usize>(&self, mesh: &Mesh<T>, x: usize, charges: &[T], plane: &mut [T]) {
+        let nx = mesh.shape[0];
+        for a in 0..P {
+            let behind = (x + nx - a) % nx;
+            let atoms = self.starts[behind] as usize..self.starts[behind + 1] as usize;
+            Arch::new().dispatch(Spread::<T, P> { pme: self, mesh, a, atoms, charges, plane });
+        }
+    }
+}
+
+impl Pme {
     /// F_i = −q_i ∇V(r_i), and the virial of the modes and the background; the potential too, if
     /// asked for.
     pub(super) fn add_forces(
@@ -180,23 +210,6 @@ impl Pme {
             None => &mut none[..],
         };
         for_order!(self, add_mesh_forces(charges, potential, forces, virial));
-    }
-
-    fn background(&self) -> Background {
-        Background { alpha: self.alpha, volume: self.volume }
-    }
-
-    fn add_mesh_potential<const P: usize>(&self, charges: &[f64], potential: &mut [f64]) {
-        let Some(mesh) = &self.mesh else { return };
-        let sorted: Vec<f64> = self.atoms.iter().map(|&i| charges[i as usize]).collect();
-        let mut found = vec![0.0; charges.len()];
-        with_values(mesh, |values| {
-            mesh.convolve(|x, plane| self.spread::<P>(mesh, x, &sorted, plane), values);
-            found.par_chunks_mut(CHUNK).enumerate().for_each(|(task, out)| {
-                Arch::new().dispatch(Gather::<P> { pme: self, mesh, values, task, out });
-            });
-        });
-        self.atoms.iter().zip(&found).for_each(|(&i, v)| potential[i as usize] += v);
     }
 
     fn add_mesh_forces<const P: usize>(
@@ -229,16 +242,6 @@ impl Pme {
             if let Some(out) = potential.get_mut(i as usize) {
                 *out += v;
             }
-        }
-    }
-
-    /// Add the charges whose splines reach plane `x`, always in the same order.
-    fn spread<const P: usize>(&self, mesh: &Mesh, x: usize, charges: &[f64], plane: &mut [f64]) {
-        let nx = mesh.shape[0];
-        for a in 0..P {
-            let behind = (x + nx - a) % nx;
-            let atoms = self.starts[behind] as usize..self.starts[behind + 1] as usize;
-            Arch::new().dispatch(Spread::<P> { pme: self, mesh, a, atoms, charges, plane });
         }
     }
 }

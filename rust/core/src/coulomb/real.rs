@@ -1,9 +1,10 @@
-//! The real-space part erfc(αR)/R of an Ewald sum over given charges, without a neighbour list.
+//! The real-space part of an Ewald sum over given charges, without a neighbour list: all of
+//! erfc(αR)/R, or what another sum with a smaller range leaves of it.
 //!
 //! Atoms are sorted into bins. The atoms within the cutoff of a bin's box are copied side by side
 //! (*candidates*), and each atom of the bin meets those after it in lanes; what lies beyond the
-//! cutoff is masked. erf(αR)/R is a smooth function of R² and is replaced by a polynomial, which
-//! leaves one square root and one division per lane.
+//! cutoff is masked. erf(αR)/R is a smooth function of R² and is replaced by a polynomial (see
+//! `smooth`), which leaves at most one square root and one division per lane.
 
 use std::ops::Range;
 
@@ -28,63 +29,82 @@ type Field = [f64; 4];
 
 /// Real-space sum for one splitting.
 #[derive(Debug, Clone)]
-pub(super) struct RealSpace {
+pub(super) struct RealSpace<const BARE: bool> {
     cutoff: f64,
-    smooth: Smooth,
+    smooth: Smooth<BARE>,
     grid: Grid,
 }
 
 /// Sums of one thread: a field for each sorted atom, and the virial.
 type Sums = (Vec<Field>, Mat3);
 
-impl RealSpace {
-    /// Screened pairs within a cutoff (Å), with an error well below a relative `accuracy`.
-    pub(super) fn new(alpha: f64, cutoff: f64, accuracy: f64) -> Self {
-        Self { cutoff, smooth: Smooth::new(alpha, cutoff, accuracy), grid: Grid::default() }
+/// What is wanted of a sum beside the potential, eV/e.
+pub(super) struct Slopes<'a> {
+    /// −∂E/∂R, eV/Å.
+    pub(super) forces: &'a mut [Vec3],
+    /// ∂E/∂strain, eV.
+    pub(super) virial: &'a mut Mat3,
+}
+
+/// Estimated time of a sum on one core, ns.
+pub(super) fn cost(structure: &Structure, cutoff: f64) -> f64 {
+    let n = structure.len() as f64;
+    // Half of the neighbours, and bins of half a cutoff around them.
+    let candidates = 0.5 * n / structure.volume() * 4.2 * (1.3 * cutoff).powi(3);
+    n * (ATOM_COST + PAIR_COST * candidates)
+}
+
+impl<const BARE: bool> RealSpace<BARE> {
+    /// Pairs within a cutoff (Å).
+    pub(super) fn new(smooth: Smooth<BARE>, cutoff: f64) -> Self {
+        Self { cutoff, smooth, grid: Grid::default() }
     }
 
-    /// Estimated time of [`Self::add`] on one core, ns.
-    pub(super) fn cost(structure: &Structure, cutoff: f64) -> f64 {
-        let n = structure.len() as f64;
-        // Half of the neighbours, and bins of half a cutoff around them.
-        let candidates = 0.5 * n / structure.volume() * 4.2 * (1.3 * cutoff).powi(3);
-        n * (ATOM_COST + PAIR_COST * candidates)
+    pub(super) fn cutoff(&self) -> f64 {
+        self.cutoff
     }
 
-    /// Add the potential Σ q_j K(R_ij), eV/e, forces and virial of all pairs within the cutoff.
+    /// Take a geometry.
+    pub(super) fn prepare(&mut self, structure: &Structure) -> Result<()> {
+        self.grid.build(structure, self.cutoff)
+    }
+
+    /// Add the potential Σ q_j K(R_ij), eV/e, and if asked for forces and virial, of all pairs within
+    /// the cutoff at the prepared geometry.
     ///
     /// The order of the sums depends on the number of threads.
-    pub(super) fn add(
-        &mut self,
-        structure: &Structure,
-        charges: &[f64],
-        potential: &mut [f64],
-        forces: &mut [Vec3],
-        virial: &mut Mat3,
-    ) -> Result<()> {
-        self.grid.build(structure, self.cutoff)?;
+    pub(super) fn add(&self, charges: &[f64], potential: &mut [f64], slopes: Option<Slopes>) {
         let n = charges.len();
         let sorted: Vec<f64> = self.grid.order.iter().map(|&i| charges[i as usize]).collect();
         let tasks = if n < MIN_PARALLEL { 1 } else { rayon::current_num_threads() };
         let bounds: Vec<usize> = (0..=tasks).map(|t| self.bin_boundary(t * n / tasks)).collect();
         let ranges: Vec<_> = bounds.windows(2).map(|b| b[0]..b[1]).collect();
-        let parts: Vec<Sums> =
-            ranges.into_par_iter().map(|range| self.sum(range, &sorted)).collect();
-        for (k, &atom) in self.grid.order.iter().enumerate() {
-            for (fields, _) in &parts {
-                let [fx, fy, fz, v] = fields[k];
-                potential[atom as usize] += v;
-                for (f, added) in forces[atom as usize].iter_mut().zip([fx, fy, fz]) {
-                    *f += added;
-                }
-            }
-        }
+        let Some(Slopes { forces, virial }) = slopes else {
+            let sum = |range| self.sum::<false>(range, &sorted);
+            self.collect(&ranges.into_par_iter().map(sum).collect::<Vec<_>>(), potential, &mut []);
+            return;
+        };
+        let sum = |range| self.sum::<true>(range, &sorted);
+        let parts: Vec<Sums> = ranges.into_par_iter().map(sum).collect();
+        self.collect(&parts, potential, forces);
         for (_, part) in &parts {
             for (row, added) in virial.iter_mut().zip(part) {
                 row.iter_mut().zip(added).for_each(|(x, y)| *x += y);
             }
         }
-        Ok(())
+    }
+
+    /// To the user's order.
+    fn collect(&self, parts: &[Sums], potential: &mut [f64], forces: &mut [Vec3]) {
+        for (k, &atom) in self.grid.order.iter().enumerate() {
+            for (fields, _) in parts {
+                let [force @ .., v] = fields[k];
+                potential[atom as usize] += v;
+                if let Some(out) = forces.get_mut(atom as usize) {
+                    out.iter_mut().zip(force).for_each(|(f, added)| *f += added);
+                }
+            }
+        }
     }
 
     /// First sorted atom of the bin that `sorted` is in.
@@ -96,7 +116,7 @@ impl RealSpace {
         self.grid.start_of(self.grid.bin_of(sorted))
     }
 
-    fn sum(&self, atoms: Range<usize>, charges: &[f64]) -> Sums {
+    fn sum<const FORCES: bool>(&self, atoms: Range<usize>, charges: &[f64]) -> Sums {
         let mut sums = (vec![[0.0; 4]; charges.len()], [[0.0; 3]; 3]);
         let (mut near, mut runs) = (Candidates::default(), Vec::new());
         let mut first = atoms.start;
@@ -105,9 +125,16 @@ impl RealSpace {
             let own = first..self.grid.end_of(bin);
             self.grid.runs(self.grid.unflatten(bin), true, &mut runs);
             near.fill(&self.grid, &runs, own.clone(), charges, self.cutoff);
+            near.clear_sums::<FORCES>();
             let virial = &mut sums.1;
-            Arch::new().dispatch(BinPairs { near: &mut near, own: own.len(), virial, real: self });
-            near.hand_back(&mut sums.0);
+            let own_atoms = own.len();
+            Arch::new().dispatch(BinPairs::<BARE, FORCES> {
+                near: &mut near,
+                own: own_atoms,
+                virial,
+                real: self,
+            });
+            near.hand_back::<FORCES>(&mut sums.0);
             first = own.end;
         }
         sums
@@ -179,14 +206,24 @@ impl Candidates {
         let end = self.count + 2 * PADDING;
         self.positions.iter_mut().for_each(|axis| axis[self.count..end].fill(far));
         self.charges[self.count..end].fill(0.0);
-        for sums in self.forces.iter_mut().chain([&mut self.potential]) {
+    }
+
+    fn clear_sums<const FORCES: bool>(&mut self) {
+        let end = self.count + 2 * PADDING;
+        let forces = self.forces.iter_mut().filter(|_| FORCES);
+        for sums in forces.chain([&mut self.potential]) {
             sums.clear();
             sums.resize(end, 0.0);
         }
     }
 
     /// Add what was summed here to the atoms.
-    fn hand_back(&self, fields: &mut [Field]) {
+    fn hand_back<const FORCES: bool>(&self, fields: &mut [Field]) {
+        if !FORCES {
+            let found = self.atoms[..self.count].iter().zip(&self.potential);
+            found.for_each(|(&atom, v)| fields[atom as usize][3] += v);
+            return;
+        }
         let [fx, fy, fz] = &self.forces;
         for (k, &atom) in self.atoms[..self.count].iter().enumerate() {
             let field = &mut fields[atom as usize];
@@ -219,28 +256,72 @@ impl Candidates {
 }
 
 /// All pairs of a bin's own atoms with the candidates after them.
-struct BinPairs<'a> {
+struct BinPairs<'a, const BARE: bool, const FORCES: bool> {
     near: &'a mut Candidates,
     own: usize,
     virial: &'a mut Mat3,
-    real: &'a RealSpace,
+    real: &'a RealSpace<BARE>,
 }
 
-impl WithSimd for BinPairs<'_> {
+impl<const BARE: bool, const FORCES: bool> WithSimd for BinPairs<'_, BARE, FORCES> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         for i in 0..self.own {
-            add_pairs_of(simd, self.near, i, self.real);
+            if FORCES {
+                add_pairs_of(simd, self.near, i, self.real);
+            } else {
+                add_potentials_of(simd, self.near, i, self.real);
+            }
         }
-        self.near.add_virial(self.virial);
+        if FORCES {
+            self.near.add_virial(self.virial);
+        }
     }
+}
+
+/// Potentials of atom `i` and of all candidates after it.
+#[inline(always)]
+fn add_potentials_of<S: Simd, const BARE: bool>(
+    simd: S,
+    near: &mut Candidates,
+    i: usize,
+    real: &RealSpace<BARE>,
+) {
+    let end = i + 1 + (near.count - i - 1).next_multiple_of(PADDING);
+    let Candidates { positions, charges, potential, .. } = near;
+    let [x, y, z] = [0, 1, 2].map(|d| simd.splat_f64s(positions[d][i]));
+    let strength = simd.splat_f64s(COULOMB * charges[i]);
+    let [xs, ys, zs] = [0, 1, 2].map(|d| S::as_simd_f64s(&positions[d][i + 1..end]).0);
+    let qs = S::as_simd_f64s(&charges[i + 1..end]).0;
+    let vs = S::as_mut_simd_f64s(&mut potential[i + 1..end]).0;
+    let (zero, limit) = (simd.splat_f64s(0.0), simd.splat_f64s(real.cutoff * real.cutoff));
+    let mut sum = zero;
+    for k in 0..qs.len() {
+        let d = [simd.sub_f64s(xs[k], x), simd.sub_f64s(ys[k], y), simd.sub_f64s(zs[k], z)];
+        let r2 = square(simd, d);
+        let kernel = real.smooth.value(simd, simd.min_f64s(r2, limit));
+        let kernel = simd.select_f64s(simd.less_than_f64s(r2, limit), kernel, zero);
+        sum = simd.mul_add_e_f64s(qs[k], kernel, sum);
+        vs[k] = simd.mul_add_e_f64s(strength, kernel, vs[k]);
+    }
+    potential[i] += COULOMB * simd.reduce_sum_f64s(sum);
+}
+
+#[inline(always)]
+fn square<S: Simd>(simd: S, [x, y, z]: [S::f64s; 3]) -> S::f64s {
+    simd.mul_add_e_f64s(z, z, simd.mul_add_e_f64s(y, y, simd.mul_f64s(x, x)))
 }
 
 /// Atom `i` with all candidates after it.
 #[inline(always)]
-fn add_pairs_of<S: Simd>(simd: S, near: &mut Candidates, i: usize, real: &RealSpace) {
+fn add_pairs_of<S: Simd, const BARE: bool>(
+    simd: S,
+    near: &mut Candidates,
+    i: usize,
+    real: &RealSpace<BARE>,
+) {
     let end = i + 1 + (near.count - i - 1).next_multiple_of(PADDING);
     let Candidates { positions, charges, forces, potential, .. } = near;
     let [x, y, z] = [0, 1, 2].map(|d| simd.splat_f64s(positions[d][i]));
@@ -255,8 +336,7 @@ fn add_pairs_of<S: Simd>(simd: S, near: &mut Candidates, i: usize, real: &RealSp
     let mut sums = [zero; 4];
     for k in 0..qs.len() {
         let d = [simd.sub_f64s(xs[k], x), simd.sub_f64s(ys[k], y), simd.sub_f64s(zs[k], z)];
-        let xx = simd.mul_f64s(d[0], d[0]);
-        let r2 = simd.mul_add_e_f64s(d[2], d[2], simd.mul_add_e_f64s(d[1], d[1], xx));
+        let r2 = square(simd, d);
         let inside = simd.less_than_f64s(r2, limit);
         let [kernel, slope] = real.smooth.kernel(simd, simd.min_f64s(r2, limit));
         let kernel = simd.select_f64s(inside, kernel, zero);

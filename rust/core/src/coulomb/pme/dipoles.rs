@@ -107,7 +107,7 @@ impl Pme {
         }
     }
 
-    fn sorted_sources<const P: usize>(&self, mesh: &Mesh, sources: Multipoles) -> Sources {
+    fn sorted_sources<const P: usize>(&self, mesh: &Mesh<f64>, sources: Multipoles) -> Sources {
         let scale = mesh.shape.map(|n| n as f64);
         let strengths = self.atoms.iter().map(|&i| {
             let m = sources.dipoles[i as usize];
@@ -131,7 +131,7 @@ impl Pme {
     /// As [`Pme::spread`].
     fn spread_dipoles<const P: usize>(
         &self,
-        mesh: &Mesh,
+        mesh: &Mesh<f64>,
         x: usize,
         sources: &Sources,
         plane: &mut [f64],
@@ -148,7 +148,7 @@ impl Pme {
 /// Charges and dipoles of some atoms onto a plane, `a` planes after their first.
 struct SpreadDipoles<'a, const P: usize> {
     pme: &'a Pme,
-    mesh: &'a Mesh,
+    mesh: &'a Mesh<f64>,
     a: usize,
     atoms: std::ops::Range<usize>,
     sources: &'a Sources,
@@ -184,7 +184,7 @@ impl<const P: usize> WithSimd for SpreadDipoles<'_, P> {
 /// Force on some atoms, and gradient of the potential at them.
 struct Pull<'a, const P: usize> {
     pme: &'a Pme,
-    mesh: &'a Mesh,
+    mesh: &'a Mesh<f64>,
     spline: &'a Spline<P>,
     values: &'a [f64],
     sources: &'a Sources,
@@ -209,7 +209,7 @@ impl<const P: usize> WithSimd for Pull<'_, P> {
             let [cx, cy, cz] = place.past.map(|t| self.spline.curvatures(t));
             // By the orders of the derivatives along the first two axes: 00, 10, 01, 20, 02, 11.
             let mut sums = [[0.0; P]; 6];
-            for_rows::<P>(self.mesh, place, |a, b, start| {
+            for_rows::<_, P>(self.mesh, place, |a, b, start| {
                 let row = &self.values[start..start + P];
                 let factors = [
                     wx[a] * wy[b],

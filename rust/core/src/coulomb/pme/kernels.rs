@@ -3,17 +3,18 @@
 use pulp::{Simd, WithSimd};
 
 use super::super::mesh::{Mesh, Place};
+use super::super::scratch::Number;
 use super::super::spline::Spline;
 use super::{CHUNK, Pme};
 
 /// Spline weights of some atoms.
-pub(super) struct Weigh<'a, const P: usize> {
+pub(super) struct Weigh<'a, T: Number, const P: usize> {
     pub(super) spline: &'a Spline<P>,
     pub(super) places: &'a [Place],
-    pub(super) weights: &'a mut [f64],
+    pub(super) weights: &'a mut [T],
 }
 
-impl<const P: usize> WithSimd for Weigh<'_, P> {
+impl<T: Number, const P: usize> WithSimd for Weigh<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
@@ -22,31 +23,31 @@ impl<const P: usize> WithSimd for Weigh<'_, P> {
             self.places.iter().zip(self.weights.as_chunks_mut::<P>().0.chunks_exact_mut(3))
         {
             for d in 0..3 {
-                out[d] = self.spline.weights(place.past[d]);
+                out[d] = self.spline.weights(place.past[d]).map(T::nearest);
             }
         }
     }
 }
 
-impl Pme {
+impl<T: Number> Pme<T> {
     /// Weights of a sorted atom along the three axes.
     #[inline(always)]
-    pub(super) fn weights_of<const P: usize>(&self, sorted: usize) -> &[[f64; P]] {
+    pub(super) fn weights_of<const P: usize>(&self, sorted: usize) -> &[[T; P]] {
         &self.weights.as_chunks::<P>().0[3 * sorted..3 * sorted + 3]
     }
 }
 
 /// Charges of some atoms onto a plane, `a` planes after their first.
-pub(super) struct Spread<'a, const P: usize> {
-    pub(super) pme: &'a Pme,
-    pub(super) mesh: &'a Mesh,
+pub(super) struct Spread<'a, T: Number, const P: usize> {
+    pub(super) pme: &'a Pme<T>,
+    pub(super) mesh: &'a Mesh<T>,
     pub(super) a: usize,
     pub(super) atoms: std::ops::Range<usize>,
-    pub(super) charges: &'a [f64],
-    pub(super) plane: &'a mut [f64],
+    pub(super) charges: &'a [T],
+    pub(super) plane: &'a mut [T],
 }
 
-impl<const P: usize> WithSimd for Spread<'_, P> {
+impl<T: Number, const P: usize> WithSimd for Spread<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
@@ -70,23 +71,23 @@ impl<const P: usize> WithSimd for Spread<'_, P> {
 }
 
 /// Potential at some atoms.
-pub(super) struct Gather<'a, const P: usize> {
-    pub(super) pme: &'a Pme,
-    pub(super) mesh: &'a Mesh,
-    pub(super) values: &'a [f64],
+pub(super) struct Gather<'a, T: Number, const P: usize> {
+    pub(super) pme: &'a Pme<T>,
+    pub(super) mesh: &'a Mesh<T>,
+    pub(super) values: &'a [T],
     pub(super) task: usize,
-    pub(super) out: &'a mut [f64],
+    pub(super) out: &'a mut [T],
 }
 
-impl<const P: usize> WithSimd for Gather<'_, P> {
+impl<T: Number, const P: usize> WithSimd for Gather<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         for (i, out) in (self.task * CHUNK..).zip(self.out) {
             let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
-            let mut sum = [0.0; P];
-            for_rows::<P>(self.mesh, &self.pme.places[i], |a, b, start| {
+            let mut sum = [T::zero(); P];
+            for_rows::<_, P>(self.mesh, &self.pme.places[i], |a, b, start| {
                 let factor = wx[a] * wy[b];
                 let row = &self.values[start..start + P];
                 for c in 0..P {
@@ -101,7 +102,7 @@ impl<const P: usize> WithSimd for Gather<'_, P> {
 /// Potential and its gradient at some atoms.
 pub(super) struct Slopes<'a, const P: usize> {
     pub(super) pme: &'a Pme,
-    pub(super) mesh: &'a Mesh,
+    pub(super) mesh: &'a Mesh<f64>,
     pub(super) spline: &'a Spline<P>,
     pub(super) values: &'a [f64],
     pub(super) task: usize,
@@ -118,7 +119,7 @@ impl<const P: usize> WithSimd for Slopes<'_, P> {
             let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
             let [dx, dy, dz] = place.past.map(|t| self.spline.slopes(t));
             let [mut sum, mut along_x, mut along_y] = [[0.0; P]; 3];
-            for_rows::<P>(self.mesh, place, |a, b, start| {
+            for_rows::<_, P>(self.mesh, place, |a, b, start| {
                 let row = &self.values[start..start + P];
                 let factors = [wx[a] * wy[b], dx[a] * wy[b], wx[a] * dy[b]];
                 for c in 0..P {
@@ -141,8 +142,8 @@ impl<const P: usize> WithSimd for Slopes<'_, P> {
 
 /// Call `visit(a, b, start)` with the start of each of the P × P rows around an atom.
 #[inline(always)]
-pub(super) fn for_rows<const P: usize>(
-    mesh: &Mesh,
+pub(super) fn for_rows<T: Number, const P: usize>(
+    mesh: &Mesh<T>,
     place: &Place,
     mut visit: impl FnMut(usize, usize, usize),
 ) {
@@ -159,8 +160,8 @@ pub(super) fn for_rows<const P: usize>(
 }
 
 #[inline(always)]
-pub(super) fn inner<const P: usize>(a: &[f64; P], b: &[f64; P]) -> f64 {
-    let mut sum = 0.0;
+pub(super) fn inner<T: Number, const P: usize>(a: &[T; P], b: &[T; P]) -> T {
+    let mut sum = T::zero();
     for c in 0..P {
         sum += a[c] * b[c];
     }
