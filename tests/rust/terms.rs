@@ -74,7 +74,7 @@ proptest! {
         let mut list = NeighborList::new(differentiator.cutoff(), 0.0).unwrap();
         list.update(&s).unwrap();
         let mut around = Neighborhoods::default();
-        around.build(s.len(), list.pairs());
+        around.build(&s, list.pairs(), list.cutoff());
         let jacobian = differentiator.jacobian(&s, &elements, &around).unwrap();
         let own = &jacobian.columns[jacobian.columns.len() - jacobian.rows..];
         let scale = 1.0 + found.forces.iter().flatten().fold(0.0_f64, |m, f| m.max(f.abs()));

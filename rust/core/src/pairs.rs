@@ -1,8 +1,10 @@
 //! Radial functions of all pairs within the cutoff, looked up once per geometry.
 
-mod compact;
 mod dipoles;
+mod fill;
+mod kind;
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::coulomb::Kernel;
@@ -10,12 +12,13 @@ use crate::error::{Error, Result};
 use crate::formulas::Jet;
 use crate::model::{Model, PairModel};
 use crate::neighbors::Pair;
-use crate::structure::{Structure, Vec3, dot, times};
+use crate::structure::{Structure, Vec3};
 use crate::tables::Table;
 
-pub use compact::{Compact, Slots};
 use dipoles::Dipoles;
 pub(crate) use dipoles::dipole_slopes;
+use fill::Source;
+pub use kind::{KindPairs, Slots};
 
 /// Below this many pairs everything runs in one chunk: threads would cost more than they bring.
 const SERIAL_PAIRS: usize = 4000;
@@ -29,22 +32,17 @@ pub struct Record {
     pub b: u32,
     /// Index of the pair of elements: element(a)·n_elements + element(b).
     pub kind: u32,
-    /// Where its values start in the chunk.
-    pub start: usize,
     /// R_b − R_a with the image shift, Å.
     pub vector: Vec3,
     /// |vector|, Å.
     pub distance: f64,
 }
 
-/// Pairs handled by one thread, with their values in [`Values`] order.
+/// Pairs handled by one thread.
 #[derive(Debug, Clone, Default)]
 pub struct Chunk {
-    /// Pairs.
-    pub records: Vec<Record>,
-    values: Vec<f64>,
     /// By kind.
-    compact: Vec<Compact>,
+    kinds: Vec<KindPairs>,
     /// Of pairs with a polarisable atom.
     dipoles: Dipoles,
 }
@@ -77,7 +75,8 @@ impl<'a> Values<'a> {
 pub struct ChargeKernel {
     kernel: Kernel,
     table: Table,
-    charges: Vec<Vec<f64>>,
+    /// q_M q_N of all states (M major) of every kind of pair.
+    products: Vec<Vec<f64>>,
 }
 
 impl ChargeKernel {
@@ -94,9 +93,13 @@ impl ChargeKernel {
             |_, r, _| 1e-11 * r.max(1.0),
             |r, row: &mut [Jet]| row[0] = kernel.times_r(r),
         );
-        let charges =
+        let charges: Vec<Vec<f64>> =
             model.elements().iter().map(|e| e.states.iter().map(|s| s.charge).collect()).collect();
-        Some(Self { kernel: *kernel, table, charges })
+        let products = |(a, b): (&Vec<f64>, &Vec<f64>)| {
+            a.iter().flat_map(|x| b.iter().map(move |y| x * y)).collect()
+        };
+        let kinds = charges.iter().flat_map(|a| charges.iter().map(move |b| (a, b)));
+        Some(Self { kernel: *kernel, table, products: kinds.map(products).collect() })
     }
 
     /// R·K(R).
@@ -104,12 +107,11 @@ impl ChargeKernel {
         self.table
     }
 
-    /// Add strength·q_M·q_N to every pair of states (M major) of two elements.
-    fn add(&self, strength: f64, [a, b]: [usize; 2], energies: &mut [f64]) {
-        let (first, second) = (&self.charges[a], &self.charges[b]);
-        for (row, qa) in energies.chunks_exact_mut(second.len()).zip(first) {
-            row.iter_mut().zip(second).for_each(|(x, qb)| *x += strength * qa * qb);
-        }
+    /// Add strength·q_M·q_N to every pair of states (M major) of a kind of pair.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn add(&self, strength: f64, kind: usize, energies: &mut [f64]) {
+        energies.iter_mut().zip(&self.products[kind]).for_each(|(x, q)| *x += strength * q);
     }
 }
 
@@ -137,15 +139,14 @@ impl Pairs {
         self.chunks.resize_with(n, Chunk::default);
         let size = list.len().div_ceil(n).max(1);
         let part = |k: usize| &list[(k * size).min(list.len())..((k + 1) * size).min(list.len())];
-        let fill = |(k, chunk): (usize, &mut Chunk)| {
-            chunk.fill(model, kernel, structure, elements, part(k))
-        };
+        let source = Source { model, kernel, structure, elements };
+        let fill = |(k, chunk): (usize, &mut Chunk)| chunk.fill(source, part(k));
         if n == 1 {
             fill((0, &mut self.chunks[0]))?;
         } else {
             self.chunks.par_iter_mut().enumerate().try_for_each(fill)?;
         }
-        self.count = self.chunks.iter().map(|c| c.records.len()).sum();
+        self.count = self.chunks.iter().flat_map(|c| &c.kinds).map(KindPairs::len).sum();
         Ok(())
     }
 
@@ -197,90 +198,84 @@ impl Pairs {
 }
 
 impl Chunk {
-    fn fill(
-        &mut self,
-        model: &Model,
-        kernel: Option<&ChargeKernel>,
-        structure: &Structure,
-        elements: &[u8],
-        list: &[Pair],
-    ) -> Result<()> {
-        self.records.clear();
-        self.values.clear();
-        let n_elements = model.elements().len();
-        self.compact.resize_with(n_elements * n_elements, Compact::default);
-        self.compact.iter_mut().for_each(Compact::clear);
-        self.dipoles.clear();
-        let cutoff2 = model.cutoff().radius.powi(2);
-        let positions = structure.positions();
-        for pair in list {
-            let (i, j) = (pair.i as usize, pair.j as usize);
-            let mut vector: Vec3 = [0, 1, 2].map(|d| positions[j][d] - positions[i][d]);
-            if pair.shift != [0; 3] {
-                let shift = times(&pair.shift.map(f64::from), structure.cell());
-                (0..3).for_each(|d| vector[d] += shift[d]);
-            }
-            let distance2 = dot(&vector, &vector);
-            if distance2 >= cutoff2 {
-                continue;
-            }
-            let distance = distance2.sqrt();
-            if distance < model.min_distance() {
-                return Err(too_close(model, pair, distance));
-            }
-            let swap = elements[i] > elements[j];
-            let (a, b) = if swap { (j, i) } else { (i, j) };
-            let kind = usize::from(elements[a]) * n_elements + usize::from(elements[b]);
-            self.records.push(Record {
-                a: a as u32,
-                b: b as u32,
-                kind: kind as u32,
-                start: self.values.len(),
-                vector: if swap { vector.map(|x| -x) } else { vector },
-                distance,
-            });
-            self.push_values(model, kernel, kind, distance);
-            self.dipoles.push(model, kernel, &self.records);
-            let start = self.records[self.records.len() - 1].start;
-            let pair = model.pair(kind / n_elements, kind % n_elements);
-            let values = Values::split(&self.values[start..], pair);
-            self.compact[kind].push([a as u32, b as u32], &values, pair);
-        }
-        Ok(())
+    /// The pairs by kind.
+    pub fn kinds(&self) -> &[KindPairs] {
+        &self.kinds
     }
 
-    fn push_values(&mut self, model: &Model, kernel: Option<&ChargeKernel>, kind: usize, r: f64) {
-        let (ea, eb) = (kind / model.elements().len(), kind % model.elements().len());
-        let pair = model.pair(ea, eb);
-        let start = self.values.len();
-        self.values.resize(start + pair.table.functions(), 0.0);
-        let values = &mut self.values[start..];
-        pair.table.values(&pair.table.lookup(r), values);
-        let inverse = r.recip();
-        let energies = pair.states[0] * pair.states[1];
-        values[..energies].iter_mut().for_each(|x| *x *= inverse);
-        if let Some(kernel) = kernel {
-            let strength = kernel.table.single(r).0 * inverse;
-            kernel.add(strength, [ea, eb], &mut values[..energies]);
-        }
-    }
-
-    /// The pairs once more, by kind: what products on the tangent space need.
-    pub fn compact(&self) -> &[Compact] {
-        &self.compact
-    }
-
-    /// Pairs with their element-pair model and values.
-    pub fn iter<'a>(
-        &'a self,
-        model: &'a Model,
-    ) -> impl Iterator<Item = (&'a Record, &'a PairModel, Values<'a>)> {
+    /// Visit the pairs with their element-pair model and values.
+    pub fn each(&self, model: &Model, mut visit: impl FnMut(&Record, &PairModel, &Values)) {
         let n = model.elements().len();
-        self.records.iter().map(move |record| {
-            let pair = model.pair(record.kind as usize / n, record.kind as usize % n);
-            let all = &self.values[record.start..record.start + pair.table.functions()];
-            (record, pair, Values::split(all, pair))
-        })
+        let mut all = Vec::new();
+        for (kind, pairs) in self.occupied() {
+            let pair = model.pair(kind / n, kind % n);
+            all.resize(pair.table.functions(), 0.0);
+            for k in 0..pairs.len() {
+                let values = pairs.values(k, pair.states, pair.channels.len(), &mut all);
+                visit(&pairs.record(kind, k), pair, &values);
+            }
+        }
+    }
+
+    /// [`Self::each`], compiled for the vector instructions at hand.
+    pub(crate) fn pass(&self, model: &Model, visitor: &mut impl Visitor) {
+        Arch::new().dispatch(Pass { chunk: self, model, visitor });
+    }
+
+    fn occupied(&self) -> impl Iterator<Item = (usize, &KindPairs)> {
+        self.kinds.iter().enumerate().filter(|(_, pairs)| !pairs.is_empty())
+    }
+}
+
+/// What is done with every pair in an inner loop. A closure would not be inlined there, and lose the
+/// vector instructions.
+pub(crate) trait Visitor {
+    /// Take a pair.
+    fn visit<S: Simd>(&mut self, simd: S, record: &Record, pair: &PairModel, values: &Values);
+}
+
+struct Pass<'a, V> {
+    chunk: &'a Chunk,
+    model: &'a Model,
+    visitor: &'a mut V,
+}
+
+impl<V: Visitor> WithSimd for Pass<'_, V> {
+    type Output = ();
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { chunk, model, visitor } = self;
+        let n = model.elements().len();
+        let mut all = Vec::new();
+        for (kind, pairs) in chunk.occupied() {
+            let pair = model.pair(kind / n, kind % n);
+            all.resize(pair.table.functions(), 0.0);
+            // Literal sizes unroll the loops.
+            match pair.states {
+                [2, 2] => visit_all(simd, pairs, (kind, pair, [2, 2]), &mut all, visitor),
+                [2, 3] => visit_all(simd, pairs, (kind, pair, [2, 3]), &mut all, visitor),
+                [3, 3] => visit_all(simd, pairs, (kind, pair, [3, 3]), &mut all, visitor),
+                states => visit_all(simd, pairs, (kind, pair, states), &mut all, visitor),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn visit_all<S: Simd>(
+    simd: S,
+    pairs: &KindPairs,
+    (kind, pair, states): (usize, &PairModel, [usize; 2]),
+    all: &mut [f64],
+    visitor: &mut impl Visitor,
+) {
+    let channels = pair.channels.len();
+    for k in 0..pairs.len() {
+        let values = pairs.values(k, states, channels, all);
+        visitor.visit(simd, &pairs.record(kind, k), pair, &values);
     }
 }
 
@@ -290,20 +285,30 @@ pub fn slopes<'a>(
     kernel: Option<&ChargeKernel>,
     record: &Record,
     values: &Values,
-    n_elements: usize,
+    out: &'a mut Vec<f64>,
+) -> Values<'a> {
+    slopes_in(pulp::Scalar::new(), pair, kernel, record, values, out)
+}
+
+/// [`slopes`] in the lanes of a machine.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+pub(crate) fn slopes_in<'a, S: Simd>(
+    simd: S,
+    pair: &PairModel,
+    kernel: Option<&ChargeKernel>,
+    record: &Record,
+    values: &Values,
     out: &'a mut Vec<f64>,
 ) -> Values<'a> {
     let r = record.distance;
-    out.clear();
     out.resize(pair.table.functions(), 0.0);
-    pair.table.slopes(&pair.table.lookup(r), out);
+    pair.table.slopes_in(simd, &pair.table.lookup(r), out);
     let inverse = r.recip();
     let energies = pair.states[0] * pair.states[1];
     // d(T/R)/dR = (T′ − φ)/R, with the kernel's own T added.
     if let Some(kernel) = kernel {
-        let kind = record.kind as usize;
-        let slope = kernel.table.single(r).1;
-        kernel.add(slope, [kind / n_elements, kind % n_elements], &mut out[..energies]);
+        kernel.add(kernel.table.single_slope(r), record.kind as usize, &mut out[..energies]);
     }
     for (x, phi) in out[..energies].iter_mut().zip(values.phi) {
         *x = (*x - phi) * inverse;

@@ -4,9 +4,13 @@
 //! between two knots each function is the quintic Hermite polynomial (C²). One look-up gives the
 //! basis that serves all functions. A cubic spline on the same knots is reproduced exactly.
 
+mod spline;
+
+use pulp::Simd;
 use rayon::prelude::*;
 
 use crate::formulas::{Jet, scaled, sum};
+pub use spline::spline_jets;
 
 /// Knots of several functions of distance on [start, end].
 #[derive(Debug, Clone, Default)]
@@ -15,7 +19,7 @@ pub struct Table {
     end: f64,
     inverse_spacing: f64,
     functions: usize,
-    /// (knot, function, value | h·slope | h²·curvature)
+    /// (knot, value | h·slope | h²·curvature, function): functions in lanes.
     knots: Vec<f64>,
 }
 
@@ -23,7 +27,6 @@ pub struct Table {
 #[derive(Debug, Clone, Copy)]
 pub struct Lookup {
     first: usize,
-    second: usize,
     value: [f64; 6],
     slope: [f64; 6],
 }
@@ -77,8 +80,13 @@ impl Table {
 
     fn from_rows(start: f64, spacing: f64, functions: usize, rows: &[Jet]) -> Self {
         let intervals = rows.len() / functions.max(1) - 1;
-        let knots =
-            rows.iter().flat_map(|j| [j[0], j[1] * spacing, j[2] * spacing * spacing]).collect();
+        let scales = [1.0, spacing, spacing * spacing];
+        let mut knots = Vec::with_capacity(3 * rows.len());
+        for row in rows.chunks_exact(functions.max(1)) {
+            for (c, scale) in scales.into_iter().enumerate() {
+                knots.extend(row.iter().map(|jet| jet[c] * scale));
+            }
+        }
         let end = start + spacing * intervals as f64;
         Self { start, end, inverse_spacing: spacing.recip(), functions, knots }
     }
@@ -118,10 +126,9 @@ impl Table {
         let h = self.inverse_spacing.recip();
         let added = sample(self.start, h, self.intervals() + 1, functions, &jets);
         let mut rows = added;
-        for (row, knot) in
-            rows.chunks_exact_mut(functions).zip(self.knots.chunks_exact(3 * self.functions))
-        {
-            for ((jet, old), factor) in row.iter_mut().zip(knot.chunks_exact(3)).zip(factors) {
+        for (knot, row) in rows.chunks_exact_mut(functions).enumerate() {
+            for ((function, jet), factor) in row.iter_mut().take(self.functions).enumerate().zip(factors) {
+                let old = self.knot(knot, function);
                 let old = [old[0], old[1] / h, old[2] / (h * h)];
                 *jet = sum(*jet, scaled(*factor, old));
             }
@@ -152,8 +159,7 @@ impl Table {
 
     /// Value, slope × spacing and curvature × spacing² of a function at a knot.
     pub(crate) fn knot(&self, knot: usize, function: usize) -> [f64; 3] {
-        let at = 3 * (knot * self.functions + function);
-        [self.knots[at], self.knots[at + 1], self.knots[at + 2]]
+        [0, 1, 2].map(|c| self.knots[(3 * knot + c) * self.functions + function])
     }
 
     /// Powers of t ∈ [0, 1], highest first, of a function in an interval.
@@ -173,7 +179,8 @@ impl Table {
     }
 
     /// Hermite basis at `r`, clamped to [start, end].
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
     pub fn lookup(&self, r: f64) -> Lookup {
         let x = (r.clamp(self.start, self.end) - self.start) * self.inverse_spacing;
         let k = (x as usize).min(self.intervals() - 1);
@@ -183,7 +190,6 @@ impl Table {
         let h = self.inverse_spacing;
         Lookup {
             first: k * self.functions * 3,
-            second: (k + 1) * self.functions * 3,
             value: [
                 s3 * (1.0 + t * (3.0 + 6.0 * t)),
                 s3 * t * (1.0 + 3.0 * t),
@@ -204,29 +210,52 @@ impl Table {
     }
 
     /// Values of all functions.
-    #[inline]
     pub fn values(&self, at: &Lookup, out: &mut [f64]) {
-        self.combine(at, &at.value, out);
+        self.values_in(pulp::Scalar::new(), at, out);
     }
 
     /// Slopes of all functions.
-    #[inline]
     pub fn slopes(&self, at: &Lookup, out: &mut [f64]) {
-        self.combine(at, &at.slope, out);
+        self.slopes_in(pulp::Scalar::new(), at, out);
     }
 
-    #[inline]
-    fn combine(&self, at: &Lookup, basis: &[f64; 6], out: &mut [f64]) {
-        let width = 3 * self.functions;
-        let first = self.knots[at.first..at.first + width].chunks_exact(3);
-        let second = self.knots[at.second..at.second + width].chunks_exact(3);
-        for ((x, a), b) in out.iter_mut().zip(first).zip(second) {
-            *x = basis[0] * a[0]
-                + basis[1] * a[1]
-                + basis[2] * a[2]
-                + basis[3] * b[0]
-                + basis[4] * b[1]
-                + basis[5] * b[2];
+    /// [`Self::values`] in the lanes of a machine.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    pub(crate) fn values_in<S: Simd>(&self, simd: S, at: &Lookup, out: &mut [f64]) {
+        self.combine(simd, at.first, &at.value, out);
+    }
+
+    /// [`Self::slopes`] in the lanes of a machine.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    pub(crate) fn slopes_in<S: Simd>(&self, simd: S, at: &Lookup, out: &mut [f64]) {
+        self.combine(simd, at.first, &at.slope, out);
+    }
+
+    /// Sums of the six rows from `first` on: two knots lie side by side.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn combine<S: Simd>(&self, simd: S, first: usize, basis: &[f64; 6], out: &mut [f64]) {
+        let n = self.functions;
+        let rows = &self.knots[first..first + 6 * n];
+        let row = |k: usize| S::as_simd_f64s(&rows[k * n..(k + 1) * n]);
+        let rows: [_; 6] = [row(0), row(1), row(2), row(3), row(4), row(5)];
+        let basis = basis.map(|b| simd.splat_f64s(b));
+        let (lanes, rest) = S::as_mut_simd_f64s(&mut out[..n]);
+        for (k, lanes) in lanes.iter_mut().enumerate() {
+            let mut sum = simd.mul_f64s(basis[0], rows[0].0[k]);
+            for (b, row) in basis.iter().zip(&rows).skip(1) {
+                sum = simd.mul_add_e_f64s(*b, row.0[k], sum);
+            }
+            *lanes = sum;
+        }
+        if !rest.is_empty() {
+            let mut sum = simd.mul_f64s(basis[0], simd.partial_load_f64s(rows[0].1));
+            for (b, row) in basis.iter().zip(&rows).skip(1) {
+                sum = simd.mul_add_e_f64s(*b, simd.partial_load_f64s(row.1), sum);
+            }
+            simd.partial_store_f64s(rest, sum);
         }
     }
 
@@ -252,10 +281,30 @@ impl Table {
     #[inline]
     pub fn single(&self, r: f64) -> (f64, f64) {
         let at = self.lookup(r);
-        let (mut value, mut slope) = ([0.0], [0.0]);
-        self.values(&at, &mut value);
-        self.slopes(&at, &mut slope);
-        (value[0], slope[0])
+        (self.one(&at, &at.value), self.one(&at, &at.slope))
+    }
+
+    /// Value of the only function of the table.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    pub(crate) fn single_value(&self, r: f64) -> f64 {
+        let at = self.lookup(r);
+        self.one(&at, &at.value)
+    }
+
+    /// Slope of the only function of the table.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    pub(crate) fn single_slope(&self, r: f64) -> f64 {
+        let at = self.lookup(r);
+        self.one(&at, &at.slope)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn one(&self, at: &Lookup, basis: &[f64; 6]) -> f64 {
+        let knots = &self.knots[at.first..at.first + 6];
+        (0..6).map(|k| basis[k] * knots[k]).sum()
     }
 }
 
@@ -284,57 +333,6 @@ fn interleave(rows: &[Jet], middles: &[Jet], functions: usize) -> Vec<Jet> {
     }
     all.extend_from_slice(&rows[rows.len() - functions..]);
     all
-}
-
-/// Jets at the knots of the cubic not-a-knot spline through uniformly spaced values
-/// (the spline of `scipy.interpolate.InterpolatedUnivariateSpline(k=3)`).
-pub fn spline_jets(spacing: f64, values: &[f64]) -> Vec<Jet> {
-    let n = values.len();
-    let moments = spline_moments(spacing, values);
-    (0..n)
-        .map(|k| {
-            let slope = if k + 1 < n {
-                (values[k + 1] - values[k]) / spacing
-                    - spacing * (2.0 * moments[k] + moments[k + 1]) / 6.0
-            } else {
-                (values[k] - values[k - 1]) / spacing
-                    + spacing * (2.0 * moments[k] + moments[k - 1]) / 6.0
-            };
-            [values[k], slope, moments[k]]
-        })
-        .collect()
-}
-
-/// Second derivatives at the knots. Not-a-knot ends (third derivative continuous at the second and
-/// the last but one knot) make the first and last moments linear extrapolations of their neighbours.
-fn spline_moments(spacing: f64, values: &[f64]) -> Vec<f64> {
-    let n = values.len();
-    let second = |k: usize| (values[k - 1] - 2.0 * values[k] + values[k + 1]) / (spacing * spacing);
-    // Interior rows m[k−1] + 4m[k] + m[k+1] = 6·second(k); m[0] = 2m[1] − m[2] turns the first
-    // into 6m[1] = 6·second(1), likewise the last.
-    let mut moments = vec![0.0; n];
-    moments[1] = second(1);
-    moments[n - 2] = second(n - 2);
-    let mut diagonal = vec![4.0; n];
-    for k in 2..n - 2 {
-        moments[k] = 6.0 * second(k);
-    }
-    if n > 4 {
-        moments[2] -= moments[1];
-        moments[n - 3] -= moments[n - 2];
-    }
-    for k in 3..n.saturating_sub(2) {
-        let factor = 1.0 / diagonal[k - 1];
-        diagonal[k] -= factor;
-        moments[k] -= factor * moments[k - 1];
-    }
-    for k in (2..n.saturating_sub(2)).rev() {
-        let next = if k + 1 < n - 2 { moments[k + 1] } else { 0.0 };
-        moments[k] = (moments[k] - next) / diagonal[k];
-    }
-    moments[0] = 2.0 * moments[1] - moments[2];
-    moments[n - 1] = 2.0 * moments[n - 2] - moments[n - 3];
-    moments
 }
 
 #[cfg(test)]

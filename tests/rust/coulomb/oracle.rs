@@ -48,7 +48,7 @@ impl System {
     pub(super) fn prepared(&self) -> Coulomb {
         let mut coulomb = Coulomb::new(self.options, self.pbc, self.cutoff).unwrap();
         if self.extended {
-            coulomb = coulomb.extended();
+            coulomb = coulomb.extended(1);
         }
         coulomb.prepare(&self.structure()).unwrap();
         coulomb

@@ -20,8 +20,8 @@ pub(super) struct Periodic {
     cutoff: f64,
     /// Splitting of those pairs, Å⁻¹.
     alpha: f64,
-    /// May sum pairs beyond the cutoff.
-    extended: bool,
+    /// From how many atoms on it may sum pairs beyond the cutoff; none for charges with dipoles.
+    extended: Option<usize>,
     /// Cell and number of atoms that `splitting` was chosen for.
     made_for: Option<(Mat3, usize)>,
     splitting: Splitting,
@@ -40,7 +40,7 @@ impl Periodic {
             options: *options,
             cutoff,
             alpha,
-            extended: false,
+            extended: None,
             made_for: None,
             splitting,
             rough: worthwhile.then(|| Pme::new(ROUGH, alpha)),
@@ -48,9 +48,9 @@ impl Periodic {
         }
     }
 
-    /// Sum pairs beyond the cutoff too, where that is cheaper.
-    pub(super) fn extend(&mut self) {
-        self.extended = true;
+    /// Sum pairs beyond the cutoff too, where that is cheaper and there are at least so many atoms.
+    pub(super) fn extend(&mut self, fewest: usize) {
+        self.extended = Some(fewest);
         self.made_for = None;
     }
 
@@ -76,8 +76,8 @@ impl Periodic {
             return self.splitting.ewald.prepare(structure);
         }
         match (&mut self.rough, &mut self.rough_multipoles) {
-            (Some(rough), _) if self.extended => rough.prepare(structure)?,
-            (_, Some(rough)) if !self.extended => rough.prepare(structure)?,
+            (Some(rough), _) if self.extended.is_some() => rough.prepare(structure)?,
+            (_, Some(rough)) if self.extended.is_none() => rough.prepare(structure)?,
             _ => {}
         }
         self.splitting.pme.prepare(structure)
@@ -88,9 +88,8 @@ impl Periodic {
         if self.made_for == Some(key) {
             return;
         }
-        if self.extended {
-            self.splitting.choose(&self.options, self.cutoff, structure);
-        }
+        let extends = self.extended.is_some_and(|fewest| structure.len() >= fewest);
+        self.splitting.choose(&self.options, self.cutoff, extends.then_some(structure));
         self.splitting.on_mesh = self.splitting.chooses_mesh(self.options.method, structure);
         self.made_for = Some(key);
     }
@@ -111,8 +110,8 @@ impl Periodic {
     pub(super) fn add_rough_potential(&self, charges: &[f64], potential: &mut [f64]) {
         match (&self.rough, &self.rough_multipoles) {
             _ if !self.splitting.on_mesh => self.add_potential(charges, potential),
-            (Some(rough), _) if self.extended => rough.add_potential(charges, potential),
-            (_, Some(rough)) if !self.extended => rough.add_potential(charges, potential),
+            (Some(rough), _) if self.extended.is_some() => rough.add_potential(charges, potential),
+            (_, Some(rough)) if self.extended.is_none() => rough.add_potential(charges, potential),
             _ => self.add_potential(charges, potential),
         }
     }
@@ -129,7 +128,7 @@ impl Periodic {
         potential: &mut [f64],
         gradients: &mut [Vec3],
     ) {
-        assert!(!self.extended, "dipoles have no pairs beyond the cutoff");
+        assert!(self.extended.is_none(), "dipoles have no pairs beyond the cutoff");
         let Splitting { ewald, pme, on_mesh, .. } = &self.splitting;
         if !*on_mesh {
             return ewald.add_multipole_potential(sources, potential, gradients);
@@ -148,7 +147,7 @@ impl Periodic {
         forces: &mut [Vec3],
         virial: &mut Mat3,
     ) {
-        assert!(!self.extended, "dipoles have no pairs beyond the cutoff");
+        assert!(self.extended.is_none(), "dipoles have no pairs beyond the cutoff");
         if self.splitting.on_mesh {
             self.splitting.pme.add_multipole_forces(sources, forces, virial);
         } else {
@@ -172,13 +171,10 @@ impl Periodic {
         let Splitting { ewald, pme, on_mesh, between } = &self.splitting;
         if let Some(between) = between {
             let mut unused = Vec::new();
-            let potential = match &mut potential {
-                Some(potential) => &mut **potential,
-                None => {
-                    unused.resize(charges.len(), 0.0);
-                    &mut unused[..]
-                }
-            };
+            let potential = potential.as_deref_mut().unwrap_or_else(|| {
+                unused.resize(charges.len(), 0.0);
+                &mut unused
+            });
             between.add(charges, potential, Some(Slopes { forces, virial }));
         }
         if *on_mesh {

@@ -60,26 +60,29 @@ impl Splitting {
         self.between.as_ref().map(RealSpace::cutoff)
     }
 
-    /// Become the splitting of least estimated cost for a structure whose pairs are summed up to
-    /// `near` (Å).
-    pub(super) fn choose(&mut self, options: &Options, near: f64, structure: &Structure) {
-        let beta = splitting(options.accuracy, near);
-        let alone = Self::new(options, near).cost(options.method, structure);
-        let cost = |cutoff: &f64| {
-            let modes = Self::new(options, *cutoff).cost(options.method, structure);
-            modes + real::cost(structure, *cutoff)
-        };
-        let possible = |cutoff: &&f64| **cutoff > near && beta * **cutoff <= MAX_REACH;
-        let best = CUTOFFS
-            .iter()
-            .filter(possible)
-            .map(|cutoff| (cost(cutoff), Some(*cutoff)))
-            .fold((alone, None), |best, next| if next.0 < best.0 { next } else { best });
-        if best.1 != self.cutoff() {
-            *self = match best.1 {
-                Some(cutoff) => Self::with_pairs(options, cutoff, beta),
-                None => Self::new(options, near),
-            };
+    /// Become the splitting for pairs that are summed up to `near` (Å): of least estimated cost for a
+    /// structure, or, without one, alone.
+    pub(super) fn choose(&mut self, options: &Options, near: f64, structure: Option<&Structure>) {
+        let best = structure.and_then(|structure| best_cutoff(options, near, structure));
+        if best == self.cutoff() {
+            return;
         }
+        *self = match best {
+            Some(cutoff) => Self::with_pairs(options, cutoff, splitting(options.accuracy, near)),
+            None => Self::new(options, near),
+        };
     }
+}
+
+/// Cutoff (Å) of least estimated cost for the pairs in between; none if it is cheaper without them.
+fn best_cutoff(options: &Options, near: f64, structure: &Structure) -> Option<f64> {
+    let beta = splitting(options.accuracy, near);
+    let modes = |cutoff| Splitting::new(options, cutoff).cost(options.method, structure);
+    let possible = |cutoff: &f64| *cutoff > near && beta * *cutoff <= MAX_REACH;
+    CUTOFFS
+        .into_iter()
+        .filter(possible)
+        .map(|cutoff| (modes(cutoff) + real::cost(structure, cutoff), Some(cutoff)))
+        .fold((modes(near), None), |best, next| if next.0 < best.0 { next } else { best })
+        .1
 }

@@ -20,16 +20,16 @@ const BONDED: f64 = 2.2;
 const SCREENING: f64 = 0.18;
 
 /// An atom near another.
-#[derive(Clone, Copy)]
-struct Bonded<'a> {
+#[derive(Clone)]
+struct Bonded {
     atom: u32,
     /// Densities of its states at the other.
-    at: &'a [f64],
+    at: Vec<f64>,
     /// Vector from the other to it, Å.
     to: Vec3,
 }
 
-impl Bonded<'_> {
+impl Bonded {
     fn is_near(&self, other: &Self) -> bool {
         let apart: Vec3 = [0, 1, 2].map(|d| self.to[d] - other.to[d]);
         crate::structure::dot(&apart, &apart) < NEAR * NEAR
@@ -44,19 +44,23 @@ impl Energy<'_> {
         let mut block = Vec::new();
         let mut around: Vec<Vec<Bonded>> = vec![Vec::new(); geometry.atoms()];
         for chunk in geometry.pairs.chunks() {
-            for (record, pair, values) in chunk.iter(geometry.model) {
+            chunk.each(geometry.model, |record, pair, values| {
                 if record.distance >= NEAR {
-                    continue;
+                    return;
                 }
-                self.fill_block(record, pair, &values, &mut block);
+                self.fill_block(record, pair, values, &mut block);
                 let (a, b) = (record.a, record.b);
                 found.push([a, b].map(|i| i as usize), &block, pair.states[1]);
                 if record.distance < BONDED {
                     let back = record.vector.map(|x| -x);
-                    around[a as usize].push(Bonded { atom: b, at: values.at_a, to: record.vector });
-                    around[b as usize].push(Bonded { atom: a, at: values.at_b, to: back });
+                    around[a as usize].push(Bonded {
+                        atom: b,
+                        at: values.at_a.to_vec(),
+                        to: record.vector,
+                    });
+                    around[b as usize].push(Bonded { atom: a, at: values.at_b.to_vec(), to: back });
                 }
-            }
+            });
         }
         self.couple_by_embedding(&around, &mut found);
         self.screen_atoms(&mut found);
@@ -70,7 +74,7 @@ impl Energy<'_> {
             for (k, a) in neighbors.iter().enumerate() {
                 for b in neighbors[..k].iter().filter(|b| a.is_near(b)) {
                     block.clear();
-                    for x in a.at {
+                    for x in &a.at {
                         block.extend(b.at.iter().map(|y| curvature * x * y));
                     }
                     found.push([a.atom, b.atom].map(|i| i as usize), &block, b.at.len());

@@ -1,9 +1,11 @@
 //! Forces, virial and per-atom energies at the minimising weights (envelope theorem).
 
+use pulp::Simd;
+
 use super::{Energy, Geometry, Workspace, dot, slots};
-use crate::evaluator::Watch;
 use crate::formulas::resonance_mean;
-use crate::pairs::{Chunk, slopes};
+use crate::model::PairModel;
+use crate::pairs::{Record, Values, Visitor, slopes_in};
 use crate::structure::{Mat3, Vec3};
 
 /// Forces, virial and per-atom energies at given weights.
@@ -29,7 +31,9 @@ impl Energy<'_> {
         let mut buffers = std::mem::take(&mut self.work.buffers);
         let work = &*self.work;
         geometry.pairs.accumulate(&mut buffers, &mut flat, |chunk, out| {
-            pair_derivatives(&geometry, work, chunk, out);
+            let (geometry, scratch) = (&geometry, Vec::new());
+            let mut pass = PairDerivatives { geometry, work, out: &mut *out, scratch };
+            chunk.pass(geometry.model, &mut pass);
             if geometry.is_polarisable() {
                 geometry.add_dipole_forces(&work.unknowns, chunk, out);
             }
@@ -46,21 +50,8 @@ impl Energy<'_> {
         }
         if geometry.is_polarisable() {
             self.far_multipoles(&mut forces, &mut virial, &mut energies);
-        } else if let Some(coulomb) = geometry.coulomb {
-            let Workspace { charges, potential, potential_is_of_charges, long_range, .. } =
-                &mut *self.work;
-            let mut watch = Watch::start();
-            if *potential_is_of_charges {
-                coulomb.add_forces(charges, &mut forces, &mut virial);
-            } else {
-                potential.fill(0.0);
-                coulomb.add_all(charges, potential, &mut forces, &mut virial);
-                *potential_is_of_charges = true;
-            }
-            *long_range += watch.lap();
-            for (e, (q, v)) in energies.iter_mut().zip(charges.iter().zip(&*potential)) {
-                *e += 0.5 * q * v;
-            }
+        } else {
+            self.far_charges(&mut forces, &mut virial, &mut energies);
         }
         Derivatives { forces, virial, energies }
     }
@@ -78,23 +69,31 @@ impl Energy<'_> {
 }
 
 /// Pair contributions to forces (first 3n), energies (next n) and virial (last 9).
-fn pair_derivatives(geometry: &Geometry, work: &Workspace, chunk: &Chunk, out: &mut [f64]) {
-    let n = geometry.atoms();
-    let mut scratch = Vec::new();
-    for (record, pair, values) in chunk.iter(geometry.model) {
-        let n_elements = geometry.model.elements().len();
-        let d = slopes(pair, geometry.kernel, record, &values, n_elements, &mut scratch);
+struct PairDerivatives<'a> {
+    geometry: &'a Geometry<'a>,
+    work: &'a Workspace,
+    out: &'a mut [f64],
+    scratch: Vec<f64>,
+}
+
+impl Visitor for PairDerivatives<'_> {
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn visit<S: Simd>(&mut self, simd: S, record: &Record, pair: &PairModel, values: &Values) {
+        let Self { geometry, work, out, scratch } = self;
+        let n = geometry.atoms();
+        let d = slopes_in(simd, pair, geometry.kernel, record, values, scratch);
         let (a, b) = (record.a as usize, record.b as usize);
-        let (wa, wb) = (
-            geometry.weights_of(&work.weights, record.a),
-            geometry.weights_of(&work.weights, record.b),
-        );
+        let (start_a, start_b) = (geometry.offsets[a], geometry.offsets[b]);
+        // Lengths of the values are known to the compiler, those of all weights are not.
+        let wa = &work.weights[start_a..start_a + values.at_b.len()];
+        let wb = &work.weights[start_b..start_b + values.at_a.len()];
         let mut energy = bilinear(values.phi, wa, wb);
-        let mut slope = bilinear(d.phi, wa, wb)
+        let mut slope = bilinear(&d.phi[..values.phi.len()], wa, wb)
             + work.mean_slope[a] * dot(d.at_a, wb)
             + work.mean_slope[b] * dot(d.at_b, wa);
         for (k, channel) in pair.channels.iter().enumerate() {
-            let at = slots(channel, geometry.offsets[a], geometry.offsets[b]);
+            let at = slots(channel, start_a, start_b);
             let mean = resonance_mean(at.map(|s| work.weights[s]));
             energy -= 2.0 * values.amplitudes[k] * mean;
             slope -= 2.0 * d.amplitudes[k] * mean;
@@ -114,6 +113,8 @@ fn pair_derivatives(geometry: &Geometry, work: &Workspace, chunk: &Chunk, out: &
 }
 
 /// Σ_MN x_M φ_MN y_N.
+#[inline(always)]
+#[allow(clippy::inline_always)]
 fn bilinear(phi: &[f64], x: &[f64], y: &[f64]) -> f64 {
     phi.chunks_exact(y.len()).zip(x).map(|(row, x)| x * dot(row, y)).sum()
 }

@@ -4,12 +4,14 @@
 //! resonance) → induced dipoles → point charges and dipoles → entropy. Hessian products repeat them
 //! linearised.
 
+use pulp::Simd;
+
 use crate::coulomb::Coulomb;
 use crate::ensemble::SparseInverse;
-use crate::evaluator::Watch;
 use crate::formulas::entropy;
-use crate::model::{Channel, Model};
-use crate::pairs::{ChargeKernel, Pairs};
+use crate::model::{Channel, Model, PairModel};
+use crate::pairs::{ChargeKernel, Pairs, Record, Values, Visitor};
+use crate::structure::{Mat3, Vec3};
 
 mod coarse;
 mod couplings;
@@ -17,6 +19,7 @@ mod densities;
 mod derivatives;
 mod objective;
 mod parameters;
+mod points;
 mod polarisation;
 mod sites;
 
@@ -69,6 +72,8 @@ pub struct Workspace {
     site_output: Vec<f64>,
     /// `potential` is that of `charges`, not of a direction.
     potential_is_of_charges: bool,
+    /// Forces and virial of `charges` beyond the pairs, where they were summed with the potential.
+    far_slopes: Option<(Vec<Vec3>, Mat3)>,
     /// Kept from one geometry to the next.
     inverse: Option<SparseInverse>,
     /// Seconds spent in long-ranged sums.
@@ -79,6 +84,8 @@ pub struct Workspace {
 pub struct Energy<'a> {
     geometry: Geometry<'a>,
     work: &'a mut Workspace,
+    /// Values taken so far.
+    values: usize,
 }
 
 impl Workspace {
@@ -121,15 +128,32 @@ impl<'a> Geometry<'a> {
         out.clear();
         out.resize(self.atoms(), 0.0);
         self.pairs.accumulate(buffers, out, |chunk, out| {
-            for (record, _, v) in chunk.iter(self.model) {
-                out[record.a as usize] += dot(v.at_a, self.weights_of(x, record.b));
-                out[record.b as usize] += dot(v.at_b, self.weights_of(x, record.a));
-            }
+            chunk.pass(self.model, &mut Densities { offsets: self.offsets, x, out });
             0.0
         });
     }
 }
 
+/// Adds Σ_N x_jN ρ_N(R_ij) to atom i of every pair, and the other way round.
+struct Densities<'a> {
+    offsets: &'a [usize],
+    x: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl Visitor for Densities<'_> {
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn visit<S: Simd>(&mut self, _: S, record: &Record, _: &PairModel, v: &Values) {
+        let [a, b] = [record.a, record.b].map(|i| i as usize);
+        let [at_a, at_b] = [a, b].map(|i| self.offsets[i]);
+        self.out[a] += dot(v.at_a, &self.x[at_b..at_b + v.at_a.len()]);
+        self.out[b] += dot(v.at_b, &self.x[at_a..at_a + v.at_b.len()]);
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)]
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
@@ -142,7 +166,7 @@ fn slots(channel: &Channel, a: usize, b: usize) -> [usize; 4] {
 impl<'a> Energy<'a> {
     /// The energy at a geometry, with arrays to reuse.
     pub fn new(geometry: Geometry<'a>, work: &'a mut Workspace) -> Self {
-        Self { geometry, work }
+        Self { geometry, work, values: 0 }
     }
 
     /// On-site and embedding energies: fills the gradient and the slopes per weight and atom.
@@ -167,40 +191,6 @@ impl<'a> Energy<'a> {
             work.mean_curvature.push(mean_curvature);
         }
         energy
-    }
-
-    /// Point charges (and dipoles) beyond the pairs: adds q_M V_i to the gradient, returns ½ Σ q_i V_i.
-    /// `rough`: to three digits.
-    fn point_charges(
-        &mut self,
-        x: &[f64],
-        gradient: &mut [f64],
-        charges: &mut Vec<f64>,
-        rough: bool,
-    ) -> f64 {
-        let geometry = self.geometry;
-        if geometry.is_polarisable() {
-            return self.point_multipoles(x, gradient, charges, rough);
-        }
-        geometry.charges(x, charges);
-        let Some(coulomb) = geometry.coulomb else { return 0.0 };
-        let potential = &mut self.work.potential;
-        potential.clear();
-        potential.resize(charges.len(), 0.0);
-        let mut watch = Watch::start();
-        if rough {
-            coulomb.add_rough_potential(charges, potential);
-        } else {
-            coulomb.add_potential(charges, potential);
-        }
-        self.work.long_range += watch.lap();
-        let potential = &self.work.potential;
-        for (i, v) in potential.iter().enumerate() {
-            for (a, q) in (geometry.offsets[i]..).zip(geometry.state_charges(i)) {
-                gradient[a] += q * v;
-            }
-        }
-        0.5 * dot(charges, potential)
     }
 
     fn entropy(&self, gradient: &mut [f64]) -> f64 {

@@ -1,9 +1,12 @@
 //! Value, gradient, Hessian products and diagonal blocks of the energy in the weights.
 
+use pulp::Simd;
+
 use super::{Energy, Geometry, Workspace, dot, slots};
 use crate::ensemble::{Couplings, Field, Objective, SparseInverse};
 use crate::formulas::resonance_mean;
-use crate::pairs::Chunk;
+use crate::model::PairModel;
+use crate::pairs::{Chunk, Record, Values, Visitor};
 
 impl Objective for Energy<'_> {
     fn value_gradient(&mut self, unknowns: &[f64], gradient: &mut [f64]) -> f64 {
@@ -12,20 +15,14 @@ impl Objective for Energy<'_> {
         gradient[weights..].fill(0.0);
         self.set_dipoles(unknowns);
         value += self.polarisation(gradient);
-        let mut charges = std::mem::take(&mut self.work.charges);
-        value += self.point_charges(unknowns, gradient, &mut charges, false);
-        self.work.charges = charges;
-        self.work.potential_is_of_charges = true;
+        value += self.charges_value(unknowns, gradient);
         value + self.entropy(gradient)
     }
 
     fn product(&mut self, direction: &[f64], out: &mut [f64]) {
         self.near_product(direction, out);
         self.polarisation_product(direction, out);
-        let mut change = std::mem::take(&mut self.work.change);
-        self.point_charges(direction, out, &mut change, false);
-        self.work.potential_is_of_charges = false;
-        self.work.change = change;
+        self.charges_product(direction, false, out);
     }
 
     fn blocks(&mut self, out: &mut [f64]) {
@@ -84,18 +81,10 @@ impl Energy<'_> {
         let mut buffers = std::mem::take(&mut self.work.buffers);
         let work = &*self.work;
         value += geometry.pairs.accumulate(&mut buffers, gradient, |chunk, out| {
-            chunk
-                .iter(geometry.model)
-                .map(|(record, _, v)| {
-                    let at =
-                        [geometry.offsets[record.a as usize], geometry.offsets[record.b as usize]];
-                    let x = [record.a, record.b].map(|i| geometry.weights_of(weights, i));
-                    let energy = add_bilinear(v.phi, x, out, at);
-                    add_scaled(out, at[1], work.mean_slope[record.a as usize], v.at_a);
-                    add_scaled(out, at[0], work.mean_slope[record.b as usize], v.at_b);
-                    energy
-                })
-                .sum()
+            let offsets = geometry.offsets;
+            let mut pass = PairGradient { offsets, work, weights, out, energy: 0.0 };
+            chunk.pass(geometry.model, &mut pass);
+            pass.energy
         });
         self.work.buffers = buffers;
         value + self.resonance(gradient)
@@ -131,6 +120,30 @@ impl Energy<'_> {
     }
 }
 
+/// Gradient and energy of electrostatics of near pairs and of the embedding's response.
+struct PairGradient<'a> {
+    offsets: &'a [usize],
+    work: &'a Workspace,
+    weights: &'a [f64],
+    out: &'a mut [f64],
+    energy: f64,
+}
+
+impl Visitor for PairGradient<'_> {
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn visit<S: Simd>(&mut self, _: S, record: &Record, _: &PairModel, v: &Values) {
+        let Self { work, weights, out, .. } = self;
+        let [a, b] = [record.a, record.b].map(|i| i as usize);
+        let at = [a, b].map(|i| self.offsets[i]);
+        let x = &weights[at[0]..at[0] + v.at_b.len()];
+        let y = &weights[at[1]..at[1] + v.at_a.len()];
+        self.energy += add_bilinear(v.phi, [x, y], out, at);
+        add_scaled(out, at[1], work.mean_slope[a], v.at_a);
+        add_scaled(out, at[0], work.mean_slope[b], v.at_b);
+    }
+}
+
 fn product_pass(
     geometry: &Geometry,
     work: &Workspace,
@@ -139,7 +152,7 @@ fn product_pass(
     response: &[f64],
     out: &mut [f64],
 ) {
-    for (record, pair, v) in chunk.iter(geometry.model) {
+    chunk.each(geometry.model, |record, pair, v| {
         let at = [geometry.offsets[record.a as usize], geometry.offsets[record.b as usize]];
         let x = [record.a, record.b].map(|i| geometry.weights_of(direction, i));
         add_bilinear(v.phi, x, out, at);
@@ -154,7 +167,7 @@ fn product_pass(
                 out[s] -= strength * work.inverse_weights[s] * (total - 4.0 * y);
             }
         }
-    }
+    });
 }
 
 /// Diagonal blocks of resonance and of the embedding's response to the atom's own density.
@@ -165,7 +178,7 @@ fn block_pass(
     starts: &[usize],
     out: &mut [f64],
 ) {
-    for (record, pair, v) in chunk.iter(geometry.model) {
+    chunk.each(geometry.model, |record, pair, v| {
         let (a, b) = (record.a as usize, record.b as usize);
         add_outer(&mut out[starts[a]..starts[a + 1]], work.mean_curvature[b], v.at_b);
         add_outer(&mut out[starts[b]..starts[b + 1]], work.mean_curvature[a], v.at_a);
@@ -186,7 +199,7 @@ fn block_pass(
                 }
             }
         }
-    }
+    });
 }
 
 fn add_outer(block: &mut [f64], factor: f64, x: &[f64]) {
@@ -196,7 +209,8 @@ fn add_outer(block: &mut [f64], factor: f64, x: &[f64]) {
 }
 
 /// Adds φ·y to `gx` and φᵀ·x to `gy`; returns x·φ·y.
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always)]
 fn add_bilinear(phi: &[f64], [x, y]: [&[f64]; 2], out: &mut [f64], [a, b]: [usize; 2]) -> f64 {
     let mut energy = 0.0;
     for (m, row) in phi.chunks_exact(y.len()).enumerate() {
@@ -210,6 +224,8 @@ fn add_bilinear(phi: &[f64], [x, y]: [&[f64]; 2], out: &mut [f64], [a, b]: [usiz
     energy
 }
 
+#[inline(always)]
+#[allow(clippy::inline_always)]
 pub(super) fn add_scaled(out: &mut [f64], start: usize, factor: f64, x: &[f64]) {
     out[start..start + x.len()].iter_mut().zip(x).for_each(|(o, x)| *o += factor * x);
 }

@@ -246,7 +246,7 @@ impl Energy<'_> {
         let (a, b) = (a as usize, b as usize);
         let elements = geometry.model.elements().len();
         let model = geometry.model.pair(kind as usize / elements, kind as usize % elements);
-        let d = slopes(model, geometry.kernel, pair.record, &pair.values, elements, scratch);
+        let d = slopes(model, geometry.kernel, pair.record, &pair.values, scratch);
         let weights = |i: usize| &work.weights[geometry.offsets[i]..geometry.offsets[i + 1]];
         let (wa, wb) = (weights(a), weights(b));
         add(out, super::dot(d.at_a, wb), &mean_slopes[a * p..][..p]);
@@ -316,10 +316,10 @@ impl Energy<'_> {
     pub(super) fn each_pair(&self, mut visit: impl FnMut(Pair)) {
         let geometry = self.geometry;
         for chunk in geometry.pairs.chunks() {
-            for (record, model, values) in chunk.iter(geometry.model) {
+            chunk.each(geometry.model, |record, model, values| {
                 let at = [record.a, record.b].map(|i| geometry.offsets[i as usize]);
-                visit(Pair { record, channels: &model.channels, values, at });
-            }
+                visit(Pair { record, channels: &model.channels, values: *values, at });
+            });
         }
     }
 }

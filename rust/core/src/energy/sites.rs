@@ -22,7 +22,7 @@ impl Sites {
     fn new(geometry: &Geometry) -> Self {
         let (model, chunks) = (geometry.model, geometry.pairs.chunks());
         let n = model.elements().len();
-        let occurs = |kind: usize| chunks.iter().any(|c| !c.compact()[kind].is_empty());
+        let occurs = |kind: usize| chunks.iter().any(|c| !c.kinds()[kind].is_empty());
         let mut sites = Self { hops: vec![Vec::new(); n], ..Self::default() };
         let pairs = || (0..n * n).filter(|&kind| occurs(kind)).map(|kind| [kind / n, kind % n]);
         for [a, b] in pairs() {
@@ -59,7 +59,7 @@ impl Sites {
     }
 
     fn couple(&self, chunk: &Chunk, x: &[f64], out: &mut [f64]) {
-        for (kind, pairs) in chunk.compact().iter().enumerate() {
+        for (kind, pairs) in chunk.kinds().iter().enumerate() {
             pairs.couple(self.slots(kind), x, out);
         }
     }
@@ -138,7 +138,7 @@ impl Energy<'_> {
         out[geometry.weights()..].fill(0.0);
         self.respond_on_site(&sites, direction, &found, &mut response, out);
         geometry.pairs.accumulate(&mut buffers, &mut found, |chunk, out| {
-            for (kind, pairs) in chunk.compact().iter().enumerate() {
+            for (kind, pairs) in chunk.kinds().iter().enumerate() {
                 pairs.respond(sites.slots(kind), &response, out);
             }
             0.0
@@ -155,10 +155,7 @@ impl Energy<'_> {
         work.site_output = found;
         work.sites = Some(sites);
         self.polarisation_product(direction, out);
-        let mut change = std::mem::take(&mut self.work.change);
-        self.point_charges(direction, out, &mut change, rough);
-        self.work.change = change;
-        self.work.potential_is_of_charges = false;
+        self.charges_product(direction, rough, out);
     }
 
     /// Changes of the states but the first, and s Y of the hops.

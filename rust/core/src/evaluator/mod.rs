@@ -9,10 +9,11 @@ use crate::ensemble::{self, Charge, Constraints, Objective, Outcome, Solver};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::neighbors::{NeighborList, Neighborhoods};
-use crate::pairs::{ChargeKernel, Pairs};
+use crate::pairs::Pairs;
 use crate::structure::{Mat3, Structure, Vec3};
 use crate::terms::Contribution;
 
+mod charges;
 mod history;
 mod jacobian;
 mod search;
@@ -21,6 +22,7 @@ mod tables;
 mod timings;
 mod weights;
 
+use charges::{PointCharges, point_charges};
 use history::History;
 pub use jacobian::Jacobian;
 use shadow::Shadow;
@@ -127,9 +129,6 @@ impl Evaluation {
         }
     }
 }
-
-/// Periodicity, electrostatics and its kernel.
-type PointCharges = ([bool; 3], Coulomb, Option<ChargeKernel>);
 
 /// Evaluates one potential; state carried from call to call only speeds it up.
 #[derive(Debug)]
@@ -307,21 +306,18 @@ impl Evaluator {
     fn prepare(&mut self, structure: &Structure) -> Result<Timings> {
         let (mut timings, mut watch) = (Timings::default(), Watch::start());
         let rebuilt = self.neighbors.update(structure)?;
-        if self.model.terms().is_some() && rebuilt {
-            self.neighborhoods.build(structure.len(), self.neighbors.pairs());
+        if let Some(terms) = self.model.terms()
+            && rebuilt
+        {
+            let reach = terms.cutoff() + self.options.skin;
+            self.neighborhoods.build(structure, self.neighbors.pairs(), reach);
         }
         timings.neighbors = watch.lap();
         let charged = self.model.elements().iter().flat_map(|e| &e.states).any(|s| s.charge != 0.0);
         if charged || self.model.is_polarisable() {
             let pbc = structure.pbc();
             if self.coulomb.as_ref().is_none_or(|c| c.0 != pbc) {
-                let mut options = self.options.coulomb;
-                if self.model.is_polarisable() {
-                    options = options.with_dipoles();
-                }
-                let coulomb = Coulomb::new(options, pbc, self.model.cutoff().radius)?;
-                let kernel = ChargeKernel::new(&coulomb.kernel(), &self.model);
-                self.coulomb = Some((pbc, coulomb, kernel));
+                self.coulomb = Some(point_charges(&self.model, self.options.coulomb, pbc)?);
             }
             if let Some((_, coulomb, _)) = &mut self.coulomb {
                 coulomb.prepare(structure)?;

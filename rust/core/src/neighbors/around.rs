@@ -1,6 +1,7 @@
 //! All neighbours of each atom, from a half list.
 
 use super::Pair;
+use crate::structure::{Structure, dot};
 
 /// A neighbour of an atom.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,24 +20,31 @@ pub struct Neighborhoods {
 }
 
 impl Neighborhoods {
-    /// Sort the pairs of `atoms` atoms by atom; the order follows from that of the pairs.
-    pub fn build(&mut self, atoms: usize, pairs: &[Pair]) {
+    /// Sort the pairs of a structure that are closer than `reach` (Å) by atom; the order follows from
+    /// that of the pairs.
+    pub fn build(&mut self, structure: &Structure, pairs: &[Pair], reach: f64) {
+        let atoms = structure.len();
+        let near = |pair: &&Pair| {
+            let vector = pair.vector(structure.positions(), structure.cell());
+            dot(&vector, &vector) < reach * reach
+        };
         self.starts.clear();
         self.starts.resize(atoms + 1, 0);
-        for pair in pairs {
+        for pair in pairs.iter().filter(near) {
             self.starts[pair.i as usize + 1] += 1;
             self.starts[pair.j as usize + 1] += 1;
         }
         for i in 0..atoms {
             self.starts[i + 1] += self.starts[i];
         }
-        self.entries.resize(2 * pairs.len(), Neighbor::default());
+        self.entries.clear();
+        self.entries.resize(self.starts[atoms], Neighbor::default());
         let mut next = self.starts.clone();
         let mut put = |at: u32, neighbor: Neighbor| {
             self.entries[next[at as usize]] = neighbor;
             next[at as usize] += 1;
         };
-        for pair in pairs {
+        for pair in pairs.iter().filter(near) {
             put(pair.i, Neighbor { atom: pair.j, shift: pair.shift });
             put(pair.j, Neighbor { atom: pair.i, shift: pair.shift.map(|s| -s) });
         }

@@ -7,6 +7,9 @@ use super::{MAX_CUTOFF, check, check_cutoff, direct_pairs, is_small_open};
 use crate::error::{Error, Result};
 use crate::structure::{Mat3, Structure, Vec3, times};
 
+/// From this many atoms on the work space of a search is given back after it.
+const LARGE: usize = 100_000;
+
 /// Two atoms, or an atom and an image of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Pair {
@@ -123,6 +126,9 @@ impl NeighborList {
             self.table.build(structure, reach, true, &mut self.starts)?;
             self.pairs.resize(self.starts[structure.len()], Pair::default());
             self.table.fill(&self.starts, self.pairs.as_mut_slice());
+            if structure.len() >= LARGE {
+                self.table = Table::default();
+            }
         }
         Ok(())
     }

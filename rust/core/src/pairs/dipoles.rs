@@ -7,8 +7,8 @@ use crate::model::{DipoleTable, DipoleValues, Model};
 /// The pairs of a chunk with a polarisable atom.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dipoles {
-    /// Of every such pair, its record and where its values start.
-    places: Vec<(u32, usize)>,
+    /// Every such pair, and where its values start.
+    places: Vec<(Record, usize)>,
     values: Vec<f64>,
 }
 
@@ -28,18 +28,11 @@ impl Dipoles {
         self.values.clear();
     }
 
-    /// Look up the values of the last record.
-    pub(super) fn push(
-        &mut self,
-        model: &Model,
-        kernel: Option<&ChargeKernel>,
-        records: &[Record],
-    ) {
-        let Some((record, table)) = records.last().and_then(|r| Some((r, table(model, r)?))) else {
-            return;
-        };
+    /// Take a pair and look up its values, if it has a polarisable atom.
+    pub(super) fn push(&mut self, model: &Model, kernel: Option<&ChargeKernel>, record: Record) {
+        let Some(table) = table(model, &record) else { return };
         let start = self.values.len();
-        self.places.push((records.len() as u32 - 1, start));
+        self.places.push((record, start));
         self.values.resize(start + table.len(), 0.0);
         let points = points(kernel, record.distance);
         table.values(record.distance, &points, &mut self.values[start..]);
@@ -53,10 +46,9 @@ impl Chunk {
         model: &'a Model,
     ) -> impl Iterator<Item = (&'a Record, DipoleValues<'a>)> {
         let n = model.elements().len();
-        self.dipoles.places.iter().map(move |&(k, start)| {
-            let record = &self.records[k as usize];
+        self.dipoles.places.iter().map(move |(record, start)| {
             let states = model.pair(record.kind as usize / n, record.kind as usize % n).states;
-            (record, DipoleValues::split(&self.dipoles.values[start..], states))
+            (record, DipoleValues::split(&self.dipoles.values[*start..], states))
         })
     }
 }

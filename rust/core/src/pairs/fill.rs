@@ -1,0 +1,101 @@
+//! Look up the functions of all pairs of a thread, compiled for the vector instructions at hand.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::{ChargeKernel, Chunk, KindPairs, Record, too_close};
+use crate::error::Result;
+use crate::model::Model;
+use crate::neighbors::Pair;
+use crate::structure::{Structure, Vec3, dot, times};
+
+/// What pairs are looked up in.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) model: &'a Model,
+    pub(super) kernel: Option<&'a ChargeKernel>,
+    pub(super) structure: &'a Structure,
+    pub(super) elements: &'a [u8],
+}
+
+impl Chunk {
+    /// Take those of the pairs of a list that are within the model's cutoff.
+    pub(super) fn fill(&mut self, source: Source, list: &[Pair]) -> Result<()> {
+        let n = source.model.elements().len();
+        self.kinds.resize_with(n * n, KindPairs::default);
+        self.kinds.iter_mut().for_each(KindPairs::clear);
+        self.dipoles.clear();
+        Arch::new().dispatch(Fill { chunk: self, source, list })
+    }
+}
+
+struct Fill<'a> {
+    chunk: &'a mut Chunk,
+    source: Source<'a>,
+    list: &'a [Pair],
+}
+
+impl WithSimd for Fill<'_> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
+        let Self { chunk, source: Source { model, kernel, structure, elements }, list } = self;
+        let n_elements = model.elements().len();
+        let (cutoff2, positions) = (model.cutoff().radius.powi(2), structure.positions());
+        let mut all = Vec::new();
+        for pair in list {
+            let (i, j) = (pair.i as usize, pair.j as usize);
+            let mut vector: Vec3 = [0, 1, 2].map(|d| positions[j][d] - positions[i][d]);
+            if pair.shift != [0; 3] {
+                let shift = times(&pair.shift.map(f64::from), structure.cell());
+                (0..3).for_each(|d| vector[d] += shift[d]);
+            }
+            let distance2 = dot(&vector, &vector);
+            if distance2 >= cutoff2 {
+                continue;
+            }
+            let distance = distance2.sqrt();
+            if distance < model.min_distance() {
+                return Err(too_close(model, pair, distance));
+            }
+            let swap = elements[i] > elements[j];
+            let (a, b) = if swap { (j, i) } else { (i, j) };
+            let kind = usize::from(elements[a]) * n_elements + usize::from(elements[b]);
+            let vector = if swap { vector.map(|x| -x) } else { vector };
+            look_up(simd, (model, kernel), (kind, distance), &mut all);
+            let of_kind = model.pair(kind / n_elements, kind % n_elements);
+            let atoms = [a as u32, b as u32];
+            chunk.kinds[kind].push(atoms, vector, &all, of_kind);
+            if of_kind.dipoles.is_some() {
+                let record =
+                    Record { a: atoms[0], b: atoms[1], kind: kind as u32, vector, distance };
+                chunk.dipoles.push(model, kernel, record);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All functions of a kind of pair at a distance.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn look_up<S: Simd>(
+    simd: S,
+    (model, kernel): (&Model, Option<&ChargeKernel>),
+    (kind, r): (usize, f64),
+    all: &mut Vec<f64>,
+) {
+    let n = model.elements().len();
+    let pair = model.pair(kind / n, kind % n);
+    all.resize(pair.table.functions(), 0.0);
+    pair.table.values_in(simd, &pair.table.lookup(r), all);
+    let inverse = r.recip();
+    let energies = &mut all[..pair.states[0] * pair.states[1]];
+    for x in energies.iter_mut() {
+        *x *= inverse;
+    }
+    if let Some(kernel) = kernel {
+        kernel.add(kernel.table.single_value(r) * inverse, kind, energies);
+    }
+}
