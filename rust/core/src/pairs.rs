@@ -206,12 +206,10 @@ impl Chunk {
     /// Visit the pairs with their element-pair model and values.
     pub fn each(&self, model: &Model, mut visit: impl FnMut(&Record, &PairModel, &Values)) {
         let n = model.elements().len();
-        let mut all = Vec::new();
         for (kind, pairs) in self.occupied() {
             let pair = model.pair(kind / n, kind % n);
-            all.resize(pair.table.functions(), 0.0);
             for k in 0..pairs.len() {
-                let values = pairs.values(k, pair.states, pair.channels.len(), &mut all);
+                let values = pairs.values(k, pair.states, pair.channels.len());
                 visit(&pairs.record(kind, k), pair, &values);
             }
         }
@@ -248,16 +246,14 @@ impl<V: Visitor> WithSimd for Pass<'_, V> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { chunk, model, visitor } = self;
         let n = model.elements().len();
-        let mut all = Vec::new();
         for (kind, pairs) in chunk.occupied() {
             let pair = model.pair(kind / n, kind % n);
-            all.resize(pair.table.functions(), 0.0);
             // Literal sizes unroll the loops.
             match pair.states {
-                [2, 2] => visit_all(simd, pairs, (kind, pair, [2, 2]), &mut all, visitor),
-                [2, 3] => visit_all(simd, pairs, (kind, pair, [2, 3]), &mut all, visitor),
-                [3, 3] => visit_all(simd, pairs, (kind, pair, [3, 3]), &mut all, visitor),
-                states => visit_all(simd, pairs, (kind, pair, states), &mut all, visitor),
+                [2, 2] => visit_all(simd, pairs, (kind, pair, [2, 2]), visitor),
+                [2, 3] => visit_all(simd, pairs, (kind, pair, [2, 3]), visitor),
+                [3, 3] => visit_all(simd, pairs, (kind, pair, [3, 3]), visitor),
+                states => visit_all(simd, pairs, (kind, pair, states), visitor),
             }
         }
     }
@@ -269,12 +265,11 @@ fn visit_all<S: Simd>(
     simd: S,
     pairs: &KindPairs,
     (kind, pair, states): (usize, &PairModel, [usize; 2]),
-    all: &mut [f64],
     visitor: &mut impl Visitor,
 ) {
     let channels = pair.channels.len();
     for k in 0..pairs.len() {
-        let values = pairs.values(k, states, channels, all);
+        let values = pairs.values(k, states, channels);
         visitor.visit(simd, &pairs.record(kind, k), pair, &values);
     }
 }

@@ -66,7 +66,7 @@ impl WithSimd for Fill<'_> {
             look_up(simd, (model, kernel), (kind, distance), &mut all);
             let of_kind = model.pair(kind / n_elements, kind % n_elements);
             let atoms = [a as u32, b as u32];
-            chunk.kinds[kind].push(atoms, vector, &all, of_kind);
+            chunk.kinds[kind].push(atoms, vector, &all);
             if of_kind.dipoles.is_some() {
                 let record =
                     Record { a: atoms[0], b: atoms[1], kind: kind as u32, vector, distance };
