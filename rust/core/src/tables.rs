@@ -233,7 +233,8 @@ impl Table {
         self.combine(simd, at.first, &at.slope, out);
     }
 
-    /// Sums of the six rows from `first` on: two knots lie side by side.
+    /// Sums of the six rows from `first` on: two knots lie side by side. Products are rounded before
+    /// they are added, so that all machines find the same.
     #[inline(always)]
     #[allow(clippy::inline_always)]
     fn combine<S: Simd>(&self, simd: S, first: usize, basis: &[f64; 6], out: &mut [f64]) {
@@ -246,14 +247,14 @@ impl Table {
         for (k, lanes) in lanes.iter_mut().enumerate() {
             let mut sum = simd.mul_f64s(basis[0], rows[0].0[k]);
             for (b, row) in basis.iter().zip(&rows).skip(1) {
-                sum = simd.mul_add_e_f64s(*b, row.0[k], sum);
+                sum = simd.add_f64s(sum, simd.mul_f64s(*b, row.0[k]));
             }
             *lanes = sum;
         }
         if !rest.is_empty() {
             let mut sum = simd.mul_f64s(basis[0], simd.partial_load_f64s(rows[0].1));
             for (b, row) in basis.iter().zip(&rows).skip(1) {
-                sum = simd.mul_add_e_f64s(*b, simd.partial_load_f64s(row.1), sum);
+                sum = simd.add_f64s(sum, simd.mul_f64s(*b, simd.partial_load_f64s(row.1)));
             }
             simd.partial_store_f64s(rest, sum);
         }
