@@ -127,7 +127,9 @@ impl Table {
         let added = sample(self.start, h, self.intervals() + 1, functions, &jets);
         let mut rows = added;
         for (knot, row) in rows.chunks_exact_mut(functions).enumerate() {
-            for ((function, jet), factor) in row.iter_mut().take(self.functions).enumerate().zip(factors) {
+            for ((function, jet), factor) in
+                row.iter_mut().take(self.functions).enumerate().zip(factors)
+            {
                 let old = self.knot(knot, function);
                 let old = [old[0], old[1] / h, old[2] / (h * h)];
                 *jet = sum(*jet, scaled(*factor, old));
