@@ -1,6 +1,6 @@
 """Shipped potentials beside what a user would otherwise pick, computed in one run.
 
-python benches/studies/peers                   # all four, printed
+python benches/studies/peers                   # all, printed
 python benches/studies/peers water --write     # renews the table of `water` that ships, and README
 python benches/studies/peers --markdown        # extract in the README, from the shipped tables
 python benches/studies/peers water --ablation  # what the ingredients are worth: fits, minutes
@@ -29,7 +29,7 @@ from peers import ablation, copper, halides, lammps_models, oxides, water
 from peers.readme import extract, renew
 from peers.tables import markdown
 
-NAMES = ("water", "halides", "oxides", "copper")
+NAMES = ("water", "water-polarised", "halides", "oxides", "copper")
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "python" / "ecteam" / "data" / "peers.json"
 
@@ -38,7 +38,9 @@ def computed(name: str, others: Sequence[str], setfl: str | None) -> PeerTable:
     """Table of a potential."""
     if name == "copper":
         return copper.table(others, setfl)
-    makers = {"water": water.table, "halides": halides.table, "oxides": oxides.table}
+    if name in ("water", "water-polarised"):
+        return water.table(name, others)
+    makers = {"halides": halides.table, "oxides": oxides.table}
     return makers[name](others)
 
 

@@ -14,22 +14,25 @@ BEGIN = "<!-- made by benches/studies/peers -->"
 END = "<!-- end of what benches/studies/peers makes -->"
 HEADINGS = {
     "water": "`water`, beside PBE0/aug-cc-pVDZ",
+    "water-polarised": "`water-polarised`, beside PBE0/aug-cc-pVDZ",
     "halides": "`halides`, beside experiment",
     "oxides": "`oxides`, beside experiment",
     "copper": "`copper`: clusters beside PBE/LANL2DZ, crystal beside experiment",
 }
+WATER = (
+    "r(OH)",
+    "dimer O–O",
+    "dimer binding",
+    "binding (H2O)5",
+    "binding OH-(H2O)2",
+    "H3O+ + OH- → 2 H2O releases",
+    "RMSE of energies, neutral, held out ≤ 0.15 eV/atom",
+    "RMSE of forces, neutral, held out ≤ 0.15 eV/atom",
+    "RMSE of dipoles, neutral, held out ≤ 0.15 eV/atom",
+)
 ROWS = {
-    "water": (
-        "r(OH)",
-        "dimer O–O",
-        "dimer binding",
-        "binding (H2O)5",
-        "binding OH-(H2O)2",
-        "H3O+ + OH- → 2 H2O releases",
-        "RMSE of energies, neutral, held out ≤ 0.15 eV/atom",
-        "RMSE of forces, neutral, held out ≤ 0.15 eV/atom",
-        "RMSE of dipoles, neutral, held out ≤ 0.15 eV/atom",
-    ),
+    "water": WATER,
+    "water-polarised": WATER,
     "halides": (
         "LiF bond",
         "NaCl bond",

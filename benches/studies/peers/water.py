@@ -1,4 +1,4 @@
-"""The potential `water` beside GFN2-xTB, ReaxFF and TIP4P, on geometries it never saw.
+"""The potentials of water beside GFN2-xTB, ReaxFF and TIP4P, on geometries it never saw.
 
 Errors on the held-out geometries of the shipped data; the molecule, the dimer, a reaction, and the
 binding of clusters and ions, most of them larger than anything fitted.
@@ -67,8 +67,8 @@ def shifted(rows: list[list[np.ndarray]], frames: Sequence[Atoms]) -> list[np.nd
 class HeldOut:
     """Errors of methods on the held-out geometries up to an energy, each computed once."""
 
-    def __init__(self, highest: float, ions: bool) -> None:
-        fitted_labels, held_out = shipped_labels("water")
+    def __init__(self, potential: str, highest: float, ions: bool) -> None:
+        fitted_labels, held_out = shipped_labels(potential)
         both = Labels(
             [*fitted_labels.structures, *held_out.structures],
             [*fitted_labels.targets, *held_out.targets],
@@ -106,12 +106,12 @@ class HeldOut:
         return rmse([row[2] for row in self._rows(method)])
 
 
-def held_out_rows() -> list[Observable]:
-    """Three errors for all geometries of a window of energy, and for the neutral ones."""
+def held_out_rows(potential: str) -> list[Observable]:
+    """Three errors for geometries a potential was not fitted to: all of a window, the neutral."""
     rows = []
     for ions in (True, False):
         for words, highest in WINDOWS.items():
-            held_out = HeldOut(highest, ions)
+            held_out = HeldOut(potential, highest, ions)
             name = f"{'' if ions else 'neutral, '}held out {words}"
             source = HELD_OUT.format(len(held_out.frames))
             guard = charged if ions else _same
@@ -264,19 +264,20 @@ def neutralisation(energies: Mapping[str, float]) -> float:
     return energies[label(1, 1)] + energies[label(1, -1)] - 2.0 * energies[label(1, 0)]
 
 
-def observables() -> list[Observable]:
+def observables(potential: str) -> list[Observable]:
     """All rows."""
     frames = {f.info["name"]: f for f in read(CLUSTERS, ":")}
-    return shape_rows(frames) + cluster_rows(frames) + held_out_rows()
+    return shape_rows(frames) + cluster_rows(frames) + held_out_rows(potential)
 
 
-def methods(others: Sequence[str]) -> dict[str, Method]:
+def methods(potential: str, others: Sequence[str]) -> dict[str, Method]:
     """Every method by name."""
-    found = fitted("water", others) | unfitted()
+    found = fitted(potential, others) | unfitted()
     return found | tight_binding() | reactive() | rigid_water()
 
 
-def table(others: Sequence[str] = ()) -> PeerTable:
+def table(potential: str, others: Sequence[str] = ()) -> PeerTable:
     """Compute everything."""
-    title = "water beside PBE0/aug-cc-pVDZ"
-    return peer_table("water", title, observables(), methods(others), ABSENT)
+    title = f"{potential} beside PBE0/aug-cc-pVDZ"
+    rows = observables(potential)
+    return peer_table(potential, title, rows, methods(potential, others), ABSENT)

@@ -122,6 +122,18 @@ class Form:
         values = values + 0.2 * width * random.normal(size=values.size)
         return potential.with_parameters(np.clip(values, *potential.parameter_bounds.T))
 
+    def inheriting(self, potential: Potential) -> Potential:
+        """Give the start with the parameters of a potential that has some of its functions.
+
+        Terms that only this form has begin as in :meth:`start`, repulsions at zero.
+        """
+        own, known = self._unfitted(), {c.name: c.value for c in potential.coefficients}
+        start = zip(own.parameter_names, own.parameters, strict=True)
+        values = [
+            known.get(name, 0.0 if name.startswith("repulsion") else value) for name, value in start
+        ]
+        return own.with_parameters(np.clip(values, *own.parameter_bounds.T))
+
     def model(self, potential: Potential) -> Selection:
         """Give the parameters that are fitted, within their bounds; values outside are moved."""
         selection = potential.select()

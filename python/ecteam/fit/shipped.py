@@ -24,16 +24,13 @@ from ecteam.fit.labels import Labels, Scales, folds_of, read_labels
 from ecteam.fit.settings import Settings
 from ecteam.fit.sweep import Errors, errors_of
 from ecteam.fit.training import Step, train
+from ecteam.fit.water import CITATION, POLARISED_SCALES, polarised_water, stages, water
 from ecteam.library import read_library
 from ecteam.parameters import Selection
 from ecteam.potential import Potential, load
 from ecteam.terms import NeighbourExponential, ThreeBody
 
 DATA = files("ecteam") / "data"
-CITATION = (
-    "S. R. Atlas, J. Phys. Chem. A 125, 3760 (2021) and arXiv:2603.05655 (2026), for ECT-EAM; "
-    "this parametrisation: ecteam"
-)
 HIGHEST_ENERGY = 2.0
 """eV/atom above the lowest molecule of the same composition: higher ones are left out. Compressed
 crystals and walls stay, they keep the fit from collapsing."""
@@ -48,30 +45,6 @@ FOLDS = 10
 SALTS = ("like-ions", "m2x-plus", "mx2-minus", "mx", "mx-2", "mx-3", "mx-4", "mx-chain", "mx-mixed")
 """Groups of ionic clusters whose energies come from a density functional."""
 METALS, HALOGENS = ("Li", "Na", "K"), ("F", "Cl")
-
-
-def water() -> Form:
-    """H (ground, cation) and O (ground, anion, dianion); angles by a three-body term."""
-    hydrogen = ("ground", "cation")
-    return Form(
-        name="water",
-        description="Water, hydroxide, hydronium and their clusters, up to dissociation.",
-        citation=CITATION,
-        states={"H": hydrogen, "O": ("ground", "anion", "dianion")},
-        decays={
-            pair: (1.8, 2.7, 4.0, 6.0, 9.0) for pair in combinations_with_replacement(("H", "O"), 2)
-        },
-        channels=[
-            Channel(("H", "O"), hydrogen, ("ground", "anion")),
-            Channel(("H", "O"), hydrogen, ("anion", "dianion")),
-        ],
-        electronic_temperature=0.2,
-        # Beyond hydrogen bonds only charges act: longer tails cancel in clusters, not in a liquid.
-        radius=4.5,
-        switch_width=2.0,
-        coefficients=3,
-        terms=ThreeBody(3, lmax=1, family="slater", cutoff=3.2),
-    )
 
 
 def halides() -> Form:
@@ -174,9 +147,18 @@ def copper() -> Form:
     )
 
 
-FORMS = {"water": water, "halides": halides, "oxides": oxides, "copper": copper}
+FORMS = {
+    "water": water,
+    "water-polarised": polarised_water,
+    "halides": halides,
+    "oxides": oxides,
+    "copper": copper,
+}
+STAGES = {"water-polarised": stages}
+"""Other forms whose fits come before, with their tolerances (:class:`ecteam.fit.Settings`)."""
 DATA_SETS = {
     "water": ("water", "close-water", "walls-water"),
+    "water-polarised": ("water", "close-water", "polarised-water", "walls-water"),
     "halides": ("halides", "potassium", "like-ions", "ion-pairs", "crystals", "walls-halides"),
     "oxides": ("oxides", "magnesia", "crystals-oxides", "rattled-oxides", "walls-oxides"),
     "copper": ("copper", "metals", "walls-copper"),
@@ -198,6 +180,7 @@ SCALES = {
             **dict.fromkeys(("h2o-collapse", "h2o-md"), 2.0),
         },
     ),
+    "water-polarised": POLARISED_SCALES,
     "halides": Scales(
         energy=0.01,
         force=0.3,
@@ -351,9 +334,9 @@ def fit_shipped(
     name: str, seed: int | None, iterations: int, progress: Progress, start: Potential | None = None
 ) -> tuple[float, Potential]:
     """Cost and potential of one start; Ctrl-C ends it with the best so far."""
-    form = FORMS[name]()
-    best = start or form.start(seed)
-    cost = np.inf
+    full = FORMS[name]()
+    before = STAGES[name](full) if name in STAGES and start is None else []
+    best, cost = start, np.inf
     task = progress.add_task(f"{name}, start {seed}", total=iterations)
 
     def report(step: Step[Selection]) -> None:
@@ -362,15 +345,19 @@ def fit_shipped(
         words = f"{name}, start {seed}: {cost:.0f}"
         progress.update(task, completed=step.state.iterations, description=words)
 
-    try:
-        settings = Settings(iterations=iterations, ridge=1e-8)
-        labels = shipped_labels(name)[0]
-        model, prior = form.model(best), form.prior(best)
-        found = train(model, labels, SCALES[name], settings, prior=prior, report=report)
-        best, cost = found.model.potential, found.cost
-    except KeyboardInterrupt:
-        logging.getLogger(__name__).warning("stopped by the user; the best so far is kept")
-    return cost, best
+    labels = shipped_labels(name)[0]
+    for form, tolerance in [*before, (full, Settings.tolerance)]:
+        best = form.start(seed) if best is None else form.inheriting(best)
+        try:
+            settings = Settings(iterations=iterations, ridge=1e-8, tolerance=tolerance)
+            model, prior = form.model(best), form.prior(best)
+            found = train(model, labels, SCALES[name], settings, prior=prior, report=report)
+            best, cost = found.model.potential, found.cost
+        except KeyboardInterrupt:
+            logging.getLogger(__name__).warning("stopped by the user; the best so far is kept")
+            break
+    assert best is not None
+    return cost, full.inheriting(best)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
