@@ -64,7 +64,7 @@ fn moved(s: &Structure, step: usize) -> Structure {
 
 fn evaluate(c: &mut Criterion) {
     for (name, label, structure) in
-        [("water", "64 waters", waters()), ("halides", "512 ions of NaCl", salt())]
+        [("water-unpolarised", "64 waters", waters()), ("halides", "512 ions of NaCl", salt())]
     {
         let mut evaluator = Evaluator::new(model(name), Options::default()).unwrap();
         c.bench_function(&format!("{label}, cold"), |b| {

@@ -170,7 +170,7 @@ def liquid(molecules: int) -> Arrays:
 
 def measure_water(backend: Backend, molecules: int, bandwidth: float, cpu: bool) -> list[str]:
     """One row of the table of water."""
-    potential, system, clock = ecteam.load("water"), liquid(molecules), Clock(backend)
+    potential, system, clock = ecteam.load("water-unpolarised"), liquid(molecules), Clock(backend)
     evaluators = [EnsembleEvaluator(potential.core, backend)]
     if cpu:
         evaluators.append(_core.Evaluator(potential.core, solver="krylov"))

@@ -144,7 +144,7 @@ def time_dipoles(backend: Backend, atoms: int, bandwidth: float, precision: str)
 
 def time_waves(backend: Backend, boxes: int, bandwidth: float) -> list[list[str]]:
     """Return rows for the Ewald sums of boxes of eight waters."""
-    system, potential = liquid(8), without_terms(ecteam.load("water")).core
+    system, potential = liquid(8), without_terms(ecteam.load("water-unpolarised")).core
     watch, n, alone = Stopwatch(backend), len(system.positions), System(*system, 0.0)
     EnsembleEvaluator(potential, watch).evaluate_all([alone] * boxes)
     tables = _core.ensemble_tables(potential, np.unique(system.numbers), [True] * 3, "auto", 1e-6)
@@ -171,7 +171,7 @@ def time_crystals(backend: Backend, cells: int, bandwidth: float) -> list[list[s
 
 def time_fragments(backend: Backend, molecules: int, bandwidth: float) -> list[list[str]]:
     """Return rows for the sums by fragment and for what writes the shares of the atoms."""
-    system, potential = liquid(molecules), ecteam.load("water").core
+    system, potential = liquid(molecules), ecteam.load("water-unpolarised").core
     watch, n = Stopwatch(backend), 3 * molecules
     fragments = (np.arange(n) // 3).astype(np.uint32)
     evaluator = EnsembleEvaluator(potential, watch)
@@ -251,7 +251,7 @@ def report(
                 kernels.add_row(*row)
             for row in time_crystals(backend, max(1, count // 8), bandwidth):
                 kernels.add_row(*row)
-            steps.add_row(*time_steps(backend, "water", liquid(count)))
+            steps.add_row(*time_steps(backend, "water-unpolarised", liquid(count)))
     except DeviceError as error:
         console.print(str(error), markup=False)
     console.print(kernels)

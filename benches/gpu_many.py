@@ -2,13 +2,14 @@
 
     python benches/gpu_many.py [--batches 256 4096] [--sizes 1000 1000000] [--waters 1000]
 
-Beside `benches/gpu.py`. Water hexamers from cold starts, the states of `water` without learned
-terms and with them: evaluations per second of the kernels, positions and results on the device; of
-`ecteam.evaluate` with a list, from ASE's atoms to results on the host; and on the CPU. The bound is
-the time that the functions of all pairs take to come from the device's memory once per Hessian
-product, at the bandwidth of a plain copy; a structure's own stay in the caches, so that more than
-100 % can be reached. Then steps of dynamics, NVE, fcc Cu and water at 300 K: list rebuilds and
-everything else included, with the share of the bandwidth that the bytes which must move take.
+Beside `benches/gpu.py`. Water hexamers from cold starts, the states of `water-unpolarised` without
+learned terms and with them: evaluations per second of the kernels, positions and results on the
+device; of `ecteam.evaluate` with a list, from ASE's atoms to results on the host; and on the CPU.
+The bound is the time that the functions of all pairs take to come from the device's memory once
+per Hessian product, at the bandwidth of a plain copy; a structure's own stay in the caches, so
+that more than 100 % can be reached. Then steps of dynamics, NVE, fcc Cu and water at 300 K: list
+rebuilds and everything else included, with the share of the bandwidth that the bytes which must
+move take.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def table_of(title: str, heads: str) -> Table:
 
 def batches(backend: Backend, console: Console, options: Any, bandwidth: float) -> None:
     """Print the table of hexamers."""
-    water = ecteam.load("water")
+    water = ecteam.load("water-unpolarised")
     heads = "potential,hexamers,products,evaluations/s,of bound,with Python,CPU"
     table = table_of("water hexamers, cold", heads)
     for potential in (without_terms(water), water):
@@ -126,11 +127,11 @@ def batches(backend: Backend, console: Console, options: Any, bandwidth: float) 
 
 def dynamics(backend: Backend, console: Console, options: Any, bandwidth: float) -> None:
     """Print the tables of dynamics."""
-    metal, water = copper(), ecteam.load("water")
+    metal, water = copper(), ecteam.load("water-unpolarised")
     step_bytes = (traffic(1, 42.0)[1] + MOVES) / bandwidth
     for title, potential, sizes, make, known in (
         ("copper", metal, options.sizes, crystal, step_bytes),
-        ("water", water, options.waters, liquid, 0.0),
+        ("water-unpolarised", water, options.waters, liquid, 0.0),
     ):
         table = table_of(f"{title}, NVE", "atoms,step ms,atom-steps/s,of copy,ratio to CPU")
         for size in sizes:

@@ -11,7 +11,7 @@ from ecteam.structure import arrays_of
 from hypothesis import strategies as st
 
 TOY_FILE = Path(__file__).parent / "rust" / "toy" / "potential.json"
-POTENTIALS = {name: ecteam.load(name) for name in ("water", "halides")}
+POTENTIALS = {name: ecteam.load(name) for name in ("water-unpolarised", "halides")}
 POTENTIALS["toy"] = ecteam.load(TOY_FILE)
 """The shipped potentials and the one of the Rust tests."""
 
@@ -104,7 +104,7 @@ def molecules(draw: st.DrawFn, largest: int = 4) -> System:
     atoms = placed_molecules(rng, draw(st.integers(1, largest)), 2.9, draw(st.floats(0, 0.15)))
     atoms.set_cell(None)
     atoms.info["charge"] = draw(st.sampled_from([0.0, 0.0, 1.0, -1.0]))
-    return System(draw(st.sampled_from(["water", "toy"])), atoms)
+    return System(draw(st.sampled_from(["water-unpolarised", "toy"])), atoms)
 
 
 @st.composite
@@ -126,7 +126,7 @@ def liquids(draw: st.DrawFn) -> System:
     atoms = placed_molecules(rng, draw(st.sampled_from([1, 2, 8])), 3.2, draw(st.floats(0, 0.1)))
     atoms = sheared(atoms, rng)
     atoms.info["charge"] = draw(st.sampled_from([0.0, 0.0, 0.5, -1.0]))
-    return System(draw(st.sampled_from(["water", "toy"])), atoms)
+    return System(draw(st.sampled_from(["water-unpolarised", "toy"])), atoms)
 
 
 @st.composite

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import POTENTIALS, TOY_FILE
 
-WATER = POTENTIALS["water"]
+WATER = POTENTIALS["water-unpolarised"]
 
 
 def rejected(match):
@@ -38,7 +38,7 @@ def test_positions_that_are_not_places(value, atom, axis):
     atoms = molecule("H2O")
     atoms.positions[atom, axis] = value
     with rejected(rf"^positions\[{atom}, {axis}\]: "):
-        ecteam.evaluate(atoms, "water")
+        ecteam.evaluate(atoms, "water-unpolarised")
 
 
 @given(seed=st.integers(0, 2**32 - 1), distance=st.floats(0, 0.09))
@@ -49,10 +49,10 @@ def test_coincident_atoms_are_named(seed, distance):
     i, j = sorted(rng.choice(6, 2, replace=False))
     atoms.positions[j] = atoms.positions[i] + [0, distance, 0]
     with rejected(rf"atoms {i} and {j} are .* Å apart; at least 0\.1 Å"):
-        ecteam.evaluate(atoms, "water")
+        ecteam.evaluate(atoms, "water-unpolarised")
 
 
-@pytest.mark.parametrize("name", ["water", "halides"])
+@pytest.mark.parametrize("name", ["water-unpolarised", "halides"])
 def test_an_atom_on_its_own_image_is_named(name):
     symbol = sorted(POTENTIALS[name].elements)[0]
     with rejected("atoms 0 and 0 .*image.* apart"):
@@ -65,15 +65,17 @@ def test_unknown_elements_are_named(number, atom):
     atoms = molecule("H2O")
     atoms.numbers[atom] = number
     symbol = atoms.symbols[atom]
-    with rejected(rf"^numbers\[{atom}\]: the potential 'water' has no element {symbol} .*H, O"):
-        ecteam.evaluate(atoms, "water")
+    with rejected(
+        rf"^numbers\[{atom}\]: the potential 'water-unpolarised' has no element {symbol} .*H, O"
+    ):
+        ecteam.evaluate(atoms, "water-unpolarised")
 
 
 def test_charges_out_of_reach_give_the_range():
     with rejected("^total_charge: .* reaches 3 e; the allowed range is -2 to 2 e"):
-        ecteam.evaluate(molecule("H2O"), "water", 3.0)
+        ecteam.evaluate(molecule("H2O"), "water-unpolarised", 3.0)
     with rejected("^total_charge: .* allowed range is 0 to 0 e"):
-        ecteam.evaluate(Atoms(), "water", 1.0)
+        ecteam.evaluate(Atoms(), "water-unpolarised", 1.0)
 
 
 BAD_FRAGMENTS = {
@@ -93,11 +95,11 @@ BAD_FRAGMENTS = {
 def test_fragments(name):
     fragments, charge, message = BAD_FRAGMENTS[name]
     with rejected(message):
-        ecteam.evaluate(molecule("H2O"), "water", charge, fragments=fragments)
+        ecteam.evaluate(molecule("H2O"), "water-unpolarised", charge, fragments=fragments)
 
 
 def test_several_chemical_potentials_are_not_one():
-    result = ecteam.evaluate(molecule("H2O"), "water", fragments=[0, 1, 1])
+    result = ecteam.evaluate(molecule("H2O"), "water-unpolarised", fragments=[0, 1, 1])
     assert result.chemical_potentials.shape == (2,)
     with rejected("^chemical_potential: there are 2 fragments"):
         _ = result.chemical_potential
@@ -113,7 +115,7 @@ SINGULAR = {
 @pytest.mark.parametrize("name", SINGULAR)
 def test_singular_cells(name):
     with rejected("^cell: is singular"):
-        ecteam.evaluate(Atoms("O", cell=SINGULAR[name], pbc=True), "water")
+        ecteam.evaluate(Atoms("O", cell=SINGULAR[name], pbc=True), "water-unpolarised")
 
 
 @pytest.mark.parametrize("d", [0, 1, 2])
@@ -121,10 +123,10 @@ def test_periodic_vectors_without_length(d):
     atoms = Atoms("O", cell=[5.0, 5.0, 5.0], pbc=True)
     atoms.cell[d] = 0.0
     with rejected(rf"^cell\[{d}\]: must be at least .* because pbc\[{d}\] is true"):
-        ecteam.evaluate(atoms, "water")
+        ecteam.evaluate(atoms, "water-unpolarised")
     atoms.cell[d, 0] = np.nan
     with rejected(rf"^cell\[{d}\]: must be finite"):
-        ecteam.evaluate(atoms, "water")
+        ecteam.evaluate(atoms, "water-unpolarised")
 
 
 @pytest.mark.parametrize("pbc", [(True, False, False), (True, True, False), (False, True, True)])
@@ -132,8 +134,8 @@ def test_periodic_vectors_without_length(d):
 def test_partial_periodicity_needs_a_cutoff(pbc, electrostatics):
     atoms = molecule("H2O", cell=[8.0, 8.0, 8.0], pbc=pbc)
     with rejected(r"^electrostatics: .* got pbc \["):
-        ecteam.evaluate(atoms, "water", electrostatics=electrostatics)
-    assert ecteam.evaluate(atoms, "water", electrostatics="shifted_force").energy < 0
+        ecteam.evaluate(atoms, "water-unpolarised", electrostatics=electrostatics)
+    assert ecteam.evaluate(atoms, "water-unpolarised", electrostatics="shifted_force").energy < 0
 
 
 BAD_OPTIONS = {
@@ -149,15 +151,15 @@ BAD_OPTIONS = {
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD_OPTIONS.items() for v in vs])
 def test_options_out_of_range(name, value):
     with rejected(f"^{name}: "):
-        ecteam.evaluate(molecule("H2O"), "water", **{name: value})
+        ecteam.evaluate(molecule("H2O"), "water-unpolarised", **{name: value})
     with rejected(f"^{name}: "):
-        ecteam.ECTEAM("water", **{name: value})
+        ecteam.ECTEAM("water-unpolarised", **{name: value})
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "ten", None])
 def test_options_of_the_wrong_type(value):
     with pytest.raises((TypeError, OverflowError)):
-        ecteam.evaluate(molecule("H2O"), "water", max_iterations=value)
+        ecteam.evaluate(molecule("H2O"), "water-unpolarised", max_iterations=value)
 
 
 @pytest.mark.parametrize("cutoff", [0.0, -1.0, np.nan, 0.5, 51.0, 1e300])
@@ -261,7 +263,7 @@ def test_random_gas_of_2000_atoms():
     grid = np.stack(np.meshgrid(*3 * [np.arange(13)]), -1).reshape(-1, 3)[:2000]
     positions = 4.0 * (grid + rng.uniform(-0.3, 0.3, grid.shape))
     atoms = Atoms(rng.choice(["H", "O"], 2000), positions=positions)
-    result = ecteam.evaluate(atoms, "water", tolerance=1e-6)
+    result = ecteam.evaluate(atoms, "water-unpolarised", tolerance=1e-6)
     assert result.kkt_residual <= 1e-6
     assert abs(result.charges.sum()) < 1e-9
 
@@ -276,9 +278,11 @@ def test_a_wide_cell_is_refused_rather_than_summed_for_hours():
 def test_positions_anywhere_in_reach():
     """Far from the origin a law holds to what a double resolves there."""
     atoms = molecule("H2O")
-    here = ecteam.evaluate(atoms, "water")
+    here = ecteam.evaluate(atoms, "water-unpolarised")
     atoms.positions += 9e5
-    assert ecteam.evaluate(atoms, "water").energy == pytest.approx(here.energy, abs=1e-6)
+    assert ecteam.evaluate(atoms, "water-unpolarised").energy == pytest.approx(
+        here.energy, abs=1e-6
+    )
 
 
 def test_toy_file_is_the_one_of_the_rust_tests():

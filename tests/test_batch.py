@@ -19,7 +19,7 @@ from one_state_potentials import crystal, one_state_potentials, strained
 from strategies import POTENTIALS, placed_ions, placed_molecules, sheared
 
 PRECISE = {"tolerance": 1e-11}
-WATER, TOY = POTENTIALS["water"], POTENTIALS["toy"]  # with learned terms, and without
+WATER, TOY = POTENTIALS["water-unpolarised"], POTENTIALS["toy"]  # with learned terms, and without
 LAUNCHES = ["count_structure_pairs", "fill_structure_pairs", "minimise_structures"]
 LAUNCHES += ["structure_forces"]
 FIELDS = ("energy", "free_energy", "energies", "forces", "weights", "charges", "background")
@@ -71,7 +71,7 @@ def engine_results(structures, potential=WATER, **options):
     return engine.evaluate_all(systems_of(structures))
 
 
-@pytest.mark.parametrize("name", ["toy", "water", "halides"])
+@pytest.mark.parametrize("name", ["toy", "water-unpolarised", "halides"])
 def test_a_list_on_the_cpu_has_the_bits_of_its_members(name):
     ions = [placed_ions(np.random.default_rng(k), (1, 2, 2), 2.7) for k in range(3)]
     structures = ions if name == "halides" else [waters(2), periodic(3, 1), waters(1, 2, 1.0)]
@@ -89,14 +89,14 @@ def test_charges_and_fragments_of_each_structure():
     structures = [waters(1), waters(2), waters(1)]
     labels = np.repeat([0, 1], 3)
     charges, fragments = [1.0, [0.0, -1.0], None], [None, labels, None]
-    many = ecteam.evaluate(structures, "water", charges, fragments=fragments)
+    many = ecteam.evaluate(structures, "water-unpolarised", charges, fragments=fragments)
     sums = [result.charges.sum() for result in many]
     np.testing.assert_allclose(sums, [1.0, -1.0, 0.0], atol=1e-10)
     assert len(many[1].chemical_potentials) == 2
-    same = ecteam.evaluate(tuple(structures), "water", 1.0)
+    same = ecteam.evaluate(tuple(structures), "water-unpolarised", 1.0)
     np.testing.assert_allclose([r.charges.sum() for r in same], 1.0, atol=1e-10)
     with pytest.raises(InvalidInputError, match="total_charge: must have one entry for each of 3"):
-        ecteam.evaluate(structures, "water", [0.0])
+        ecteam.evaluate(structures, "water-unpolarised", [0.0])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_charges_and_fragments_of_each_structure():
         (Atoms("OH", positions=[[0, 0, 0], [0, 0, 0.01]]), r"atoms\[1\]: .* apart"),
         (waters(1, charge=40.0), r"atoms\[1\]: total_charge: no combination of states"),
         (waters(1, charge="much"), r"atoms\[1\]: total_charge: must be a finite number"),
-        ("water", r"atoms\[1\]: atoms: must be an ase.Atoms object, got str"),
+        ("water-unpolarised", r"atoms\[1\]: atoms: must be an ase.Atoms object, got str"),
         (Atoms("H", positions=[[np.nan, 0, 0]]), r"atoms\[1\]: positions\[0, 0\]"),
     ],
     ids="element close charge number type nan".split(),
@@ -115,7 +115,7 @@ def test_charges_and_fragments_of_each_structure():
 def test_a_bad_structure_is_named(device, bad, message, monkeypatch):
     monkeypatch.setattr(backend_module, "CupyBackend", HostBackend)
     with pytest.raises(InvalidInputError, match=message):
-        ecteam.evaluate([waters(1), bad, waters(1)], "water", device=device)
+        ecteam.evaluate([waters(1), bad, waters(1)], "water-unpolarised", device=device)
 
 
 @needs_compiler
@@ -234,7 +234,7 @@ def test_weights_that_do_not_converge_are_reported():
     assert found[0].iterations == 1
     assert found[0].residual > 1e-11
     with pytest.raises(NotConvergedError, match=r"atoms\[0\]: weights did not") as caught:
-        ecteam.evaluate([waters(2)], "water", max_iterations=1)
+        ecteam.evaluate([waters(2)], "water-unpolarised", max_iterations=1)
     assert caught.value.iterations == 1
 
 
@@ -243,7 +243,10 @@ def test_learned_terms_and_one_state_potentials(monkeypatch, tmp_path):
     monkeypatch.setattr(backend_module, "CupyBackend", HostBackend)
     copper = one_state_potentials(tmp_path)["one"]
     crystals = [crystal(["Cu"]), crystal(["Cu"], (1, 2, 2))]
-    for potential, structures in (("water", [waters(2), waters(1)]), (copper, crystals)):
+    for potential, structures in (
+        ("water-unpolarised", [waters(2), waters(1)]),
+        (copper, crystals),
+    ):
         many = ecteam.evaluate(structures, potential, device="cuda")
         for result, engine in zip(many, ecteam.evaluate(structures, potential), strict=True):
             np.testing.assert_allclose(result.forces, engine.forces, rtol=0, atol=1e-7)

@@ -12,7 +12,7 @@ STEP = 1e-6  # Å
 def dimers():
     """Give a molecule and a fragment, by potential."""
     return {
-        "water": (molecule("H2O"), Atoms("O")),
+        "water-unpolarised": (molecule("H2O"), Atoms("O")),
         "toy": (molecule("H2O"), molecule("H2O")),
         "halides": (Atoms("NaCl", positions=[[0, 0, 0], [0, 0.3, 2.5]]), Atoms("Cl")),
     }
@@ -47,7 +47,7 @@ def assert_continuous(energy_and_force, place):
 
 
 @pytest.mark.parametrize("electrostatics", ["direct", "shifted_force"])
-@pytest.mark.parametrize("name", ["water", "toy", "halides"])
+@pytest.mark.parametrize("name", ["water-unpolarised", "toy", "halides"])
 def test_an_atom_leaves_a_molecule(name, electrostatics):
     potential = POTENTIALS[name]
     follow = Follower(potential, electrostatics=electrostatics)
@@ -61,7 +61,7 @@ def test_an_atom_leaves_a_molecule(name, electrostatics):
 
 
 @pytest.mark.parametrize("electrostatics", ["ewald", "shifted_force"])
-@pytest.mark.parametrize("name", ["water", "halides"])
+@pytest.mark.parametrize("name", ["water-unpolarised", "halides"])
 def test_an_atom_leaves_a_molecule_in_a_cell(name, electrostatics):
     """With Ewald the point charges step by what the accuracy leaves beyond the cutoff: 1e-13."""
     potential = POTENTIALS[name]
@@ -95,7 +95,7 @@ def test_shells_of_a_crystal_cross_the_cutoff(electrostatics):
         assert_continuous(at, potential.cutoff)
 
 
-@pytest.mark.parametrize("name", ["water", "halides"])
+@pytest.mark.parametrize("name", ["water-unpolarised", "halides"])
 def test_no_step_along_a_whole_line(name):
     """Coarse scan: the free energy is the integral of its force (Simpson's rule)."""
     potential = POTENTIALS[name]

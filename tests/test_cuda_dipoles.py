@@ -38,7 +38,7 @@ def waters(n, periodic=False):
     return atoms
 
 
-@pytest.mark.parametrize("name", ["toy", "water"])
+@pytest.mark.parametrize("name", ["toy", "water-unpolarised"])
 @pytest.mark.parametrize("charge", [0.0, 1.0, -1.0])
 def test_molecules(name, charge):
     atoms = waters(2)
@@ -60,7 +60,7 @@ def test_the_shipped_salt():
 def test_a_triclinic_cell(options, charge):
     atoms = waters(8, periodic=True)
     atoms.info["charge"] = charge
-    check(POLARISED["water"], atoms, **options)
+    check(POLARISED["water-unpolarised"], atoms, **options)
 
 
 @pytest.mark.parametrize("pbc", [True, (True, False, True)])
@@ -78,8 +78,11 @@ def test_more_atoms_than_a_block():
 
 def test_molecules_that_keep_their_charges():
     atoms, fragments = waters(3), np.repeat(np.arange(3, dtype=np.uint32), 3)
-    core, given = POLARISED["water"].core, (*arrays_of(atoms), np.array([0.2, 0.0, -0.2]))
-    found = on_device(POLARISED["water"]).evaluate(*given, fragments)
+    core, given = (
+        POLARISED["water-unpolarised"].core,
+        (*arrays_of(atoms), np.array([0.2, 0.0, -0.2])),
+    )
+    found = on_device(POLARISED["water-unpolarised"]).evaluate(*given, fragments)
     engine = _core.Evaluator(core, **PRECISE, solver="krylov").evaluate(*given, fragments)
     for name in ("weights", "induced_dipoles", "chemical_potentials"):
         both = getattr(found, name), getattr(engine, name)
@@ -110,7 +113,7 @@ def test_many_structures():
 def test_the_order_of_the_threads_does_not_matter():
     system = *arrays_of(waters(8, periodic=True)), 0.0
     runs = [
-        on_device(POLARISED["water"], HostBackend(backwards), **MESH).evaluate(*system)
+        on_device(POLARISED["water-unpolarised"], HostBackend(backwards), **MESH).evaluate(*system)
         for backwards in (False, True)
     ]
     for name in ("weights", "induced_dipoles", "forces", "energies", "stress"):
@@ -213,6 +216,6 @@ def test_dynamics(monkeypatch):
 
 
 def test_what_is_refused():
-    for name in ("halides", "water"):
+    for name in ("halides", "water-unpolarised"):
         with pytest.raises(InvalidInputError, match="shadow: must be False on a CUDA device"):
             on_device(POLARISED[name], shadow=True)

@@ -141,7 +141,7 @@ def test_errors_are_the_engines(potentials):
 
 def test_potentials_that_seek_weights_are_refused():
     with pytest.raises(InvalidInputError, match="potential: must have one neutral state per"):
-        OneStateEvaluator(ecteam.load("water").core, HostBackend())
+        OneStateEvaluator(ecteam.load("water-unpolarised").core, HostBackend())
 
 
 @needs_compiler

@@ -59,7 +59,7 @@ def waters(n, seed=0):
     return placed_molecules(rng, n, 2.9, 0.1)
 
 
-@pytest.mark.parametrize("name", ["toy", "water"])
+@pytest.mark.parametrize("name", ["toy", "water-unpolarised"])
 @pytest.mark.parametrize("charge", [0.0, 1.0, -1.0])
 def test_molecules(name, charge):
     atoms = waters(2)
@@ -71,11 +71,11 @@ def test_molecules(name, charge):
 
 def test_scales_of_densities():
     """They are in the tables that a device gets."""
-    scales = POTENTIALS["water"].select("density_scale*")
+    scales = POTENTIALS["water-unpolarised"].select("density_scale*")
     values = np.linspace(0.9, 1.2, scales.parameters.size)
     potential = scales.with_parameters(values).potential
     engine = _core.Evaluator(potential.core, **PRECISE, solver="krylov")
-    check("water", waters(2), on_device(potential), engine)
+    check("water-unpolarised", waters(2), on_device(potential), engine)
 
 
 def test_ions():
@@ -88,7 +88,7 @@ def test_ions():
 def test_shifted_forces_in_any_cell(pbc):
     atoms = sheared(waters(8), np.random.default_rng(3))
     atoms.pbc = pbc
-    found, engine = check("water", atoms, electrostatics="shifted_force")
+    found, engine = check("water-unpolarised", atoms, electrostatics="shifted_force")
     assert found.hessian_products <= 1.5 * engine.hessian_products + 30
 
 
@@ -96,7 +96,7 @@ def test_shifted_forces_in_any_cell(pbc):
 def test_ewald_sums_on_a_mesh(accuracy, charge):
     atoms = sheared(waters(8), np.random.default_rng(3))
     atoms.info["charge"] = charge
-    check("water", atoms, electrostatics="pme", accuracy=accuracy)
+    check("water-unpolarised", atoms, electrostatics="pme", accuracy=accuracy)
 
 
 def test_a_mesh_in_a_cell_of_many_shapes():
@@ -114,7 +114,7 @@ def test_a_cell_smaller_than_the_cutoff():
 
 def test_more_atoms_than_a_block():
     atoms = sheared(waters(100), np.random.default_rng(5))
-    check("water", atoms, electrostatics="shifted_force")
+    check("water-unpolarised", atoms, electrostatics="shifted_force")
 
 
 @given(finite)
@@ -153,7 +153,7 @@ def test_the_order_of_the_threads_does_not_matter():
     atoms = sheared(waters(20), np.random.default_rng(3))
     options = {"electrostatics": "shifted_force"}
     runs = [
-        on_device(POTENTIALS["water"], HostBackend(backwards), **options).evaluate(
+        on_device(POTENTIALS["water-unpolarised"], HostBackend(backwards), **options).evaluate(
             *arrays_of(atoms), 0.0
         )
         for backwards in (False, True)
@@ -164,7 +164,7 @@ def test_the_order_of_the_threads_does_not_matter():
 
 
 def test_errors():
-    water = POTENTIALS["water"]
+    water = POTENTIALS["water-unpolarised"]
     atoms = waters(1)
     atoms.set_cell(None)
     with pytest.raises(InvalidInputError, match="total_charge: no combination of states"):
@@ -189,7 +189,7 @@ def test_the_calculator_runs_on_the_device(monkeypatch):
     atoms, other = waters(2), waters(2)
     for both, device in ((atoms, "cuda"), (other, "cpu")):
         both.set_cell(None)
-        both.calc = ECTEAM("water", device=device, **PRECISE)
+        both.calc = ECTEAM("water-unpolarised", device=device, **PRECISE)
     for _ in range(2):
         np.testing.assert_allclose(atoms.get_forces(), other.get_forces(), rtol=0, atol=FORCE)
         np.testing.assert_allclose(atoms.get_charges(), other.get_charges(), rtol=0, atol=1e-8)

@@ -62,7 +62,7 @@ def test_fragments_without_order_in_a_cell():
     order = rng.permutation(len(atoms))
     fragments = molecules_of(atoms)[order]
     charges = [0.0, -0.5, 0.0, 0.0, 0.5, 0.0, 0.2, 0.0]
-    check("water", atoms[order], charges, fragments, electrostatics="shifted_force")
+    check("water-unpolarised", atoms[order], charges, fragments, electrostatics="shifted_force")
 
 
 def test_extreme_charges_leave_no_choice_in_their_fragment():
@@ -128,6 +128,8 @@ def test_the_calculator_takes_fragments(monkeypatch):
     monkeypatch.setattr(backend_module, "CupyBackend", HostBackend)
     atoms, other = waters(2), waters(2)
     for both, device in ((atoms, "cuda"), (other, "cpu")):
-        both.calc = ECTEAM("water", [0.0, -1.0], fragments=molecules_of(both), device=device)
+        both.calc = ECTEAM(
+            "water-unpolarised", [0.0, -1.0], fragments=molecules_of(both), device=device
+        )
     np.testing.assert_allclose(atoms.get_forces(), other.get_forces(), rtol=0, atol=1e-6)
     assert atoms.calc.result.chemical_potentials.shape == (2,)

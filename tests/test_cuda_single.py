@@ -53,7 +53,7 @@ def same(atoms, device, engine):
     return found
 
 
-@pytest.mark.parametrize("name", ["toy", "water"])
+@pytest.mark.parametrize("name", ["toy", "water-unpolarised"])
 def test_a_calculator_stays_in_one_block_and_follows_its_weights(name):
     atoms, (device, engine) = waters(2), evaluators(name, branch_interval=0)
     velocity = np.random.default_rng(0).uniform(-0.01, 0.01, (6, 3))
@@ -121,7 +121,7 @@ def test_steps_stay_in_one_block(monkeypatch):
     monkeypatch.setattr(backend_module, "CupyBackend", lambda: backend)
     atoms = waters(2)
     atoms.set_velocities(np.random.default_rng(1).normal(0.0, 0.05, (6, 3)))
-    arguments = atoms, "water", 0.25 * units.fs
+    arguments = atoms, "water-unpolarised", 0.25 * units.fs
     device = Dynamics(*arguments, device="cuda", **PRECISE)
     host = Dynamics(*arguments, solver="krylov", **PRECISE)
     for run in (device, host):
@@ -136,7 +136,7 @@ def test_errors(monkeypatch):
     backend = HostBackend()
     monkeypatch.setattr(backend_module, "CupyBackend", lambda: backend)
     atoms = waters(1)
-    atoms.calc = ECTEAM("water", device="cuda")
+    atoms.calc = ECTEAM("water-unpolarised", device="cuda")
     atoms.get_potential_energy()
     atoms.positions[1] = atoms.positions[0] + [0.0, 0.0, 0.01]
     with pytest.raises(InvalidInputError, match="apart"):
@@ -145,7 +145,7 @@ def test_errors(monkeypatch):
     with pytest.raises(InvalidInputError, match=r"positions\[1, 0\]"):
         atoms.get_potential_energy()
     with pytest.raises(InvalidInputError, match="no combination of states"):
-        ecteam.evaluate(waters(1), "water", 40.0, device="cuda")
+        ecteam.evaluate(waters(1), "water-unpolarised", 40.0, device="cuda")
     with pytest.raises(NotConvergedError, match="after 1 iterations") as caught:
-        ecteam.evaluate(waters(1), "water", device="cuda", max_iterations=1, **PRECISE)
+        ecteam.evaluate(waters(1), "water-unpolarised", device="cuda", max_iterations=1, **PRECISE)
     assert caught.value.residual > 1e-11

@@ -15,7 +15,7 @@ def atoms():
 
 @pytest.fixture
 def result(atoms):
-    return ecteam.evaluate(atoms, "water")
+    return ecteam.evaluate(atoms, "water-unpolarised")
 
 
 def test_density_falls_off_and_is_positive(atoms, result):

@@ -16,7 +16,10 @@ from predictions import Predictions, system
 from small_fit import small
 from strategies import POTENTIALS, placed_molecules
 
-STATES = {"water": ["O ground", "O anion"], "halides": ["F anion", "Cl ground", "Na cation"]}
+STATES = {
+    "water-unpolarised": ["O ground", "O anion"],
+    "halides": ["F anion", "Cl ground", "Na cation"],
+}
 FREED = {
     f"{kind} {name}": table[name].free_densities(*states)
     for kind, table in (("rigid", POTENTIALS), ("polarised", POLARISED))
@@ -35,7 +38,9 @@ def density_of(potential, symbol, k):
 def test_derivatives_are_those_of_central_differences(name, seed, data):
     potential, kind = FREED[name], name.split()[1]
     atoms = system(kind, seed)
-    charge = data.draw(st.sampled_from([0.0, 0.7, -1.0] if kind == "water" else [0.0, 0.5]))
+    charge = data.draw(
+        st.sampled_from([0.0, 0.7, -1.0] if kind == "water-unpolarised" else [0.0, 0.5])
+    )
     coefficients = potential.coefficients
     values = np.array([c.value for c in coefficients])
     own = [k for k, c in enumerate(coefficients) if c.name.startswith("density")]
@@ -62,7 +67,7 @@ def test_electron_count_and_cusp_are_exact_after_any_change(name, seed):
 
 
 def test_only_what_is_freed_becomes_a_parameter():
-    water = ecteam.load("water")
+    water = ecteam.load("water-unpolarised")
     freed = water.free_densities("O anion")
     assert len(water.parameters) == 118
     assert "density_scale" not in water.to_json()
@@ -90,7 +95,7 @@ def test_only_what_is_freed_becomes_a_parameter():
 
 
 def test_a_scale_acts_in_the_embedding_alone():
-    water, atoms = ecteam.load("water"), molecule("H2O")
+    water, atoms = ecteam.load("water-unpolarised"), molecule("H2O")
     fields = water.to_dict()
     for element in fields["elements"].values():
         for state in element["states"]:
@@ -179,7 +184,7 @@ def test_scales_have_their_prior_about_one(tmp_path):
 
 
 def test_bad_input():
-    water = ecteam.load("water")
+    water = ecteam.load("water-unpolarised")
     with pytest.raises(ecteam.InvalidInputError, match="states: nothing matches 'O trication'"):
         water.free_densities("O trication")
     with pytest.raises(ecteam.InvalidInputError, match=r"density of H ground.*two or more"):
@@ -207,7 +212,7 @@ def test_bad_input():
 
 @pytest.mark.parametrize("solved", [[7, 5], [5, 8], [5, 5]])
 def test_bad_choices_of_what_is_solved(solved):
-    fields = ecteam.load("water").to_dict()
+    fields = ecteam.load("water-unpolarised").to_dict()
     fields["elements"]["O"]["states"][1]["rbf"]["solved"] = solved
     with pytest.raises(ecteam.PotentialFormatError, match=r"rbf\.solved: must be two increasing"):
         ecteam.Potential.from_dict(fields)

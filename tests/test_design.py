@@ -146,7 +146,7 @@ def test_a_base_is_corrected(files, run):
     config = config_of(plain(files, base=str(files / "base.json")))
     found = potential_of(parse(outcome.recommended["formula"]), config)
     assert len(found.parameters) == outcome.recommended["parameters"]
-    for wrong in ("water", str(run[0] / "recommended.json")):
+    for wrong in ("water-unpolarised", str(run[0] / "recommended.json")):
         with pytest.raises(InvalidInputError, match="base: must be a potential of Nb without"):
             potential_of(parse(LINEAR), config_of(plain(files, base=wrong)))
 

@@ -25,7 +25,7 @@ def relaxed(atoms, potential):
 def water_dimer():
     atoms = placed_molecules(np.random.default_rng(0), 2, 2.9, 0.0)
     atoms.set_cell(None)
-    return relaxed(atoms, "water")
+    return relaxed(atoms, "water-unpolarised")
 
 
 def salt_cluster():

@@ -30,14 +30,14 @@ DRAWS = 100
 
 
 def molecules(step, start=0):
-    every = shipped_labels("water")[0]
+    every = shipped_labels("water-unpolarised")[0]
     found = [a for a, g in zip(every.structures, every.groups, strict=True) if g in GROUPS]
     return found[start::step]
 
 
 @pytest.fixture(scope="module")
 def truth():
-    return ecteam.load("water").select(
+    return ecteam.load("water-unpolarised").select(
         "embedding[O ground*",
         "embedding[O anion 1]",
         "embedding[H ground 1]",
@@ -94,7 +94,9 @@ def test_intervals_are_calibrated(truth):
 def test_states_and_terms_are_one_matrix():
     """Parameters of states and coefficients of terms: JᵀWJ with central differences."""
     terms = Pair(2, cutoff=4.0).potential(["H", "O"]).to_dict()["terms"]
-    both = ecteam.Potential.from_dict({**ecteam.load("water").to_dict(), "terms": terms})
+    both = ecteam.Potential.from_dict(
+        {**ecteam.load("water-unpolarised").to_dict(), "terms": terms}
+    )
     model = both.select("embedding[O anion 1]", "resonance[H*O ground*", "pair1*")
     frames = molecules(12)
     labels = noisy(frames, exact(model, frames), np.random.default_rng(1))
@@ -282,8 +284,8 @@ def test_a_fit_and_the_command_say_the_same(tmp_path):
     ("arguments", "problem"),
     [
         (("nope", "halides"), "potential: must be a shipped name"),
-        (("water", "nope.xyz"), "nope.xyz: no such file"),
-        (("water", "halides"), "which the model lacks"),
+        (("water-unpolarised", "nope.xyz"), "nope.xyz: no such file"),
+        (("water-unpolarised", "halides"), "which the model lacks"),
         (("halides", "halides", "--free", "x*"), "nothing matches 'x*'"),
         (("halides", "halides", "--scale", "mass=1"), "scale: must be one of energy"),
         (("halides", "halides", "--scale", "force=much"), "force must be a number, got 'much'"),

@@ -82,8 +82,8 @@ def test_a_form_starts_a_potential_and_its_prior(name):
 
 
 def test_a_form_inherits_what_it_shares_with_another():
-    form = FORMS["water-polarised"]()
-    for other, _ in STAGES["water-polarised"](form):
+    form = FORMS["water"]()
+    for other, _ in STAGES["water"](form):
         parent = other.start(3)
         heir = form.inheriting(parent)
         known = dict(zip(parent.parameter_names, parent.parameters, strict=True))
@@ -166,7 +166,7 @@ def test_a_repulsion_names_states_of_both_elements_or_of_none():
 def synthetic(potential):
     """What a potential says about some monomers, as labels."""
     frames = []
-    for atoms in shipped_labels("water")[0].structures:
+    for atoms in shipped_labels("water-unpolarised")[0].structures:
         if atoms.info["group"] in ("h2o-bend", "h2o-stretch", "h2o-scan"):
             copy = atoms.copy()
             result = ecteam.evaluate(copy, potential, tolerance=1e-10)
@@ -178,26 +178,26 @@ def synthetic(potential):
 
 def test_a_fit_finds_its_way_back():
     """From parameters of the states a little off, the fit returns to what the data came from."""
-    truth = ecteam.load("water")
+    truth = ecteam.load("water-unpolarised")
     labels = synthetic(truth)
     start = truth.select("embedding[O *", "embedding[H ground*", "resonance*")
     random = np.random.default_rng(1)
     moved = start.with_parameters(start.parameters * (1 + 0.02 * random.normal(size=16)))
     before = errors_of(moved, labels).rmse()
     settings = Settings(iterations=40, tolerance=1e-8)
-    found = train(moved, labels, SCALES["water"], settings)
+    found = train(moved, labels, SCALES["water-unpolarised"], settings)
     assert not found.errors.rejected
     for name in ("energy", "force", "dipole"):
         assert found.errors.rmse()[name] < 0.02 * before[name]
 
 
 def test_a_prior_holds_what_the_data_do_not_see():
-    truth = ecteam.load("water")
+    truth = ecteam.load("water-unpolarised")
     labels = synthetic(truth)
     pairs = truth.select("repulsion[H-O 1: amplitude]", "repulsion[O-O 1: amplitude]")
     moved = pairs.with_parameters(pairs.parameters + 5.0)
     width = np.array([1e3, 1e-3])
-    found = train(moved, labels, SCALES["water"], prior=Prior(moved.parameters, width))
+    found = train(moved, labels, SCALES["water-unpolarised"], prior=Prior(moved.parameters, width))
     # One molecule knows nothing of two oxygens.
     assert found.model.parameters[1] == pytest.approx(moved.parameters[1], abs=1e-6)
     assert found.model.parameters[0] == pytest.approx(pairs.parameters[0], abs=1e-3)
@@ -208,7 +208,7 @@ def test_a_prior_holds_what_the_data_do_not_see():
 
 
 def test_structures_whose_weights_do_not_converge_are_recorded(monkeypatch):
-    truth = ecteam.load("water").select("repulsion[H-O 1: amplitude]")
+    truth = ecteam.load("water-unpolarised").select("repulsion[H-O 1: amplitude]")
     labels = synthetic(truth.potential)
     honest = type(truth).jacobian
 
@@ -218,7 +218,7 @@ def test_structures_whose_weights_do_not_converge_are_recorded(monkeypatch):
         return honest(self, structures)
 
     monkeypatch.setattr(type(truth), "jacobian", failing)
-    found = train(truth, labels, SCALES["water"])
+    found = train(truth, labels, SCALES["water-unpolarised"])
     assert found.errors.rejected == [labels.structures[1].info["origin"]]
     assert found.errors.total("energy").count == len(labels) - 1
     assert found.cost > 10.0 * 10.0

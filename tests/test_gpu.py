@@ -113,7 +113,7 @@ def test_fragments(backend):
     atoms = sheared(placed_molecules(rng, 27, 3.0, 0.1), rng)
     order = rng.permutation(len(atoms))
     check(
-        "water",
+        "water-unpolarised",
         atoms[order],
         total_charge=rng.permutation(np.tile([0.0, 0.3, -0.3], 9)),
         fragments=order // 3,
@@ -122,11 +122,11 @@ def test_fragments(backend):
     )
 
 
-@pytest.mark.parametrize("name", ["water", "halides", "niobium", "copper"])
+@pytest.mark.parametrize("name", ["water-unpolarised", "halides", "niobium", "copper"])
 def test_mixed_precision(backend, potentials, name):
     rng = np.random.default_rng(3)
     atoms = {
-        "water": sheared(placed_molecules(rng, 64, 3.1, 0.05), rng),
+        "water-unpolarised": sheared(placed_molecules(rng, 64, 3.1, 0.05), rng),
         "halides": bulk("NaCl", "rocksalt", a=5.6, cubic=True).repeat(3),
         "niobium": niobium(),
         "copper": crystal(["Cu"], (4, 4, 4)),
@@ -141,13 +141,13 @@ def test_mixed_precision(backend, potentials, name):
     np.testing.assert_allclose(mixed.energies, engine.energies, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["fs", "niobium", "water"])
+@pytest.mark.parametrize("name", ["fs", "niobium", "water-unpolarised"])
 def test_two_runs_have_the_same_bits(backend, potentials, name):
     rng = np.random.default_rng(1)
     atoms = {
         "fs": crystal(repeat=(8, 8, 8)),
         "niobium": niobium(),
-        "water": sheared(placed_molecules(rng, 27, 3.0, 0.1), rng),
+        "water-unpolarised": sheared(placed_molecules(rng, 27, 3.0, 0.1), rng),
     }[name]
     potential = potentials.get(name, name)
     runs = [ecteam.evaluate(atoms, potential, device="cuda") for _ in range(2)]
@@ -181,8 +181,8 @@ def test_state_weights(backend, name, charge, options):
     atoms = placed_molecules(rng, {"molecule": 2, "liquid": 8, "big liquid": 1000}[name], 3.0, 0.1)
     atoms = sheared(atoms, rng) if "liquid" in name else atoms
     options = {**options, "tolerance": 1e-11}
-    found = ecteam.evaluate(atoms, "water", charge, device="cuda", **options)
-    engine = ecteam.evaluate(atoms, "water", charge, solver="krylov", **options)
+    found = ecteam.evaluate(atoms, "water-unpolarised", charge, device="cuda", **options)
+    engine = ecteam.evaluate(atoms, "water-unpolarised", charge, solver="krylov", **options)
     np.testing.assert_allclose(found.weights, engine.weights, rtol=0, atol=1e-9)
     assert found.energy == pytest.approx(engine.energy, rel=0, abs=ENERGY * len(atoms))
     np.testing.assert_allclose(found.forces, engine.forces, rtol=0, atol=FORCE)
@@ -237,7 +237,7 @@ def molecules(count):
     return found
 
 
-@pytest.mark.parametrize("name", ["water", "toy"])
+@pytest.mark.parametrize("name", ["water-unpolarised", "toy"])
 def test_many_structures_in_one_call(backend, name):
     structures, options = molecules(200), {"tolerance": 1e-11}
     found = ecteam.evaluate(structures, POTENTIALS[name], device="cuda", **options)
@@ -279,8 +279,8 @@ def test_many_crystals_in_one_call(backend, potentials, name):
 
 def test_a_calculator_of_a_small_structure_follows_its_weights(backend):
     device, host = molecules(7)[-1], molecules(7)[-1]
-    device.calc = ECTEAM("water", device="cuda", tolerance=1e-11)
-    host.calc = ECTEAM("water", solver="krylov", tolerance=1e-11)
+    device.calc = ECTEAM("water-unpolarised", device="cuda", tolerance=1e-11)
+    host.calc = ECTEAM("water-unpolarised", solver="krylov", tolerance=1e-11)
     move = np.random.default_rng(0).uniform(-0.01, 0.01, (len(device), 3))
     for _ in range(5):
         np.testing.assert_allclose(device.get_forces(), host.get_forces(), rtol=0, atol=FORCE)
@@ -310,7 +310,7 @@ def test_dynamics_on_the_device(backend, potentials, options):
 
 def test_dynamics_with_state_weights(backend):
     atoms = molecules(7)[-1]
-    arguments, options = (atoms, "water", 0.25 * units.fs), {"tolerance": 1e-11}
+    arguments, options = (atoms, "water-unpolarised", 0.25 * units.fs), {"tolerance": 1e-11}
     device = Dynamics(*arguments, device="cuda", **options)
     host = Dynamics(*arguments, solver="krylov", **options)
     device.run(20)
@@ -344,10 +344,10 @@ def test_the_sanitizer_finds_nothing(backend, tmp_path, tool):
         "ecteam.evaluate(atoms, potential, device='cuda')\n"
         "from ase.build import molecule\n"
         "water = molecule('H2O', cell=[9, 9, 9], pbc=True)\n"
-        "ecteam.evaluate(water, 'water', device='cuda')\n"
-        "ecteam.evaluate(water, 'water', device='cuda', precision='mixed')\n"
-        "fragments = [0, 0, 1]\n"
-        "ecteam.evaluate(water, 'water', [0.1, -0.1], fragments=fragments, device='cuda')\n"
+        "ecteam.evaluate(water, 'water-unpolarised', device='cuda')\n"
+        "ecteam.evaluate(water, 'water-unpolarised', device='cuda', precision='mixed')\n"
+        "options = {'fragments': [0, 0, 1], 'device': 'cuda'}\n"
+        "ecteam.evaluate(water, 'water-unpolarised', [0.1, -0.1], **options)\n"
         "salt = bulk('NaCl', 'rocksalt', a=5.6, cubic=True)\n"
         "ecteam.evaluate(salt, 'halides', device='cuda')\n"
         "oxide = bulk('MgO', 'rocksalt', a=4.2, cubic=True)\n"
@@ -356,7 +356,7 @@ def test_the_sanitizer_finds_nothing(backend, tmp_path, tool):
         "niobium = bulk('Nb', cubic=True) * (5, 5, 6)\n"
         "ecteam.evaluate(niobium, 'niobium', device='cuda')\n"
         "water.pbc = False\n"
-        "ecteam.evaluate([water, water], 'water', device='cuda')\n"
+        "ecteam.evaluate([water, water], 'water-unpolarised', device='cuda')\n"
         "ecteam.Dynamics(atoms, potential, 0.1, device='cuda').run(5)\n"
     )
     command = [sanitizer, "--tool", tool, "--error-exitcode", "1", sys.executable, "-c", script]

@@ -120,7 +120,7 @@ def test_duplicate_and_unknown_fields():
 
 
 def test_changed_contents_break_the_seal():
-    fields = POTENTIALS["water"].to_dict()
+    fields = POTENTIALS["water-unpolarised"].to_dict()
     fields["electronic_temperature"] = 0.21
     assert rejected(json.dumps(fields)).startswith("sha256: ")
 
@@ -168,7 +168,7 @@ def test_any_structure_has_an_answer_or_a_reason(positions, cell, pbc, charge):
     symbols = ("OHHOH" * 2)[: len(positions)]
     atoms = Atoms(symbols, positions=positions, cell=np.reshape(cell, (3, 3)), pbc=pbc)
     try:
-        result = ecteam.evaluate(atoms, "water", charge)
+        result = ecteam.evaluate(atoms, "water-unpolarised", charge)
     except (ecteam.InvalidInputError, ecteam.NotConvergedError):
         return
     assert np.isfinite(result.energy)

@@ -62,7 +62,7 @@ def without_dipoles(result, atoms, size, distance):
 
 @pytest.mark.parametrize("distance", FAR)
 @settings(max_examples=10)
-@given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(["water", "toy"]))
+@given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(["water-unpolarised", "toy"]))
 def test_copies_of_one_molecule(distance, seed, name):
     """Turned copies: no charge leaks, the weights agree, only the dipoles still interact."""
     one = distorted(seed)
@@ -85,7 +85,7 @@ def test_mirror_images_have_the_same_weights(distance):
     one = distorted(1)
     other = one.copy()
     other.positions[:, 0] *= -1
-    result = ecteam.evaluate(apart(one, other, distance), "water", **PRECISE)
+    result = ecteam.evaluate(apart(one, other, distance), "water-unpolarised", **PRECISE)
     np.testing.assert_allclose(result.weights[:3], result.weights[3:], rtol=0, atol=1e-9)
     assert abs(result.charges[:3].sum()) < 1e-9
 
@@ -117,9 +117,9 @@ UNLIKE = {
 
 def leak(first, second, distance):
     """Charge that left the second fragment, and free energy above the sum of the parts."""
-    parts = [ecteam.evaluate(part, "water", **PRECISE) for part in (first, second)]
+    parts = [ecteam.evaluate(part, "water-unpolarised", **PRECISE) for part in (first, second)]
     pair = apart(first, second, distance)
-    result = ecteam.evaluate(pair, "water", **PRECISE)
+    result = ecteam.evaluate(pair, "water-unpolarised", **PRECISE)
     own = first.info.get("charge", 0.0)
     charge = result.charges[: len(first)].sum() - own
     excess = result.free_energy - sum(part.free_energy for part in parts)
@@ -127,7 +127,7 @@ def leak(first, second, distance):
 
 
 @pytest.mark.parametrize("name", UNLIKE)
-@pytest.mark.parametrize("potential", ["water", "toy"])
+@pytest.mark.parametrize("potential", ["water-unpolarised", "toy"])
 def test_fragments_keep_their_charge(name, potential):
     """The energy of fragments far apart is the sum, and no charge leaks."""
     first, second = UNLIKE[name]
@@ -159,7 +159,7 @@ def in_fragments(first, second, distance):
 
 @pytest.mark.parametrize("solver", ["dense", "krylov"])
 @settings(max_examples=20)
-@given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(["water", "toy"]))
+@given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(["water-unpolarised", "toy"]))
 def test_fragments_close_together(solver, seed, name):
     """Each keeps its charge where densities overlap; the energy lies above that of free flow."""
     rng = np.random.default_rng(seed)
@@ -184,9 +184,9 @@ def test_fragments_close_together(solver, seed, name):
 
 def test_one_fragment_is_no_constraint():
     atoms = distorted(3, 1.0)
-    plain = ecteam.evaluate(atoms, "water", **PRECISE)
+    plain = ecteam.evaluate(atoms, "water-unpolarised", **PRECISE)
     atoms.set_array("fragments", np.zeros(3, dtype=int))
-    assert ecteam.evaluate(atoms, "water", **PRECISE).free_energy == plain.free_energy
+    assert ecteam.evaluate(atoms, "water-unpolarised", **PRECISE).free_energy == plain.free_energy
 
 
 @pytest.mark.parametrize("name", UNLIKE)

@@ -41,7 +41,7 @@ SYSTEMS = {
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_random_liquids_converge_in_few_products(name):
     atoms = SYSTEMS[name]()
-    result = ecteam.evaluate(atoms, "water", tolerance=1e-6, electrostatics="pme")
+    result = ecteam.evaluate(atoms, "water-unpolarised", tolerance=1e-6, electrostatics="pme")
     assert result.kkt_residual <= 1e-6
     assert result.positive_definite
     # A search for negative curvature at the end is included.
@@ -61,7 +61,9 @@ def test_rattled_salt_converges(amplitude):
 def test_products_do_not_grow_with_the_system():
     """From 375 to 3,000 atoms; without the mesh of the preconditioner twice as many."""
     found = [
-        ecteam.evaluate(random_water(n, 1.5), "water", tolerance=1e-6, electrostatics="pme")
+        ecteam.evaluate(
+            random_water(n, 1.5), "water-unpolarised", tolerance=1e-6, electrostatics="pme"
+        )
         for n in (125, 1000)
     ]
     products = [result.hessian_products for result in found]
@@ -72,7 +74,7 @@ def test_mesh_and_sum_find_the_same_weights():
     """The preconditioner knows the mesh's charges only; the answer does not depend on it."""
     atoms = random_water(125, 1.5)
     on_mesh, summed = (
-        ecteam.evaluate(atoms, "water", electrostatics=method, accuracy=1e-9)
+        ecteam.evaluate(atoms, "water-unpolarised", electrostatics=method, accuracy=1e-9)
         for method in ("pme", "ewald")
     )
     assert on_mesh.free_energy == pytest.approx(summed.free_energy, rel=1e-8)
@@ -81,6 +83,8 @@ def test_mesh_and_sum_find_the_same_weights():
 
 def test_the_same_liquid_gives_the_same_bits():
     atoms = random_water(125, 1.5)
-    first, second = (ecteam.evaluate(atoms, "water", electrostatics="pme") for _ in range(2))
+    first, second = (
+        ecteam.evaluate(atoms, "water-unpolarised", electrostatics="pme") for _ in range(2)
+    )
     for name in ("free_energy", "weights", "forces", "hessian_products"):
         assert np.array_equal(getattr(first, name), getattr(second, name)), name

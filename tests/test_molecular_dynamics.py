@@ -69,7 +69,7 @@ def test_noise_is_normal_and_of_one_step_and_seed():
 @pytest.mark.parametrize("make", [waters, lambda: hot(crystal())], ids=["water", "metal"])
 def test_without_friction_it_is_ases_velocity_verlet(copper, make):
     atoms = make()
-    potential = "water" if "O" in atoms.symbols else copper
+    potential = "water-unpolarised" if "O" in atoms.symbols else copper
     dynamics = Dynamics(atoms, potential, 0.5 * FS)
     dynamics.run(20)
     start = atoms.positions.copy()
@@ -138,7 +138,7 @@ def test_steps_too_long_for_the_skin_are_taken_again(copper, backend):
 
 
 @needs_compiler
-@pytest.mark.parametrize("potential", ["water", "toy"])
+@pytest.mark.parametrize("potential", ["water-unpolarised", "toy"])
 def test_state_weights_on_the_device(backend, potential):
     options = {"tolerance": 1e-11, "branch_interval": 0}
     arguments = waters(), POTENTIALS[potential], 0.25 * FS
@@ -214,11 +214,11 @@ def test_observers_see_the_steps_they_asked_for(copper):
 )
 def test_arguments_out_of_range(options, message):
     with pytest.raises(InvalidInputError, match=message):
-        Dynamics(waters(), "water", **options)
+        Dynamics(waters(), "water-unpolarised", **options)
 
 
 def test_runs_and_atoms_out_of_range():
-    dynamics = Dynamics(waters(), "water", FS)
+    dynamics = Dynamics(waters(), "water-unpolarised", FS)
     with pytest.raises(InvalidInputError, match="steps: must be a whole number"):
         dynamics.run(-1)
     with pytest.raises(InvalidInputError, match="every: must be a whole number, at least 1"):
@@ -226,10 +226,10 @@ def test_runs_and_atoms_out_of_range():
     fixed = waters()
     fixed.set_constraint(FixAtoms([0]))
     with pytest.raises(InvalidInputError, match="constraints"):
-        Dynamics(fixed, "water", FS)
+        Dynamics(fixed, "water-unpolarised", FS)
 
 
 @needs_compiler
 def test_what_the_device_does_not_do(backend):
     with pytest.raises(InvalidInputError, match="needs at least one"):
-        Dynamics(Atoms(), "water", FS, device="cuda")
+        Dynamics(Atoms(), "water-unpolarised", FS, device="cuda")

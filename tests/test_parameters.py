@@ -34,7 +34,7 @@ def test_many_atoms_go_through_the_iterative_solver():
     rng = np.random.default_rng(3)
     atoms = placed_molecules(rng, 90, 3.1, 0.05)
     atoms.pbc = True
-    potential = POTENTIALS["water"]
+    potential = POTENTIALS["water-unpolarised"]
     values = np.array([c.value for c in potential.coefficients])
     rows = Predictions(potential, atoms, 0.0)
     names = [c.name for c in potential.coefficients]
@@ -48,7 +48,9 @@ def test_many_atoms_go_through_the_iterative_solver():
 def test_learned_terms_beside_the_states():
     expression = Pair(2, cutoff=4.0) + ThreeBody(1, lmax=1, cutoff=4.0)
     terms = expression.potential(["H", "O"], seed=1).to_dict()["terms"]
-    potential = ecteam.Potential.from_dict({**ecteam.load("water").to_dict(), "terms": terms})
+    potential = ecteam.Potential.from_dict(
+        {**ecteam.load("water-unpolarised").to_dict(), "terms": terms}
+    )
     names = potential.parameter_names
     assert names[0] == "embedding[H ground 1]"
     assert names[-1].startswith("three_body1[O:")
@@ -73,7 +75,7 @@ def test_learned_terms_beside_the_states():
 
 
 def test_what_is_fixed_and_what_is_linear():
-    potential = ecteam.load("water")
+    potential = ecteam.load("water-unpolarised")
     every = {c.name: c for c in potential.coefficients}
     assert every["electronic_temperature"].fixed
     assert every["energy[H cation]"].fixed
@@ -88,7 +90,7 @@ def test_what_is_fixed_and_what_is_linear():
 
 
 def test_repulsions_are_exactly_linear():
-    potential, atoms = ecteam.load("water"), molecule("H2O")
+    potential, atoms = ecteam.load("water-unpolarised"), molecule("H2O")
     chosen = potential.select("repulsion*amplitude]")
     values, jacobian = chosen.jacobian([atoms])
     step = np.linspace(-1.0, 1.0, chosen.parameters.size)
@@ -97,7 +99,7 @@ def test_repulsions_are_exactly_linear():
 
 
 def test_bad_selections_and_values():
-    potential = ecteam.load("water")
+    potential = ecteam.load("water-unpolarised")
     with pytest.raises(ecteam.InvalidInputError, match="nothing matches 'embeding"):
         potential.select("embeding*")
     with pytest.raises(ecteam.InvalidInputError, match=r"parameters: must have shape \(2,\)"):
@@ -115,4 +117,4 @@ def test_bad_selections_and_values():
 
 def test_an_unknown_element_is_named_with_its_structure():
     with pytest.raises(ecteam.InvalidInputError, match=r"structures\[1\].*no element Cu"):
-        ecteam.load("water").jacobian([molecule("H2O"), bulk("Cu")])
+        ecteam.load("water-unpolarised").jacobian([molecule("H2O"), bulk("Cu")])

@@ -15,10 +15,10 @@ from ecteam.peers import cell, peers_of, read_peers, targets_met, within
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("water", "water-polarised", "halides", "oxides", "copper")
+NAMES = ("water", "water-unpolarised", "halides", "oxides", "copper")
 PEERS = {
     "water": {"ReaxFF", "TIP4P"},
-    "water-polarised": {"ReaxFF", "TIP4P"},
+    "water-unpolarised": {"ReaxFF", "TIP4P"},
     "halides": {"Fumi–Tosi", "EIM"},
     "oxides": {"Lewis–Catlow"},
     "copper": {"EAM", "EMT"},

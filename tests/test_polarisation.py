@@ -232,26 +232,26 @@ def test_derivatives_by_parameters(name, seed, data):
 
 
 def test_names_and_bounds_of_polarisabilities():
-    every = {c.name: c for c in POLARISED["water"].coefficients}
+    every = {c.name: c for c in POLARISED["water-unpolarised"].coefficients}
     oxygen = every["polarisability[O anion]"]
     assert oxygen.value == 1.6
     assert oxygen.fixed
     assert not oxygen.linear
     assert (oxygen.lowest, oxygen.highest) == pytest.approx((0.0, 48 / 2.5**3))
-    assert not any(c.name.startswith("polar") for c in POTENTIALS["water"].coefficients)
+    assert not any(c.name.startswith("polar") for c in POTENTIALS["water-unpolarised"].coefficients)
 
 
 def test_warm_calls_follow():
     """A path of small steps needs fewer products warm than cold, and ends at the same numbers."""
     rng = np.random.default_rng(0)
-    atoms = system("water", 1)
-    calculator = ecteam.ECTEAM(POLARISED["water"])
+    atoms = system("water-unpolarised", 1)
+    calculator = ecteam.ECTEAM(POLARISED["water-unpolarised"])
     velocity = 0.01 * rng.standard_normal(atoms.positions.shape)
     for _ in range(12):
         atoms.positions += velocity
         atoms.calc = calculator
         atoms.get_potential_energy()
-    warm, cold = calculator.result, ecteam.evaluate(atoms, POLARISED["water"])
+    warm, cold = calculator.result, ecteam.evaluate(atoms, POLARISED["water-unpolarised"])
     assert warm.energy == pytest.approx(cold.energy, abs=1e-8)
     np.testing.assert_allclose(warm.induced_dipoles, cold.induced_dipoles, rtol=0, atol=1e-6)
     assert warm.hessian_products < 0.5 * cold.hessian_products
@@ -269,7 +269,7 @@ def test_warm_calls_follow():
     ],
 )
 def test_bad_files(symbol, state, field, value, message):
-    fields = POLARISED["water"].to_dict()
+    fields = POLARISED["water-unpolarised"].to_dict()
     fields.pop("sha256", None)
     element = fields["elements"][symbol]
     (element if state is None else element["states"][state])[field] = value
@@ -278,7 +278,7 @@ def test_bad_files(symbol, state, field, value, message):
 
 
 def test_an_exponent_without_polarisabilities():
-    fields = POTENTIALS["water"].to_dict()
+    fields = POTENTIALS["water-unpolarised"].to_dict()
     fields.pop("sha256", None)
     fields["elements"]["O"]["polarisation_exponent"] = 2.0
     with pytest.raises(ecteam.PotentialFormatError, match="absent where no state"):
@@ -286,7 +286,7 @@ def test_an_exponent_without_polarisabilities():
 
 
 def test_what_is_refused():
-    atoms, potential = system("water", 1), POLARISED["toy"]
+    atoms, potential = system("water-unpolarised", 1), POLARISED["toy"]
     with pytest.raises(ecteam.InvalidInputError, match="shadow: does not propagate"):
         ecteam.evaluate(atoms, potential, shadow=True)
 
@@ -341,9 +341,9 @@ def test_the_density_has_the_dipoles():
 
 
 def test_dipoles_of_frames_and_reports():
-    atoms = system("water", 1)
-    polar = ecteam.evaluate(atoms, POLARISED["water"])
-    plain = ecteam.evaluate(atoms, POTENTIALS["water"])
+    atoms = system("water-unpolarised", 1)
+    polar = ecteam.evaluate(atoms, POLARISED["water-unpolarised"])
+    plain = ecteam.evaluate(atoms, POTENTIALS["water-unpolarised"])
     assert frame_of(atoms, polar).arrays["induced_dipoles"] == pytest.approx(polar.induced_dipoles)
     assert "induced_dipoles" not in frame_of(atoms, plain).arrays
     assert result_data(polar)["induced_dipoles"] == polar.induced_dipoles.tolist()

@@ -24,7 +24,9 @@ def waters():
 def test_products_of_a_dynamics_step(waters):
     """0.25 fs a step: after ten of them eight products are enough, at no loss of accuracy."""
     atoms = waters.copy()
-    rough, precise = (ECTEAM("water", tolerance=tolerance) for tolerance in (1e-6, 1e-9))
+    rough, precise = (
+        ECTEAM("water-unpolarised", tolerance=tolerance) for tolerance in (1e-6, 1e-9)
+    )
     products = []
     for _ in range(16):
         atoms.positions += 0.25 * fs * atoms.get_velocities()
@@ -41,7 +43,7 @@ def test_products_of_a_dynamics_step(waters):
 @pytest.mark.parametrize("name", ["H2O", "H2O2"])
 def test_the_inverse_is_exact_where_all_atoms_are_near(name):
     """A Newton step on a small molecule takes a product or two; the look for a saddle four."""
-    result = ecteam.evaluate(molecule(name), "water", solver="krylov")
+    result = ecteam.evaluate(molecule(name), "water-unpolarised", solver="krylov")
     assert result.positive_definite
     starts = 3
     assert result.hessian_products <= starts * (2 * result.iterations + 6)
@@ -51,10 +53,10 @@ def test_an_irregular_path_is_no_worse_than_the_last_weights(waters):
     """Steps back and forth, of any length, and the same geometry twice."""
     rng = np.random.default_rng(1)
     atoms = Atoms(waters[:24], cell=None, pbc=False)
-    atoms.calc = ECTEAM("water")
+    atoms.calc = ECTEAM("water-unpolarised")
     start = atoms.positions.copy()
     for length in (0.0, 0.01, 0.01, 0.0, -0.02, 0.3, 1e-6, 2e-6, 0.0):
         atoms.positions = start + length * rng.uniform(-1, 1, start.shape)
-        cold = ecteam.evaluate(atoms, "water")
+        cold = ecteam.evaluate(atoms, "water-unpolarised")
         energy = atoms.get_potential_energy(force_consistent=True)
         assert energy == pytest.approx(cold.free_energy, rel=0, abs=1e-7)

@@ -88,7 +88,7 @@ import numpy as np
 rng = np.random.default_rng(7)
 atoms = sheared(placed_molecules(rng, 64, 3.1, 0.1), rng)
 for _ in range(2):
-    result = ecteam.evaluate(atoms, "water")
+    result = ecteam.evaluate(atoms, "water-unpolarised")
     parts = [result.forces, result.weights, result.energies, np.array([result.free_energy])]
     sys.stdout.write(b"".join(part.tobytes() for part in parts).hex() + "\\n")
 """
@@ -118,12 +118,12 @@ def changed(name, **fields):
 
 HARD = {
     **POTENTIALS,
-    "water, T = 0": changed("water", electronic_temperature=0.0),
+    "water, T = 0": changed("water-unpolarised", electronic_temperature=0.0),
     "halides, T = 0": changed("halides", electronic_temperature=0.0),
     "toy, T = 0": changed("toy", electronic_temperature=0.0),
-    "water, no resonance": changed("water", resonances=[]),
+    "water, no resonance": changed("water-unpolarised", resonances=[]),
     "halides, no resonance": changed("halides", resonances=[]),
-    "water, neither": changed("water", resonances=[], electronic_temperature=0.0),
+    "water, neither": changed("water-unpolarised", resonances=[], electronic_temperature=0.0),
     "halides, neither": changed("halides", resonances=[], electronic_temperature=0.0),
 }
 
@@ -187,7 +187,7 @@ def test_extreme_charges_leave_only_extreme_states(where, system):
 
 
 @pytest.mark.parametrize("solver", ["dense", "krylov"])
-@pytest.mark.parametrize("name", ["water", "toy"])
+@pytest.mark.parametrize("name", ["water-unpolarised", "toy"])
 @pytest.mark.parametrize("distance", [0.8, 1.2, 2.0, 3.0, 4.5, 8.0])
 def test_symmetric_dimers_leave_the_saddle(name, distance, solver):
     """O₂⁻ and H₂⁺: where the shared electron is bistable the answer is a minimum, not a saddle.
@@ -209,7 +209,7 @@ def test_many_symmetric_dimers_leave_their_saddles():
     for k in range(20):
         one.positions[:, 0] = 20.0 * k
         atoms += one
-    result = ecteam.evaluate(atoms, "water", -20.0)
+    result = ecteam.evaluate(atoms, "water-unpolarised", -20.0)
     assert result.positive_definite
     assert (np.abs(result.charges.reshape(20, 2) + 0.5) > 0.4).all()
 
@@ -231,6 +231,6 @@ def test_work_of_a_liquid_stays_small():
     """200 molecules: a Newton iteration takes tens of products, not hundreds."""
     atoms = placed_molecules(np.random.default_rng(5), 200, 3.1, 0.1)
     atoms.pbc = True
-    result = ecteam.evaluate(atoms, "water")
+    result = ecteam.evaluate(atoms, "water-unpolarised")
     assert result.iterations <= 40
     assert result.hessian_products <= 40 * result.iterations

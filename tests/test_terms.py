@@ -251,7 +251,7 @@ def test_linear_parameters_are_linear():
 
 def test_terms_correct_another_potential():
     """They add to the energy of the states, and leave the weights alone."""
-    fields = ecteam.load("water").to_dict()
+    fields = ecteam.load("water-unpolarised").to_dict()
     del fields["terms"]
     water = ecteam.Potential.from_dict(fields)
     expression = Pair(2, cutoff=4.0) + ThreeBody(2, 2, cutoff=4.0)

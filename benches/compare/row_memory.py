@@ -1,4 +1,4 @@
-"""Resident memory of one evaluation of the potential ``water``, neighbour list included.
+"""Resident memory of one evaluation of ``water-unpolarised``, neighbour list included.
 
 Every contender has a process of its own, whose largest resident set the system reports. The box is
 periodic, of molecules at any angle, repeated: memory depends on atoms and pairs alone.
@@ -47,7 +47,7 @@ def interpreter(cells: int) -> Callable[[], float]:
     """Interpreter, libraries and the structure."""
     import ecteam
 
-    atoms, potential = box(cells), ecteam.load("water")
+    atoms, potential = box(cells), ecteam.load("water-unpolarised")
 
     def sample() -> float:
         assert len(atoms) > 0  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def evaluation(cells: int) -> Callable[[], float]:
     from ecteam.structure import arrays_of
 
     arrays = arrays_of(box(cells))  # type: ignore[arg-type]
-    evaluator = _core.Evaluator(load("water").core, tolerance=1e-6)
+    evaluator = _core.Evaluator(load("water-unpolarised").core, tolerance=1e-6)
 
     def sample() -> float:
         evaluator.evaluate(*arrays, 0.0)

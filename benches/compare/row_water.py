@@ -79,7 +79,7 @@ def ecteam(atoms: int, steps: int, shadow: bool = False) -> Callable[[], float]:
     from ecteam.benchmark import Dynamics, water
 
     dynamics = Dynamics(
-        water(atoms // 3), load("water"), TIMESTEP, tolerance=TOLERANCE, shadow=shadow
+        water(atoms // 3), load("water-unpolarised"), TIMESTEP, tolerance=TOLERANCE, shadow=shadow
     )
     for _ in range(WARM_UP):
         dynamics.step()

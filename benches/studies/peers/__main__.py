@@ -29,7 +29,7 @@ from peers import ablation, copper, halides, lammps_models, oxides, water
 from peers.readme import extract, renew
 from peers.tables import markdown
 
-NAMES = ("water", "water-polarised", "halides", "oxides", "copper")
+NAMES = ("water", "water-unpolarised", "halides", "oxides", "copper")
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "python" / "ecteam" / "data" / "peers.json"
 
@@ -38,7 +38,7 @@ def computed(name: str, others: Sequence[str], setfl: str | None) -> PeerTable:
     """Table of a potential."""
     if name == "copper":
         return copper.table(others, setfl)
-    if name in ("water", "water-polarised"):
+    if name in ("water", "water-unpolarised"):
         return water.table(name, others)
     makers = {"halides": halides.table, "oxides": oxides.table}
     return makers[name](others)

@@ -14,7 +14,7 @@ BEGIN = "<!-- made by benches/studies/peers -->"
 END = "<!-- end of what benches/studies/peers makes -->"
 HEADINGS = {
     "water": "`water`, beside PBE0/aug-cc-pVDZ",
-    "water-polarised": "`water-polarised`, beside PBE0/aug-cc-pVDZ",
+    "water-unpolarised": "`water-unpolarised`, beside PBE0/aug-cc-pVDZ",
     "halides": "`halides`, beside experiment",
     "oxides": "`oxides`, beside experiment",
     "copper": "`copper`: clusters beside PBE/LANL2DZ, crystal beside experiment",
@@ -32,7 +32,7 @@ WATER = (
 )
 ROWS = {
     "water": WATER,
-    "water-polarised": WATER,
+    "water-unpolarised": WATER,
     "halides": (
         "LiF bond",
         "NaCl bond",

@@ -24,7 +24,7 @@ from ecteam.fit.labels import Labels, Scales, folds_of, read_labels
 from ecteam.fit.settings import Settings
 from ecteam.fit.sweep import Errors, errors_of
 from ecteam.fit.training import Step, train
-from ecteam.fit.water import CITATION, POLARISED_SCALES, polarised_water, stages, water
+from ecteam.fit.water import CITATION, WATER_SCALES, stages, unpolarised_water, water
 from ecteam.library import read_library
 from ecteam.parameters import Selection
 from ecteam.potential import Potential, load
@@ -149,16 +149,16 @@ def copper() -> Form:
 
 FORMS = {
     "water": water,
-    "water-polarised": polarised_water,
+    "water-unpolarised": unpolarised_water,
     "halides": halides,
     "oxides": oxides,
     "copper": copper,
 }
-STAGES = {"water-polarised": stages}
+STAGES = {"water": stages}
 """Other forms whose fits come before, with their tolerances (:class:`ecteam.fit.Settings`)."""
 DATA_SETS = {
-    "water": ("water", "close-water", "walls-water"),
-    "water-polarised": ("water", "close-water", "polarised-water", "walls-water"),
+    "water-unpolarised": ("water", "close-water", "walls-water"),
+    "water": ("water", "close-water", "polarised-water", "walls-water"),
     "halides": ("halides", "potassium", "like-ions", "ion-pairs", "crystals", "walls-halides"),
     "oxides": ("oxides", "magnesia", "crystals-oxides", "rattled-oxides", "walls-oxides"),
     "copper": ("copper", "metals", "walls-copper"),
@@ -167,7 +167,8 @@ LEFT_OUT = ("mx",)
 """Groups that are not fitted: a density functional leaves too little charge on a stretched metal
 halide, and ``ion-pair`` has those curves without that error."""
 SCALES = {
-    "water": Scales(
+    "water": WATER_SCALES,
+    "water-unpolarised": Scales(
         energy=0.003,
         force=0.08,
         stress=np.inf,
@@ -180,7 +181,6 @@ SCALES = {
             **dict.fromkeys(("h2o-collapse", "h2o-md"), 2.0),
         },
     ),
-    "water-polarised": POLARISED_SCALES,
     "halides": Scales(
         energy=0.01,
         force=0.3,

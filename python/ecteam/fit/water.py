@@ -1,4 +1,4 @@
-"""Forms of `water` and `water-polarised`, and what the second is fitted in."""
+"""Forms of `water` and `water-unpolarised`, and what the first is fitted in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CITATION = (
 HYDROGEN, OXYGEN = ("ground", "cation"), ("ground", "anion", "dianion")
 RESOLVED = [(f"H {a}", f"O {b}") for a, b in product(HYDROGEN, OXYGEN)][1:]
 """Pairs of states; the first of all, of neutral atoms, is in the repulsion of all states."""
-POLARISED_SCALES = Scales(
+WATER_SCALES = Scales(
     energy=0.003,
     force=0.08,
     stress=np.inf,
@@ -41,11 +41,13 @@ POLARISED_SCALES = Scales(
 """Molecules near their minimum and hydrogen bonds count most; walls only have to be there."""
 
 
-def water() -> Form:
+def unpolarised_water() -> Form:
     """H (ground, cation) and O (ground, anion, dianion); angles by a three-body term."""
     return Form(
-        name="water",
-        description="Water, hydroxide, hydronium and their clusters, up to dissociation.",
+        name="water-unpolarised",
+        description="Water, hydroxide, hydronium and their clusters, up to dissociation, without "
+        "induced dipoles: two to three times faster than `water`, for `shadow` and very large "
+        "systems; hydrogen bonds are worse.",
         citation=CITATION,
         states={"H": HYDROGEN, "O": OXYGEN},
         decays={
@@ -64,7 +66,7 @@ def water() -> Form:
     )
 
 
-def polarised_water() -> Form:
+def water() -> Form:
     """H (ground, cation) and O (ground, anion, dianion); the anion is polarised.
 
     The repulsion of O and H depends on their states: a stretched bond and a hydrogen bond have the
@@ -76,9 +78,9 @@ def polarised_water() -> Form:
     others = ThreeBody(2, 1, "slater", 3.6, (1.0, 3.0), ("H-H-O", "O-O-H"))
     elements = combinations_with_replacement(("H", "O"), 2)
     return Form(
-        name="water-polarised",
-        description="Water, hydroxide, hydronium and their clusters, with induced dipoles: better "
-        "hydrogen bonds and dipoles than `water`, two to three times the time.",
+        name="water",
+        description="Water, hydroxide, hydronium and their clusters, up to dissociation, with "
+        "induced dipoles.",
         citation=CITATION,
         states={"H": HYDROGEN, "O": OXYGEN},
         decays={
