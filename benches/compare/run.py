@@ -31,6 +31,7 @@ ROWS = (
     "calculator",
     "charges",
     "water",
+    "products",
     "density",
     "load",
     "memory",
