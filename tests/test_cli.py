@@ -72,10 +72,24 @@ def test_relax(water, tmp_path):
     found = data_of(outcome)
     frames = read(output, index=":")
     assert len(frames) > 1
+    assert abs(frames[1].positions - frames[0].positions).max() > 1e-3
     assert frames[-1].get_potential_energy() == pytest.approx(found["energy"], abs=1e-6)
     assert frames[-1].get_potential_energy() < frames[0].get_potential_energy()
     assert max(sum(x * x for x in f) ** 0.5 for f in found["forces"]) <= 0.02
     assert frames[-1].get_charges().tolist() == pytest.approx(found["charges"], abs=1e-6)
+
+
+def test_frames_keep_the_charge(water, tmp_path):
+    output = tmp_path / "ion.extxyz"
+    first = data_of(ecteam_command("run", water, "--charge", "1", "-o", output, "--json"))
+    again = data_of(ecteam_command("run", output, "--json"))
+    assert again["free_energy"] == pytest.approx(first["free_energy"], abs=1e-6)
+
+
+def test_no_atoms_are_relaxed_at_once(tmp_path):
+    path = tmp_path / "none.xyz"
+    path.write_text("0\n\n")
+    assert data_of(ecteam_command("run", path, "--relax", "--json"))["energy"] == 0.0
 
 
 def test_dynamics_is_repeatable(water, tmp_path):

@@ -120,7 +120,9 @@ def run(
     with one_line_errors():
         check_directory(output)
         atoms = read_structure(structure)
-        calculator = atoms.calc = ECTEAM(potential, charge, electrostatics=electrostatics)
+        if charge is not None:
+            atoms.info["charge"] = charge  # which the frames keep: they are of this charge
+        calculator = atoms.calc = ECTEAM(potential, electrostatics=electrostatics)
         try:
             frames.append(_frame(atoms))
             if do_relax:

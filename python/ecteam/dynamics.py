@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from ase import Atoms
@@ -32,9 +33,12 @@ def relax(atoms: Atoms, fmax: float) -> Iterator[float]:
     NotConvergedError
         If 1000 steps are not enough.
     """
+    if not len(atoms):
+        return
     optimizer_class = BFGS if len(atoms) <= _LARGEST_BFGS else FIRE
     optimizer = optimizer_class(atoms, logfile=None)
-    for _ in optimizer.irun(fmax=fmax, steps=_MAX_RELAX_STEPS):
+    # ASE yields the start before the first step.
+    for _ in islice(optimizer.irun(fmax=fmax, steps=_MAX_RELAX_STEPS), 1, None):
         yield _largest_force(atoms)
     force = _largest_force(atoms)
     if force > fmax:
