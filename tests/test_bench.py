@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ecteam
 import pytest
+from ase import Atoms
 from ase.build import bulk, molecule
 from ecteam import _core, benchmark, load
 from ecteam.cli import app
@@ -99,8 +100,15 @@ def test_bench_refuses(arguments, problem):
     assert problem in done.stderr
 
 
+def test_a_charged_structure_is_timed_with_its_charge():
+    proton = Atoms("H", info={"charge": 1})
+    run = benchmark.Dynamics(proton, load("water"), 0.25)
+    assert run.evaluation.charges.tolist() == [1.0]
+
+
 def test_example_systems():
     assert benchmark.system(load("halides"), 500).get_chemical_formula() == "Cl256Na256"
     assert set(benchmark.system(load("niobium"), 100).symbols) == {"Nb"}
+    assert benchmark.system(load("oxides"), 60).get_chemical_formula() == "Mg32O32"
     with pytest.raises(ecteam.InvalidInputError, match="atoms: must be at least 1"):
         benchmark.system(load("water"), 0)

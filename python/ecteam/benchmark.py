@@ -13,11 +13,12 @@ from ase.units import fs, kB
 
 from ecteam import _core
 from ecteam.potential import Potential
-from ecteam.structure import arrays_of
+from ecteam.structure import arrays_of, charge_of
 
 _TEMPERATURE = 300.0  # K
 _WARM_UP = 12  # steps until the history of the predictor is full
 _WATER = 0.0334  # molecules/Å³ at 1 g/cm³
+_ROCK_SALT = {"NaCl": 5.64, "MgO": 4.21}  # Å
 _MOLECULE = np.array([[0, 0, 0], [0.757, 0.586, 0], [-0.757, 0.586, 0]])  # Å
 
 
@@ -75,8 +76,8 @@ class Benchmark:
 def system(potential: Potential, atoms: int) -> Atoms:
     """Make a periodic system of about `atoms` atoms that suits a shipped potential.
 
-    Water at 1 g/cm³ (molecules at any angle on a lattice) for H and O, rock salt for a metal and a
-    halogen, a crystal for one element.
+    Water at 1 g/cm³ (molecules at any angle on a lattice) for H and O, the crystal of NaCl or MgO
+    for their elements, that of an element for one.
 
     Raises
     ------
@@ -88,10 +89,11 @@ def system(potential: Potential, atoms: int) -> Atoms:
     elements = set(potential.elements)
     if {"H", "O"} <= elements:
         return water(round(max(atoms / 3, 1)))
-    if {"Na", "Cl"} <= elements:
-        cells = max(round((atoms / 8) ** (1 / 3)), 1)
-        salt: Atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True).repeat(cells)
-        return salt
+    for formula, side in _ROCK_SALT.items():
+        if set(Atoms(formula).symbols) <= elements:
+            cells = max(round((atoms / 8) ** (1 / 3)), 1)
+            salt: Atoms = bulk(formula, "rocksalt", a=side, cubic=True).repeat(cells)
+            return salt
     if len(elements) == 1:
         cell = bulk(elements.pop(), cubic=True)
         crystal: Atoms = cell.repeat(max(round((atoms / len(cell)) ** (1 / 3)), 1))
@@ -121,6 +123,7 @@ class Dynamics:
     ) -> None:
         arrays = arrays_of(atoms)
         self._system = arrays._replace(positions=arrays.positions.copy())
+        self._charge = charge_of(atoms)
         self._evaluator = _core.Evaluator(potential.core, **options)  # type: ignore[arg-type]
         masses = atoms.get_masses()[:, None]
         rng = np.random.default_rng(0)
@@ -131,7 +134,7 @@ class Dynamics:
         self.evaluation = self._evaluate()
 
     def _evaluate(self) -> _core.Evaluation:
-        return self._evaluator.evaluate(*self._system, 0.0)
+        return self._evaluator.evaluate(*self._system, *self._charge)
 
     def step(self) -> float:
         """Advance by one step; return the seconds that its evaluation took."""
@@ -152,7 +155,7 @@ def measure(
     Parameters
     ----------
     atoms : Atoms
-        Periodic or not.
+        Periodic or not; of the charge ``atoms.info["charge"]``, else neutral.
     potential : Potential
         See :func:`ecteam.load`.
     steps : int
@@ -165,8 +168,10 @@ def measure(
     Raises
     ------
     InvalidInputError
-        If `steps` or `timestep` is not positive, or as :func:`ecteam.evaluate`.
+        If there are no atoms, `steps` or `timestep` is not positive, or as :func:`ecteam.evaluate`.
     """
+    if not len(atoms):
+        raise _core.InvalidInputError("atoms: must be at least 1, got 0")
     if steps < 1:
         raise _core.InvalidInputError(f"steps: must be at least 1, got {steps}")
     if not timestep > 0:
