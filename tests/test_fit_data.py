@@ -44,6 +44,10 @@ def test_bad_fields_are_named(changes, message):
         ({"data": [{"file": "no.xyz"}]}, r"data\[0\].file: no.xyz: no such file"),
         ({"data": [{"file": "halides", "groups": ["q*"]}]}, r"data\[0\].groups: must match one of"),
         ({"data": [{"file": "halides", "elements": ["H"]}]}, r"data\[0\]: nothing is left"),
+        (
+            {"data": [{"file": "halides", "elements": ["Li", "Xx"]}]},
+            r"data\[0\].elements: must be chemical symbols, got Xx",
+        ),
         ({"data": [{"file": "water"}]}, "which the model lacks; it knows F, Li"),
         ({"data": [SMALL["data"][0] | {"side": "test"}]}, "no structure is left to train on"),
         ({"free": ["embeding*"]}, "free: parameters: nothing matches 'embeding"),

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from importlib.resources import files
 
 import numpy as np
+from ase.data import chemical_symbols
 
 from ecteam._core import InvalidInputError
 from ecteam.fit.config import AtomReferences, FitConfig, Side, Source
@@ -50,6 +51,11 @@ def _labels_of(source: Source, where: str) -> Labels:
         raise InvalidInputError(f"{where}.file: {error}") from None
     kept = _passing(labels.groups, source.groups, f"{where}.groups", source.file)
     if source.elements:
+        unknown = sorted(set(source.elements) - set(chemical_symbols[1:]))
+        if unknown:
+            raise InvalidInputError(
+                f"{where}.elements: must be chemical symbols, got {', '.join(unknown)}"
+            )
         wanted = set(source.elements)
         kept &= [wanted.issuperset(a.get_chemical_symbols()) for a in labels.structures]
     if not kept.any():
