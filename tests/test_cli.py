@@ -126,15 +126,28 @@ def test_version():
         (["run", "EMPTY"], "cannot be read as a structure"),
         (["run", "NOISE"], "cannot be read as a structure"),
         (["run", "WATER", "-o", "/nowhere/x.xyz"], "/nowhere"),
+        (["run", "WATER", "-o", "FOLDER"], "output: must be a file"),
+        (["run", "WATER", "-o", "x.pdb"], "output: must end in .extxyz or .xyz, got x.pdb"),
+        (["run", "ALIEN"], "cannot be read as a structure: KeyError 'Qq'"),
+        (["states", "plot", "O", "-o", "x.foo"], "output: must end in .png or .pdf or .svg"),
+        (["states", "plot", "O", "-o", "/nowhere/x.png"], "/nowhere"),
+        (["bench", "--structure", "NONE"], "atoms: must be at least 1, got 0"),
+        (["properties", "Xx", "-p", "niobium"], "structure: 'Xx' is neither an element nor a file"),
+        (["fisher", "water", "water", "--level", "2"], "level: must be between 0 and 1, got 2.0"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(arguments, problem, water, tmp_path):
     (tmp_path / "empty.xyz").write_text("")
+    (tmp_path / "none.xyz").write_text("0\n\n")
+    (tmp_path / "alien.xyz").write_text("1\n\nQq 0 0 0\n")
     (tmp_path / "noise.xyz").write_bytes(bytes(range(256)))
     files = {
         "WATER": water,
         "EMPTY": tmp_path / "empty.xyz",
         "NOISE": tmp_path / "noise.xyz",
+        "NONE": tmp_path / "none.xyz",
+        "ALIEN": tmp_path / "alien.xyz",
+        "FOLDER": tmp_path,
     }
     outcome = ecteam_command(*[files.get(argument, argument) for argument in arguments])
     assert outcome.exit_code == 2

@@ -1,7 +1,4 @@
-"""Command line: ``ecteam run``, ``show``, ``demo``, ``design``, ``states`` and others.
-
-Exit codes: 0 fine, 1 failed calculations, 2 bad input, 3 not converged.
-"""
+"""Command line: ``ecteam run``, ``show``, ``demo``, ``design``, ``states`` and others."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from ecteam.cli_bench import bench
 from ecteam.cli_common import (
     JsonFlag,
     PotentialName,
-    check_directory,
+    check_output,
     one_line_errors,
     read_structure,
 )
@@ -118,7 +115,7 @@ def run(
     """Evaluate a structure; relax it or run molecular dynamics first if asked."""
     frames: list[Atoms] = []
     with one_line_errors():
-        check_directory(output)
+        check_output(output, ".extxyz", ".xyz")
         atoms = read_structure(structure)
         if charge is not None:
             atoms.info["charge"] = charge  # which the frames keep: they are of this charge

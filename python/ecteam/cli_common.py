@@ -38,10 +38,22 @@ def one_line_errors() -> Iterator[None]:
         raise typer.Exit(code) from None
 
 
-def check_directory(output: Path | None) -> None:
-    """Fail before a long run, not after it."""
-    if output is not None and not output.parent.is_dir():
-        raise InvalidInputError(f"{output}: there is no directory {output.parent}")
+def check_output(output: Path | None, *suffixes: str) -> None:
+    """Fail before a long run, not after it, if its file could not be written.
+
+    Raises
+    ------
+    InvalidInputError
+        If the directory is missing, the file is one, or its name ends with none of the `suffixes`.
+    """
+    if output is None:
+        return
+    if not output.parent.is_dir():
+        raise InvalidInputError(f"output: {output}: there is no directory {output.parent}")
+    if output.is_dir():
+        raise InvalidInputError(f"output: must be a file, {output} is a directory")
+    if suffixes and not output.name.endswith(suffixes):
+        raise InvalidInputError(f"output: must end in {' or '.join(suffixes)}, got {output.name}")
 
 
 def read_structure(path: Path) -> Atoms:
@@ -56,7 +68,9 @@ def read_structures(path: Path, index: str = ":") -> list[Atoms]:
     try:
         frames = read(path, index=index)
     except Exception as error:
-        problem = str(error) or type(error).__name__
+        # A KeyError, as of an unknown element, is nothing but the key.
+        plain = str(error) and not isinstance(error, KeyError)
+        problem = str(error) if plain else f"{type(error).__name__} {error}".strip()
         raise InvalidInputError(f"{path}: cannot be read as a structure: {problem}") from error
     if not isinstance(frames, list) or not frames:
         raise InvalidInputError(f"{path}: cannot be read as a structure: it holds none")

@@ -12,6 +12,7 @@ from ase.data import atomic_numbers
 from rich.console import Console
 from rich.table import Table
 
+from ecteam._core import InvalidInputError
 from ecteam.calculator import ECTEAM
 from ecteam.cli_common import JsonFlag, PotentialName, one_line_errors, read_structure
 from ecteam.potential import Potential, load
@@ -24,7 +25,8 @@ def properties(
     ],
     potential: PotentialName,
     length: Annotated[
-        float, typer.Option(min=1.0, help="Least side of supercells, thickness of slabs, Å.")
+        float,
+        typer.Option(min=1.0, max=100.0, help="Least side of supercells, thickness of slabs, Å."),
     ] = 12.0,
     fmax: Annotated[float, typer.Option(min=1e-6, help="Largest force, eV/Å.")] = 0.005,
     as_json: JsonFlag = False,
@@ -44,9 +46,11 @@ def properties(
 
 def _crystal(structure: str) -> Atoms:
     """Cell of an element unless a file has that name."""
-    if structure in atomic_numbers and not Path(structure).is_file():
-        return reference_crystal(structure)
-    return read_structure(Path(structure))
+    if Path(structure).is_file():
+        return read_structure(Path(structure))
+    if structure not in atomic_numbers:
+        raise InvalidInputError(f"structure: {structure!r} is neither an element nor a file")
+    return reference_crystal(structure)
 
 
 def _table(found: CrystalProperties, potential: Potential) -> Table:

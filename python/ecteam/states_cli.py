@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from ecteam._core import InvalidInputError
-from ecteam.cli_common import FAILED, one_line_errors
+from ecteam.cli_common import FAILED, check_output, one_line_errors
 from ecteam.dimers import read_dimers
 from ecteam.library import read_library
 from ecteam.states_report import element_card, library_card
@@ -51,7 +51,7 @@ def build(
     with one_line_errors():
         library = _reference_layer("pyscf", "mendeleev")
         wanted = library.parse_elements(elements)
-        _check_directory(output)
+        check_output(output)
         with _executor(workers) as executor:
             library.compute_states(wanted, folder, executor=executor, retry_failed=retry_failed)
             text = library.build_library(wanted, folder, executor=executor)
@@ -80,7 +80,7 @@ def dimers(
         from ecteam.reference.dimers import compute_curves
 
         wanted = library.parse_elements(elements)
-        _check_directory(output)
+        check_output(output)
         with _executor(workers) as executor:
             failures = compute_curves(wanted, folder, executor=executor, retry_failed=retry_failed)
         library.write_atomic(output, build_dimers(wanted, folder).encode())
@@ -108,17 +108,13 @@ def plot(
 ) -> None:
     """Plot r²ρ of the states of an element, with constraints and residuals of the fits."""
     with one_line_errors():
+        check_output(output, ".png", ".pdf", ".svg")
         element = read_library(library)[symbol]
         try:
             from ecteam.states_plot import save_figure
         except ImportError as error:
             raise InvalidInputError(f"plotting needs pip install 'ecteam[plot]': {error}") from None
         save_figure(element, output)
-
-
-def _check_directory(output: Path) -> None:
-    if not output.resolve().parent.is_dir():
-        raise InvalidInputError(f"output: there is no directory {output.parent}")
 
 
 def _report(failures: dict[str, str]) -> None:

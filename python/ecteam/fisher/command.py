@@ -13,10 +13,10 @@ from ase import Atoms
 from rich.console import Console
 
 from ecteam._core import InvalidInputError
-from ecteam.cli_common import JsonFlag, check_directory, one_line_errors, read_structures
+from ecteam.cli_common import JsonFlag, check_output, one_line_errors, read_structures
 from ecteam.configuration import naming_field
 from ecteam.files import whole_file
-from ecteam.fisher.information import Fisher
+from ecteam.fisher.information import Fisher, check_level
 from ecteam.fisher.information import fisher as fisher_of
 from ecteam.fisher.intervals import Credible, credible
 from ecteam.fisher.report import fisher_sections, interval_table, prediction_table
@@ -58,7 +58,8 @@ def fisher(
 ) -> None:
     """Say what data determine of a potential's parameters, and how sure its predictions are."""
     with one_line_errors():
-        check_directory(output)
+        check_output(output)
+        check_level(level)
         asked = _asked(potential, data, free or [], scale or [])
         frames = [] if predict is None else read_structures(predict)
         with Console(stderr=True).status("derivatives of all predictions"):

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from scipy.stats import t as student
+from scipy.special import stdtrit  # that of scipy.stats is slow to import
 
 from ecteam._core import InvalidInputError
 from ecteam.fisher import words
@@ -45,6 +45,12 @@ the variance along a direction of eigenvalue λ is 1/λ times that of a lone par
 RANK = 1e-28
 """Eigenvalues below this part of the largest are rounding, and count as zero: singular values of
 the triangle are good to 1e-15 or so."""
+
+
+def check_level(level: float) -> None:
+    """Raise InvalidInputError unless the probability of an interval is between 0 and 1."""
+    if not 0.0 < level < 1.0:
+        raise InvalidInputError(f"level: must be between 0 and 1, got {level!r}")
 
 
 @dataclass(frozen=True)
@@ -232,10 +238,9 @@ class Fisher:
         InvalidInputError
             Unless the level is between 0 and 1.
         """
-        if not 0.0 < level < 1.0:
-            raise InvalidInputError(f"level: must be between 0 and 1, got {level!r}")
+        check_level(level)
         free = self.factor.rows - len(self.parameters)
-        return float(student.ppf(0.5 + level / 2.0, free))
+        return float(stdtrit(free, 0.5 + level / 2.0))
 
     def interval(
         self, model: Model, structures: Sequence[Atoms], level: float = 0.95

@@ -12,18 +12,24 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 from ase import Atoms
-from ase.io import read
 
 from ecteam._core import InvalidInputError
-from ecteam.cli_common import one_line_errors
+from ecteam.cli_common import (
+    FAILED,
+    STOPPED,
+    PotentialName,
+    check_output,
+    one_line_errors,
+    read_structure,
+    read_structures,
+)
 
 if TYPE_CHECKING:
     from ecteam.reference.batch import Computed
     from ecteam.reference.level import Level
     from ecteam.reference.molecules import DensityOutput
 
-FAILED = 1
-INTERRUPTED = 130
+_SUFFIXES = ".extxyz", ".xyz", ".extxyz.gz", ".xyz.gz"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +39,6 @@ app = typer.Typer(
 
 Structures = Annotated[Path, typer.Argument(help="Any file ASE reads.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Extended XYZ file, .gz if wanted.")]
-Potential = Annotated[str, typer.Option("--potential", "-p", help="Shipped name or file.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the random numbers.")]
 
 
@@ -99,8 +104,8 @@ def compute(
         from ecteam.reference.executors import open_executor
         from ecteam.reference.frames import write_set
 
-        _check_directory(output)
-        frames = _read_all(structures)
+        check_output(output, *_SUFFIXES)
+        frames = read_structures(structures)
         chosen = _level(level, grid, grid_response)
         wanted = _density(cube, encode)
         folder = runs or output.with_name(output.name + ".runs")
@@ -128,7 +133,7 @@ def compute(
 def modes(
     structure: Structures,
     output: Output,
-    potential: Potential = "water",
+    potential: PotentialName = "water",
     temperature: Annotated[float, typer.Option(min=0.0, help="K.")] = 1000.0,
     count: Annotated[int, typer.Option(min=1, help="Structures.")] = 20,
     seed: Seed = 0,
@@ -137,7 +142,7 @@ def modes(
     from ecteam.reference.samplers import hessian_of, normal_modes
 
     with one_line_errors():
-        _check_directory(output)
+        check_output(output, *_SUFFIXES)
         atoms = _with_potential(structure, potential)
         found = normal_modes(atoms, hessian_of(atoms), temperature, count, seed)
         _write(found, output)
@@ -156,9 +161,9 @@ def scan(
     from ecteam.reference.samplers import bond_scan
 
     with one_line_errors():
-        _check_directory(output)
+        check_output(output, *_SUFFIXES)
         distances = np.geomspace(shortest, longest, count)
-        _write(bond_scan(_read_all(structure)[-1], *bond, distances.tolist()), output)
+        _write(bond_scan(read_structure(structure), *bond, distances.tolist()), output)
 
 
 @app.command()
@@ -176,9 +181,9 @@ def dimers(
     from ecteam.reference.samplers import rigid_dimers
 
     with one_line_errors():
-        _check_directory(output)
+        check_output(output, *_SUFFIXES)
         distances = np.geomspace(shortest, longest, count).tolist()
-        pair = [_read_all(path)[-1] for path in (first, second)]
+        pair = [read_structure(path) for path in (first, second)]
         _write(rigid_dimers(pair[0], pair[1], distances, orientations, seed), output)
 
 
@@ -186,7 +191,7 @@ def dimers(
 def md(
     structure: Structures,
     output: Output,
-    potential: Potential = "water",
+    potential: PotentialName = "water",
     steps: Annotated[int, typer.Option(min=1, help="Steps.")] = 1000,
     timestep: Annotated[float, typer.Option(min=1e-3, help="fs.")] = 0.5,
     temperature: Annotated[float, typer.Option(min=0.0, help="K.")] = 300.0,
@@ -197,7 +202,7 @@ def md(
     from ecteam.reference.samplers import md_frames
 
     with one_line_errors():
-        _check_directory(output)
+        check_output(output, *_SUFFIXES)
         atoms = _with_potential(structure, potential)
         interval = max(1, steps // (10 * count))
         found = md_frames(
@@ -219,7 +224,7 @@ def _resumable(folder: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         typer.echo(f"interrupted; {folder} keeps what is done, the same command goes on", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(STOPPED) from None
 
 
 def _report(found: Computed, output: Path) -> None:
@@ -256,29 +261,10 @@ def _density(cube: bool, metric: Metric | None) -> DensityOutput:
     return DensityOutput(cube="" if cube else None, metric=metric.value if metric else None)
 
 
-def _check_directory(output: Path) -> None:
-    if not output.parent.is_dir():
-        raise InvalidInputError(f"{output}: there is no directory {output.parent}")
-
-
-def _read_all(path: Path) -> list[Atoms]:
-    """Read all frames; ASE's readers raise anything at all on files they cannot read."""
-    if not path.is_file():
-        raise InvalidInputError(f"{path}: no such file")
-    try:
-        frames = read(path, index=":")
-    except Exception as error:
-        problem = str(error) or type(error).__name__
-        raise InvalidInputError(f"{path}: cannot be read as structures: {problem}") from error
-    if not isinstance(frames, list) or not frames:
-        raise InvalidInputError(f"{path}: holds no structures")
-    return frames
-
-
 def _with_potential(path: Path, potential: str) -> Atoms:
     from ecteam.calculator import ECTEAM
 
-    atoms = _read_all(path)[-1]
+    atoms = read_structure(path)
     atoms.calc = ECTEAM(potential)
     return atoms
 
