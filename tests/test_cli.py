@@ -6,7 +6,7 @@ import sys
 
 import ecteam
 import pytest
-from ase.build import fcc100, molecule
+from ase.build import bulk, fcc100, molecule
 from ase.io import read, write
 from ecteam.cli import app
 from typer.testing import CliRunner
@@ -44,6 +44,15 @@ def test_run_prints_tables(water):
     assert outcome.exit_code == 0
     for text in ("free energy", "total charge", "O0", "H2", "ground"):
         assert text in outcome.output
+
+
+def test_tables_show_every_digit(tmp_path):
+    path = tmp_path / "salt.xyz"
+    write(path, bulk("NaCl", "rocksalt", a=5.6))
+    outcome = ecteam_command("run", path, "-p", "halides")
+    assert outcome.exit_code == 0
+    assert "…" not in outcome.output
+    assert "-0.0000" not in outcome.output
 
 
 def test_charge(water):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from ase.data import atomic_numbers
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ecteam.evaluate import Result
@@ -46,11 +47,12 @@ def result_tables(result: Result) -> RenderableType:
 def _system_table(result: Result) -> Table:
     table = Table(title=f"potential {result.potential.name}", show_header=False)
     minimum = "strict minimum" if result.positive_definite else "not a strict minimum"
-    dipole = " ".join(f"{component:.4f}" for component in result.dipole)
+    # Adding 0 makes a rounded −0 a plain 0.
+    dipole = " ".join(f"{round(component, 4) + 0.0:.4f}" for component in result.dipole.tolist())
     rows = {
         "energy": f"{result.energy:.6f} eV",
         "free energy": f"{result.free_energy:.6f} eV",
-        "total charge": f"{result.charges.sum():+.4f} e",
+        "total charge": f"{round(float(result.charges.sum()), 4) + 0.0:+.4f} e",
         "chemical potential": " ".join(f"{mu:.4f}" for mu in result.chemical_potentials) + " eV/e",
         "dipole": f"{dipole} e·Å",
         "weights": f"{minimum}, residual {result.kkt_residual:.1e} eV",
@@ -67,7 +69,9 @@ def _atom_table(result: Result) -> Table:
     polarisable = result.potential.core.polarisable
     if polarisable:
         columns.insert(2, "|dipole| (e·Å)")
-    table = Table(*columns)
+    # A terminal of 80 columns breaks lines between the weights, and hides none of their digits.
+    widest = max((len(f"{name}=0.0000") for name in chain(*result.state_names)), default=0)
+    table = Table(*columns[:-1], Column(columns[-1], min_width=widest))
     for i, symbol in enumerate(result.symbols):
         weights = " ".join(f"{name}={w:.4f}" for name, w in result.weights_of(i).items())
         force = float((result.forces[i] ** 2).sum() ** 0.5)
