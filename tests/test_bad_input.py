@@ -1,6 +1,7 @@
 """Bad input: a clear exception of the right kind that names the field, at every entrance."""
 
 import json
+import re
 
 import ecteam
 import numpy as np
@@ -156,10 +157,25 @@ def test_options_out_of_range(name, value):
         ecteam.ECTEAM("water-unpolarised", **{name: value})
 
 
-@pytest.mark.parametrize("value", [-1, 1.5, "ten", None])
-def test_options_of_the_wrong_type(value):
-    with pytest.raises((TypeError, OverflowError)):
-        ecteam.evaluate(molecule("H2O"), "water-unpolarised", max_iterations=value)
+WRONG_TYPES = {
+    "max_iterations": [-1, 1.5, "ten", None, 10**30],
+    "branch_interval": [-1, 0.5],
+    "tolerance": ["1e-8", None, [1e-8, 1e-8]],
+    "solver": [None, 3],
+    "shadow": ["yes", 2],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in WRONG_TYPES.items() for v in vs])
+def test_options_of_the_wrong_type(name, value):
+    with rejected(rf"^{name}: must be .*, got {re.escape(repr(value))}"):
+        ecteam.evaluate(molecule("H2O"), "water-unpolarised", **{name: value})
+
+
+@pytest.mark.parametrize("value", [None, 3, ["water"]])
+def test_potentials_of_the_wrong_type(value):
+    with rejected("^potential: must be a name, a path or a Potential, got "):
+        ecteam.ECTEAM(value)
 
 
 @pytest.mark.parametrize("cutoff", [0.0, -1.0, np.nan, 0.5, 51.0, 1e300])

@@ -203,6 +203,8 @@ def test_observers_see_the_steps_they_asked_for(copper):
     ("options", "message"),
     [
         ({"timestep": 0.0}, "timestep: must be positive"),
+        ({"timestep": "1"}, "timestep: must be positive and finite, got '1'"),
+        ({"timestep": 1.0, "friction": None}, "friction: must be finite and not negative"),
         ({"timestep": 1.0, "friction": -1.0}, "friction: must be finite and not negative"),
         ({"timestep": 1.0, "friction": 1.0}, "temperature: must be given with friction"),
         ({"timestep": 1.0, "temperature": 300.0}, "temperature: must be given with friction"),
@@ -227,6 +229,14 @@ def test_runs_and_atoms_out_of_range():
     fixed.set_constraint(FixAtoms([0]))
     with pytest.raises(InvalidInputError, match="constraints"):
         Dynamics(fixed, "water-unpolarised", FS)
+    massless = waters()
+    massless.set_masses(np.where(np.arange(len(massless)) == 1, 0.0, 1.0))
+    with pytest.raises(InvalidInputError, match=r"masses\[1\]: must be positive and finite, got 0"):
+        Dynamics(massless, "water-unpolarised", FS)
+    lost = waters()
+    lost.set_momenta(np.where(np.arange(3) == 2, np.nan, np.zeros((len(lost), 1))))
+    with pytest.raises(InvalidInputError, match=r"momenta\[0, 2\]: must be finite, got nan"):
+        Dynamics(lost, "water-unpolarised", FS)
 
 
 @needs_compiler

@@ -15,6 +15,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from ecteam import _core
+from ecteam.options import check_options
 from ecteam.potential import Potential, load
 from ecteam.structure import Arrays, Charge, FloatArray, arrays_of, charge_of
 from ecteam.systems import System, error_of, systems_of
@@ -260,6 +261,7 @@ def make_evaluator(
     potential: Potential, device: Device, precision: Precision = "double", **options: Any
 ) -> Evaluator:
     """Return what evaluates a potential on a device."""
+    check_options(options)
     if device == "cpu":
         if precision != "double":
             raise _core.InvalidInputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ class Dynamics:
             raise InvalidInputError("atoms: must have no constraints, dynamics would ignore them")
         self._template, self._time_step = atoms.copy(), scheme.timestep
         evaluator: Any = make_evaluator(self._potential, device, **options)
-        motion = atoms.get_masses(), np.ascontiguousarray(atoms.get_velocities()), scheme
+        motion = *_motion(atoms), scheme
         steps: Any = HostSteps
         if device != "cpu":
             from ecteam.cuda.dynamics import DeviceSteps
@@ -174,16 +175,16 @@ class Dynamics:
 
 def _scheme(timestep: float, temperature: float | None, friction: float, seed: int) -> Scheme:
     """Check the arguments of the integrator."""
-    if not (timestep > 0.0 and math.isfinite(timestep)):
+    if not (_finite(timestep) and timestep > 0.0):
         raise InvalidInputError(f"timestep: must be positive and finite, got {timestep!r}")
-    if not (friction >= 0.0 and math.isfinite(friction)):
+    if not (_finite(friction) and friction >= 0.0):
         raise InvalidInputError(f"friction: must be finite and not negative, got {friction!r}")
     if (temperature is None) != (friction == 0.0):
         raise InvalidInputError(
             f"temperature: must be given with friction, and only with it, got {temperature!r} with "
             f"friction {friction!r}"
         )
-    if temperature is not None and not (temperature >= 0.0 and math.isfinite(temperature)):
+    if temperature is not None and not (_finite(temperature) and temperature >= 0.0):
         raise InvalidInputError(f"temperature: must be finite, at least 0 K, got {temperature!r}")
     _check("seed", seed, 0)
     if seed >= 1 << 64:
@@ -191,6 +192,25 @@ def _scheme(timestep: float, temperature: float | None, friction: float, seed: i
     kept = math.exp(-friction * timestep)
     thermal = math.sqrt(units.kB * (temperature or 0.0) * -math.expm1(-2.0 * friction * timestep))
     return Scheme(float(timestep), kept, thermal, int(seed))
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, numbers.Real) and math.isfinite(value)
+
+
+def _motion(atoms: Atoms) -> tuple[FloatArray, FloatArray]:
+    """Masses (n,) and velocities (n, 3), checked."""
+    masses = atoms.get_masses()
+    light = np.flatnonzero(~((masses > 0.0) & np.isfinite(masses)))
+    if light.size:
+        i = light[0]
+        raise InvalidInputError(f"masses[{i}]: must be positive and finite, got {masses[i]}")
+    momenta = atoms.get_momenta()
+    lost = np.argwhere(~np.isfinite(momenta))
+    if lost.size:
+        i, axis = lost[0]
+        raise InvalidInputError(f"momenta[{i}, {axis}]: must be finite, got {momenta[i, axis]}")
+    return masses, np.ascontiguousarray(momenta / masses[:, None])
 
 
 def _check(name: str, value: int, lowest: int) -> None:

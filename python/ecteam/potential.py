@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -331,12 +332,17 @@ def load(name_or_path: str | Path | Potential) -> Potential:
     Raises
     ------
     InvalidInputError
-        If it is neither a shipped name nor a file.
+        If it is neither a shipped name nor a file, or of another type.
     PotentialFormatError
         If the file breaks the format; the message names the file and the field.
     """
     if isinstance(name_or_path, Potential):
         return name_or_path
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise _core.InvalidInputError(
+            "potential: must be a name, a path or a Potential, got "
+            f"{type(name_or_path).__name__} {name_or_path!r}"
+        )
     if str(name_or_path) in available():
         return _shipped(str(name_or_path))
     text = _read(Path(name_or_path))
