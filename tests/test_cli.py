@@ -52,6 +52,8 @@ def test_tables_show_every_digit(tmp_path):
     outcome = ecteam_command("run", path, "-p", "halides")
     assert outcome.exit_code == 0
     assert "…" not in outcome.output
+    assert "│ ground=0.1" in outcome.output
+    assert all(line.endswith("│") for line in outcome.output.splitlines() if "=0." in line)
     assert "-0.0000" not in outcome.output
 
 

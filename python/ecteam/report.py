@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any
 
 from ase.data import atomic_numbers
 from rich.console import Group, RenderableType
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from ecteam.evaluate import Result
@@ -69,9 +68,8 @@ def _atom_table(result: Result) -> Table:
     polarisable = result.potential.core.polarisable
     if polarisable:
         columns.insert(2, "|dipole| (e·Å)")
-    # A terminal of 80 columns breaks lines between the weights, and hides none of their digits.
-    widest = max((len(f"{name}=0.0000") for name in chain(*result.state_names)), default=0)
-    table = Table(*columns[:-1], Column(columns[-1], min_width=widest))
+    # Units below the names: 80 columns then hold the weights without cutting their digits.
+    table = Table(*(name.replace(" (", "\n(") for name in columns))
     for i, symbol in enumerate(result.symbols):
         weights = " ".join(f"{name}={w:.4f}" for name, w in result.weights_of(i).items())
         force = float((result.forces[i] ** 2).sum() ** 0.5)
