@@ -14,7 +14,6 @@ from ase.io import read
 from ecteam._core import InvalidInputError
 from ecteam.fit.model import PROPERTIES, FloatArray, row_properties
 from ecteam.neighbors import neighbor_list
-from ecteam.rows import row_count
 from ecteam.structure import charge_of
 
 FINGERPRINT_RANGE = 5.0
@@ -368,8 +367,3 @@ def check_elements(labels: Labels, elements: Sequence[str] | set[str]) -> None:
                 f"{atoms.info.get('origin', f'structure {k}')}: has {unknown[0]}, which the model "
                 f"lacks; it knows {', '.join(sorted(elements))}"
             )
-
-
-def row_total(labels: Labels) -> int:
-    """Rows of all structures, labelled or not."""
-    return sum(row_count(atoms) for atoms in labels.structures)
