@@ -279,3 +279,9 @@ def test_potential_from_the_library() -> None:
     assert energy == pytest.approx(2 * affinity + 14.399645 / 20, abs=1e-4)
     with pytest.raises(ecteam.InvalidInputError, match="H to Kr"):
         ecteam.Potential.from_library(["U"])
+
+
+def test_a_state_is_printed_in_one_line():
+    oxygen = ecteam.states("O")
+    assert repr(oxygen) == f"<Element O: {', '.join(oxygen)}>"
+    assert repr(oxygen["anion"]) == "<AtomicState O anion: [He] 2s2 2p5, -1 e, -1.4611 eV>"

@@ -36,7 +36,7 @@ FORMAT = "ecteam-states/2"
 _DIGEST = re.compile(r'"sha256": "([0-9a-f]{64})"')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AtomicState:
     """A state of an isolated atom.
 
@@ -95,6 +95,13 @@ class AtomicState:
         """Electron count."""
         return round(self.density.electrons())
 
+    def __repr__(self) -> str:
+        """One line: the fields fill a screen."""
+        return (
+            f"<AtomicState {self.symbol} {self.name}: {self.configuration}, {self.charge:+d} e, "
+            f"{self.energy:.4f} eV>"
+        )
+
     def to_potential(self) -> dict[str, Any]:
         """Fields of this state in a potential file, without an embedding function."""
         return {
@@ -113,7 +120,7 @@ class AtomicState:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Element:
     """States of an element by name, the ground state first."""
 
@@ -138,6 +145,10 @@ class Element:
     def __len__(self) -> int:
         """Count of states."""
         return len(self.states)
+
+    def __repr__(self) -> str:
+        """Symbol and names of the states."""
+        return f"<Element {self.symbol}: {', '.join(self)}>"
 
 
 class Library:
