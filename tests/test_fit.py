@@ -118,7 +118,7 @@ def test_a_form_polarises_its_states():
     assert chlorine["polarisation_exponent"] == form.polarisation_exponents["Cl"]
     ground, anion = chlorine["states"]
     assert "polarisability" not in ground
-    assert anion["polarisability"] == read_library()["Cl"]["anion"].polarizability
+    assert anion["polarisability"] == read_library()["Cl"]["anion"].polarisability
 
 
 def test_a_form_resolves_repulsions_by_state():

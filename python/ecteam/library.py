@@ -57,9 +57,9 @@ class AtomicState:
         Both numbers, eV.
     ionisation_energy : float or None
         eV: what sets the decay of the density; None for a bare nucleus.
-    polarizability : float or None
+    polarisability : float or None
         Static dipole polarisability, Å³: the recommended one where there is one.
-    polarizability_computed, polarizability_observed : float or None
+    polarisability_computed, polarisability_observed : float or None
         Both numbers, Å³.
     density : RadialFit
         Spherical electron density.
@@ -68,7 +68,7 @@ class AtomicState:
     misses : tuple of str
         Targets that `density` misses.
     provenance : dict of str to str
-        Where ``computed`` numbers, ``energy``, ``polarizability``, ``ionisation_energy`` and
+        Where ``computed`` numbers, ``energy``, ``polarisability``, ``ionisation_energy`` and
         ``density`` come from.
     """
 
@@ -82,9 +82,9 @@ class AtomicState:
     energy_computed: float
     energy_observed: float | None
     ionisation_energy: float | None
-    polarizability: float | None
-    polarizability_computed: float | None
-    polarizability_observed: float | None
+    polarisability: float | None
+    polarisability_computed: float | None
+    polarisability_observed: float | None
     density: RadialFit
     quality: dict[str, Any]
     misses: tuple[str, ...]

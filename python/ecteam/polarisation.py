@@ -87,7 +87,7 @@ def _library(elements: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     for symbol, element in elements.items():
         found[symbol] = {}
         for name in (state["name"] for state in element["states"]):
-            value = states(symbol)[name].polarizability
+            value = states(symbol)[name].polarisability
             if value is None:
                 raise _core.InvalidInputError(
                     f"polarisabilities: the library has none for {symbol} {name}; give it"

@@ -49,7 +49,7 @@ def library_card(library: Library) -> RenderableType:
     facts = [
         library.fields["description"],
         f"{len(every)} states of {len(library)} elements, version {library.version}; energies and "
-        "polarizabilities for use are the observed ones where there are any",
+        "polarisabilities for use are the observed ones where there are any",
         f"computed with PySCF {library.fields['software']['pyscf']}, UHF-CCSD(T); level of each "
         "state: ecteam states show ELEMENT",
     ]
@@ -192,7 +192,7 @@ def _both(unfitted: float | None, reference: float | None, form: str) -> str:
 
 
 def element_card(element: Element) -> RenderableType:
-    """States of an element: energies, polarizabilities, quality and origin."""
+    """States of an element: energies, polarisabilities, quality and origin."""
     return Group(_state_table(element), _fit_table(element), Text("\n".join(_origins(element))))
 
 
@@ -211,8 +211,8 @@ def _state_table(element: Element) -> Table:
             f"{state.energy:.4f}",
             f"{state.energy_computed:.4f}",
             difference,
-            _number(state.polarizability),
-            _number(state.polarizability_computed),
+            _number(state.polarisability),
+            _number(state.polarisability_computed),
             "yes" if state.bound else "no",
         )
         rows.append(row)

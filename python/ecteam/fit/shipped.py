@@ -72,7 +72,7 @@ def halides() -> Form:
         bounds={"embedding[* 2]": (0.0, np.inf), "resonance[*: decay]": (0.3, np.inf)},
         resonance=(1.0, 1.2),
         polarisabilities={
-            symbol: {ion[symbol]: read_library()[symbol][ion[symbol]].polarizability or 0.0}
+            symbol: {ion[symbol]: read_library()[symbol][ion[symbol]].polarisability or 0.0}
             for symbol in ("F", "Cl", "K")
         },
         # The molecules' dipoles say how far the field of a cation reaches into an anion.

@@ -45,7 +45,7 @@ Record = dict[str, Any]
 FIELD_ENERGY = 2e-4
 """Hartree: wanted induction energy ½αF², large against convergence, small against γF⁴/24."""
 STRONGEST_FIELD = 0.01
-MOST_POLARIZABLE = 5e3
+MOST_POLARISABLE = 5e3
 """Bohr³: a larger response means a level crossing, not a polarisability."""
 WEAKEST_ORBITAL = -0.004
 """Hartree: an electron bound by less in Hartree-Fock is given the sphere for its density."""
@@ -154,7 +154,7 @@ def compute_state(state: State) -> Record:
     -------
     dict
         ``energy``: total, eV; ``orbital_energy``: of the outermost orbital, eV (None without
-        electrons); ``polarizability``: Å³ or None; ``density``: e/Å³ on `radial_grid`;
+        electrons); ``polarisability``: Å³ or None; ``density``: e/Å³ on `radial_grid`;
         ``spin_square_error``: ⟨S²⟩ − S(S+1) of the determinant; ``method``, ``versions``: what was
         done with what.
 
@@ -190,7 +190,7 @@ def _hold(calculation: _Calculation) -> tuple[Array, float]:
 def _record(
     energy: float,
     orbital: float | None,
-    polarizability: float | None,
+    polarisability: float | None,
     density: Array,
     contamination: float,
     method: str,
@@ -199,7 +199,7 @@ def _record(
     return {
         "energy": energy * HARTREE,
         "orbital_energy": None if orbital is None else orbital * HARTREE,
-        "polarizability": None if polarizability is None else polarizability * BOHR**3,
+        "polarisability": None if polarisability is None else polarisability * BOHR**3,
         "spin_square_error": contamination,
         "in_sphere": in_sphere,
         "grid": {"first": float(radial_grid()[0][0]), "last": float(radial_grid()[0][-1])},
@@ -234,12 +234,12 @@ def _correlated(
     density = np.maximum(smooth + _correlation_density(inner), 0.0)
     density *= state.electrons / _count(density)
     increment = _increment(plain, mean_field)
-    polarizability = _polarizability(dressed, inner_field, inner)
+    polarisability = _polarisability(dressed, inner_field, inner)
     energy += increment - (_sphere_energy(plain, density) if plain.sphere else 0.0)
     square = float(mean_field.spin_square()[0])
     contamination = square - 0.5 * state.spin * (0.5 * state.spin + 1.0)
     method = _method(plain, dressed, cluster is not None)
-    return _record(energy, orbital, polarizability, density, contamination, method, dressed.sphere)
+    return _record(energy, orbital, polarisability, density, contamination, method, dressed.sphere)
 
 
 def _count(density: Array) -> float:
@@ -257,12 +257,12 @@ def _method(plain: _Calculation, dressed: _Calculation, correlated: bool) -> str
     words.append("density UHF/even-tempered")
     if correlated:
         words[-1] += f" + CCSD - UHF/{theory.basis}+spd, spherical average"
-        words.append(f"polarizability {theory.response}, finite field")
+        words.append(f"polarisability {theory.response}, finite field")
     sphere = f"Watson sphere {-plain.state.charge:+d} e, {sphere_radius(symbol):g} Å"
     if plain.sphere:
         words.append(f"unbound: {sphere}, its energy subtracted")
     elif dressed.sphere:
-        words.append(f"not bound by UHF: density and polarizability in a {sphere}")
+        words.append(f"not bound by UHF: density and polarisability in a {sphere}")
     return "; ".join([*words, *dict.fromkeys(plain.notes + dressed.notes)])
 
 
@@ -327,12 +327,12 @@ def _sphere_energy(calculation: _Calculation, density: Array) -> float:
     return float(4.0 * np.pi * (radii**2 * weights * potential) @ density)
 
 
-def _polarizability(
+def _polarisability(
     calculation: _Calculation, mean_field: Any, cluster: Any | None
 ) -> float | None:
     """Bohr³: mean of the directions; None where fields mix degenerate states."""
     if calculation.level.response == "UMP2" and _has_hole(mean_field):
-        calculation.notes.append("no polarizability: UMP2 diverges with a hole below the valence")
+        calculation.notes.append("no polarisability: UMP2 diverges with a hole below the valence")
         return None
     dipoles = mean_field.mol.intor_symmetric("int1e_r")
     axes = (2,) if calculation.state.cubic else (2, 0)
@@ -342,11 +342,11 @@ def _polarizability(
         try:
             found.append(_response(calculation, mean_field, dipoles[axis], energy))
         except RuntimeError as error:
-            calculation.notes.append(f"no polarizability: {error}")
+            calculation.notes.append(f"no polarisability: {error}")
             return None
     value = found[0] if len(found) == 1 else (found[0] + 2.0 * found[1]) / 3.0
-    if not 0.0 < min(found) <= max(found) < MOST_POLARIZABLE:
-        calculation.notes.append("no polarizability: the field mixes nearly degenerate states")
+    if not 0.0 < min(found) <= max(found) < MOST_POLARISABLE:
+        calculation.notes.append("no polarisability: the field mixes nearly degenerate states")
         return None
     return float(value)
 

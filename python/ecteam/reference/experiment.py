@@ -25,7 +25,7 @@ class Observed:
         Electron affinity in eV; None where the anion is unbound.
     excitation : float
         Of the library's excited state, eV.
-    polarizability : float
+    polarisability : float
         Of the ground state, Å³.
     """
 
@@ -35,7 +35,7 @@ class Observed:
     third: float | None
     affinity: float | None
     excitation: float
-    polarizability: float
+    polarisability: float
 
     def source(self, quantity: str) -> str:
         """Where a quantity (the name of an attribute) comes from."""
@@ -49,7 +49,7 @@ _SOURCES = {
     "second": "observed ionisation energy of the cation (NIST, mendeleev {version})",
     "third": "observed ionisation energy of the dication (NIST, mendeleev {version})",
     "affinity": "observed electron affinity (mendeleev {version})",
-    "polarizability": "recommended value of P. Schwerdtfeger and J. K. Nagle, Mol. Phys. 117, "
+    "polarisability": "recommended value of P. Schwerdtfeger and J. K. Nagle, Mol. Phys. 117, "
     "1200 (2019) (mendeleev {version})",
 }
 
@@ -91,5 +91,5 @@ def observed(symbol: str) -> Observed:
         third=energies.get(3),
         affinity=None if row.unbound or affinity is None else float(affinity),
         excitation=row.observed,
-        polarizability=float(entry.dipole_polarizability) * BOHR**3,
+        polarisability=float(entry.dipole_polarizability) * BOHR**3,
     )

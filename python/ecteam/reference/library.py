@@ -200,8 +200,8 @@ def _document(entries: dict[str, list[Fields]], failures: dict[str, str]) -> Fie
     return {
         "format": FORMAT,
         "version": VERSION,
-        "description": "Isolated atomic states H-Kr: energies, densities, polarizabilities.",
-        "units": {"energy": "eV", "length": "Å", "charge": "e", "polarizability": "Å³"},
+        "description": "Isolated atomic states H-Kr: energies, densities, polarisabilities.",
+        "units": {"energy": "eV", "length": "Å", "charge": "e", "polarisability": "Å³"},
         "software": {name: version(name) for name in ("pyscf", "mendeleev", "clarabel", "scipy")},
         "failures": failures,
         "elements": entries,
@@ -274,11 +274,11 @@ def _entry(state: State, records: dict[str, Fields], fit: Fields, table: Observe
     computed = record["energy"] - ground["energy"]
     energy, source = _observed_energy(state, table)
     ionisation, origin = _ionisation(state, record, table)
-    polarizability = table.polarizability if state.name == "ground" else None
+    polarisability = table.polarisability if state.name == "ground" else None
     provenance = {
         "computed": f"PySCF {record['versions']['pyscf']}: {record['method']}",
         "energy": source or "computed",
-        "polarizability": "computed" if polarizability is None else table.source("polarizability"),
+        "polarisability": "computed" if polarisability is None else table.source("polarisability"),
         "ionisation_energy": origin,
         "density": "constrained radial fit of the computed density",
     }
@@ -294,9 +294,9 @@ def _entry(state: State, records: dict[str, Fields], fit: Fields, table: Observe
         "energy_computed": computed,
         "energy_observed": energy,
         "ionisation_energy": ionisation,
-        "polarizability": record["polarizability"] if polarizability is None else polarizability,
-        "polarizability_computed": record["polarizability"],
-        "polarizability_observed": polarizability,
+        "polarisability": record["polarisability"] if polarisability is None else polarisability,
+        "polarisability_computed": record["polarisability"],
+        "polarisability_observed": polarisability,
         "rbf": {"exponents": fit["exponents"], "coefficients": fit["coefficients"]},
         "quality": fit["quality"],
         "misses": fit["misses"],
