@@ -113,6 +113,17 @@ def test_dynamics_is_repeatable(water, tmp_path):
     assert outputs[0].read_text() == outputs[1].read_text()
 
 
+def test_dynamics_says_how_well_energy_was_kept(water):
+    options = ["--md", "--steps", "40", "--timestep", "0.25"]
+    found = data_of(ecteam_command("run", water, *options, "--json"))["dynamics"]
+    assert (found["duration_fs"], found["timestep_fs"]) == (10.0, 0.25)
+    assert 20.0 < found["mean_temperature"] < 600.0
+    assert 0.0 < found["fluctuation_per_atom"] < 1e-3
+    assert abs(found["drift_per_atom"]) < 1e-3
+    shown = ecteam_command("run", water, *options).output
+    assert f"{found['drift_per_atom']:.1e} eV/atom" in " ".join(shown.split())
+
+
 @pytest.mark.parametrize("name", ["water", "halides"])
 def test_show(name):
     outcome = ecteam_command("show", name)
@@ -134,6 +145,8 @@ def test_version():
         (["run", "WATER", "--potential", "nope"], "potential: must be a shipped name"),
         (["run", "WATER", "--potential", "halides"], "numbers"),
         (["run", "WATER", "--charge", "nan"], "total_charge: must be a finite number"),
+        (["run", "WATER", "--steps", "9"], "--steps: goes with --md, which was not given"),
+        (["run", "WATER", "--fmax", "0.1"], "--fmax: goes with --relax, which was not given"),
         (["run", "EMPTY"], "cannot be read as a structure"),
         (["run", "NOISE"], "cannot be read as a structure"),
         (["run", "WATER", "-o", "/nowhere/x.xyz"], "/nowhere"),

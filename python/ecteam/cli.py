@@ -11,6 +11,7 @@ from ase import Atoms
 from rich.console import Console
 
 from ecteam import __version__, states_cli
+from ecteam._core import InvalidInputError
 from ecteam.calculator import ECTEAM
 from ecteam.cli_bench import bench
 from ecteam.cli_common import (
@@ -24,7 +25,7 @@ from ecteam.cli_properties import properties
 from ecteam.demo import run_demo
 from ecteam.demo.report import demo_report
 from ecteam.design.command import app as design_app
-from ecteam.dynamics import molecular_dynamics, relax
+from ecteam.dynamics import Conservation, Record, molecular_dynamics, relax
 from ecteam.evaluate import Result
 from ecteam.fisher.command import fisher
 from ecteam.fit.command import fit
@@ -93,6 +94,7 @@ def _show_library(as_json: bool) -> None:
 
 @app.command()
 def run(
+    context: typer.Context,
     structure: Annotated[Path, typer.Argument(help="Any file ASE reads; its last frame is used.")],
     potential: PotentialName = "water",
     charge: Annotated[float | None, typer.Option(help="Total charge, e.")] = None,
@@ -116,10 +118,13 @@ def run(
     frames: list[Atoms] = []
     with one_line_errors():
         check_output(output, ".extxyz", ".xyz")
+        _need(context, "--relax", do_relax, "fmax")
+        _need(context, "--md", do_md, "steps", "timestep", "temperature", "seed", "interval")
         atoms = read_structure(structure)
         if charge is not None:
             atoms.info["charge"] = charge  # which the frames keep: they are of this charge
         calculator = atoms.calc = ECTEAM(potential, electrostatics=electrostatics)
+        record = Record(timestep)
         try:
             frames.append(_frame(atoms))
             if do_relax:
@@ -128,6 +133,7 @@ def run(
             if do_md:
                 dynamics = molecular_dynamics(atoms, steps, timestep, temperature, seed)
                 for step in progress(dynamics, "dynamics", steps):
+                    record.add(atoms)
                     if step % interval == 0:
                         frames.append(_frame(atoms))
         finally:
@@ -135,7 +141,7 @@ def run(
                 write_frames(output, frames)
         atoms.get_potential_energy()
         if calculator.result is not None:
-            _print_result(calculator.result, as_json)
+            _print_result(calculator.result, record.conservation(), as_json)
 
 
 @app.command()
@@ -160,8 +166,19 @@ def _frame(atoms: Atoms) -> Atoms:
     return frame_of(atoms, atoms.calc.result)
 
 
-def _print_result(result: Result, as_json: bool) -> None:
+def _need(context: typer.Context, flag: str, given: bool, *names: str) -> None:
+    """Refuse options that say how to do what was not asked for."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if not given and source is not None and source.name == "COMMANDLINE":
+            raise InvalidInputError(f"--{name}: goes with {flag}, which was not given")
+
+
+def _print_result(result: Result, dynamics: Conservation | None, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(result_data(result)))
+        data = result_data(result)
+        if dynamics is not None:
+            data["dynamics"] = dynamics.data()
+        typer.echo(json.dumps(data))
     else:
-        Console().print(result_tables(result))
+        Console().print(result_tables(result, dynamics))

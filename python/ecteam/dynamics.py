@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -16,6 +18,71 @@ from ecteam._core import NotConvergedError
 # BFGS diagonalises a matrix of all coordinates at every step; FIRE's step is linear in the atoms.
 _LARGEST_BFGS = 200
 _MAX_RELAX_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """How well a run at constant energy kept kinetic plus free energy.
+
+    Attributes
+    ----------
+    timestep, duration : float
+        fs.
+    temperature : float
+        Mean kinetic temperature, K.
+    drift : float
+        Rise of the least-squares line through all steps, over the whole run, eV per atom.
+    fluctuation : float
+        Root-mean-square deviation from that line, eV per atom.
+    """
+
+    timestep: float
+    duration: float
+    temperature: float
+    drift: float
+    fluctuation: float
+
+    def data(self) -> dict[str, float]:
+        """Plain numbers for JSON."""
+        return {
+            "duration_fs": self.duration,
+            "timestep_fs": self.timestep,
+            "mean_temperature": self.temperature,
+            "drift_per_atom": self.drift,
+            "fluctuation_per_atom": self.fluctuation,
+        }
+
+
+class Record:
+    """What should be conserved, and the temperature, step by step."""
+
+    def __init__(self, timestep: float) -> None:
+        self._timestep = timestep
+        self._conserved: list[float] = []
+        self._temperatures: list[float] = []
+
+    def add(self, atoms: Atoms) -> None:
+        """Take note of a step."""
+        free_energy = atoms.get_potential_energy(force_consistent=True)
+        self._conserved.append((free_energy + atoms.get_kinetic_energy()) / max(len(atoms), 1))
+        self._temperatures.append(float(atoms.get_temperature()) if len(atoms) else 0.0)
+
+    def conservation(self) -> Conservation | None:
+        """Sum up; None before the second step."""
+        steps = len(self._conserved)
+        if steps < 2:
+            return None
+        drift, fluctuation = _line(np.array(self._conserved))
+        temperature = float(np.mean(self._temperatures))
+        return Conservation(self._timestep, steps * self._timestep, temperature, drift, fluctuation)
+
+
+def _line(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
+    """Rise of the least-squares line over the whole run, and the rms deviation from it."""
+    time = np.linspace(0.0, 1.0, len(values))
+    slope, start = np.polyfit(time, values - values[0], 1)
+    rest = values - values[0] - start - slope * time
+    return float(slope), float(np.sqrt(np.mean(rest**2)))
 
 
 def relax(atoms: Atoms, fmax: float) -> Iterator[float]:

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ecteam.dynamics import Conservation
 from ecteam.evaluate import Result
 from ecteam.peers import peer_card, peers_of
 from ecteam.potential import Potential
@@ -38,12 +39,12 @@ def result_data(result: Result) -> dict[str, Any]:
     }
 
 
-def result_tables(result: Result) -> RenderableType:
-    """Two tables: the system, and its atoms."""
-    return Group(_system_table(result), _atom_table(result))
+def result_tables(result: Result, dynamics: Conservation | None = None) -> RenderableType:
+    """Two tables: the system, and its atoms; how dynamics went, if there were any."""
+    return Group(_system_table(result, dynamics), _atom_table(result))
 
 
-def _system_table(result: Result) -> Table:
+def _system_table(result: Result, dynamics: Conservation | None) -> Table:
     table = Table(title=f"potential {result.potential.name}", show_header=False)
     minimum = "strict minimum" if result.positive_definite else "not a strict minimum"
     # Adding 0 makes a rounded −0 a plain 0.
@@ -56,6 +57,13 @@ def _system_table(result: Result) -> Table:
         "dipole": f"{dipole} e·Å",
         "weights": f"{minimum}, residual {result.kkt_residual:.1e} eV",
     }
+    if dynamics is not None:
+        rows["dynamics"] = (
+            f"{dynamics.duration:g} fs, mean temperature {dynamics.temperature:.0f} K"
+        )
+        rows["kinetic + free energy"] = (
+            f"drift {dynamics.drift:.1e} eV/atom, fluctuation {dynamics.fluctuation:.1e} eV/atom"
+        )
     if result.lower_branch is not None:
         rows["warning"] = f"another branch of weights lies {result.lower_branch:.3g} eV lower"
     for name, value in rows.items():

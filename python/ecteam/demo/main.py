@@ -87,7 +87,7 @@ def run_demo(
 def _write_trajectories(demo: Demo, folder: Path) -> None:
     relaxed = frame_of(demo.water.relaxed, demo.water.result)
     frames = {
-        "water-hexamer.extxyz": [relaxed, *demo.water.dynamics.frames],
+        "water-hexamer.extxyz": [relaxed, *demo.water.frames],
         "proton-path.extxyz": list(map(frame_of, demo.proton.frames, demo.proton.results)),
         "nacl-crystal.extxyz": [frame_of(demo.crystal.relaxed, demo.crystal.result)],
         "nacl-dissociation.extxyz": list(
