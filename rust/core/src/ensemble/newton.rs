@@ -179,6 +179,9 @@ pub fn relax(
     weights: &mut [f64],
 ) -> Result<Outcome> {
     let point = Point::start(objective, constraints, weights);
+    // What a few products leave depends on the preconditioner. One of an earlier step would let it
+    // depend on the direction of time too, and dynamics would gain energy.
+    objective.inverse().take();
     let accuracy = krylov::Accuracy { tolerance: 0.0, most: products, shift: 0.0 };
     let step = krylov::step(objective, constraints, &point, accuracy);
     let mut next = point.clone();

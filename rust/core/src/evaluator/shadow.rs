@@ -3,10 +3,11 @@
 //! Auxiliary weights n follow the minimising ones ω in a harmonic well, n″ = Ω²(ω − n), and are the
 //! start of a Newton step of [`PRODUCTS`] products to ω (A. M. N. Niklasson, J. Chem. Phys. 147, 054103
 //! (2017): a kernel of low rank, here the Krylov space of the sparse inverse). n is propagated
-//! reversibly in time, so the error of ω has no memory of the direction of time and the energy does
-//! not drift. What is conserved is the shadow energy E(R, n) + ½ g·δ, the minimum of the quadratic
-//! model around n that the step δ = ω − n minimises (g = ∂E/∂ω at n); the energy reported, E(R, ω),
-//! differs from it in third order of δ, and from the exact minimum in second order of ω's error.
+//! reversibly in time and the sparse inverse made anew in every step, so the error of ω has no memory
+//! of the direction of time; with an inverse of earlier steps water heated. What is conserved is the
+//! shadow energy E(R, n) + ½ g·δ, the minimum of the quadratic model around n that the step δ = ω − n
+//! minimises (g = ∂E/∂ω at n); the energy reported, E(R, ω), differs from it in third order of δ, and
+//! from the exact minimum in second order of ω's error.
 
 /// Hessian products of a step.
 pub(super) const PRODUCTS: usize = 2;
