@@ -54,7 +54,7 @@ def ecteam(name: str, side: int) -> Callable[[], float]:
 
     atoms = systems.molecules(name)
     symbols = atoms.get_chemical_symbols()
-    core = Potential.from_library(sorted(set(symbols))).core
+    core = Potential.from_library(sorted(set(symbols)), embedding=None).core
     weights = np.zeros((len(atoms), max(map(len, core.elements.values()))))
     for row, symbol in zip(weights, symbols, strict=True):
         row[core.elements[symbol].index("ground")] = 1.0

@@ -1,12 +1,12 @@
 //! Free functions: neighbour list, electron density, schema.
 
-use ecteam_core::density::{density_and_gradient_at_points, density_at_points};
+use ecteam_core::density::{density_at_points, write_density};
 use ecteam_core::neighbors::{Columns, FullSearch};
 use ecteam_core::superposition::Superposition;
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 
-use crate::arrays::{Points, matrix, structure, table, vector, vectors};
+use crate::arrays::{Points, matrix, structure, vector, vectors};
 use crate::errors::to_python;
 use crate::potential::Potential;
 
@@ -93,12 +93,20 @@ pub(crate) fn electron_density_gradient(
     let ((weights, columns), points) =
         (matrix(weights, "weights")?, Points::borrow(points, "points")?);
     let points = points.rows()?;
-    let compute = || {
-        let radial = Superposition::new(&potential.model, &system, &weights, columns)?;
-        density_and_gradient_at_points(&system, &radial, points)
-    };
-    let (density, gradient) = py.detach(compute).map_err(|e| to_python(py, e))?;
-    Ok((vector(py, density), table(py, gradient.into_flattened(), 3)?))
+    // Written to NumPy's own arrays: large pages, and nothing is cleared first.
+    let empty = py.import("numpy")?.getattr("empty")?;
+    let density = empty.call1(((points.len(),),))?.cast_into::<PyArray1<f64>>()?;
+    let gradient = empty.call1(((points.len(), 3),))?.cast_into::<PyArray2<f64>>()?;
+    {
+        let (mut values, mut slopes) = (density.readwrite(), gradient.readwrite());
+        let (values, slopes) = (values.as_slice_mut()?, slopes.as_slice_mut()?);
+        let compute = || {
+            let radial = Superposition::new(&potential.model, &system, &weights, columns)?;
+            write_density(&system, &radial, points, values, Some(slopes.as_chunks_mut().0))
+        };
+        py.detach(compute).map_err(|e| to_python(py, e))?;
+    }
+    Ok((density.unbind(), gradient.unbind()))
 }
 
 /// JSON Schema of the potential file.

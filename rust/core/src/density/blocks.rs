@@ -1,26 +1,73 @@
 //! Tabulated densities summed over blocks of neighbouring points.
 //!
-//! Points of a block share the atoms that reach them. For each atom all squared distances come first,
-//! in lanes, then the profiles, one look-up a point, then the sums, in lanes again.
+//! Points of a block share the atoms that reach the box around them. Of each atom, distance, place in
+//! the profile, polynomial and sums of a few points stay in registers.
 
 use std::collections::HashMap;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::RadialDensity;
-use super::profile::{EVALUATIONS, Profile, START, piece_at};
+use super::profile::{EVALUATIONS, Place, Profile, START};
+use super::{RadialDensity, are_places};
 use crate::neighbors::{Grid, Run};
 use crate::structure::Vec3;
 
 /// Most points of a block.
-pub(super) const BLOCK: usize = 128;
+const BLOCK: usize = 128;
+/// Points of a block are a multiple of this, more than any register holds.
+const LANES: usize = 8;
 /// Open systems of at most this many atoms are summed in full.
 const FEW: usize = 16;
-/// Points of a task.
-const CHUNK: usize = 4096;
+/// Points of a task: what is kept for them fits the second cache.
+const TASK: usize = 16384;
 
 type Lane = [f64; BLOCK];
+
+/// Where densities, and gradients if they are asked for, are written.
+pub(super) struct Output<'a> {
+    pub(super) density: &'a mut [f64],
+    pub(super) gradient: Option<&'a mut [Vec3]>,
+}
+
+impl Output<'_> {
+    /// Call `write` for tasks of at most so many points; false if a point is no place. That is looked at
+    /// in each task, so that points are fetched once.
+    pub(super) fn in_tasks(
+        mut self,
+        points: &[Vec3],
+        most: usize,
+        write: &(impl Fn(&[Vec3], &mut Output) + Sync),
+    ) -> bool {
+        if points.len() <= most {
+            let good = are_places(points);
+            if good {
+                write(points, &mut self);
+            }
+            return good;
+        }
+        let middle = (points.len() / 2).next_multiple_of(most);
+        let (low, high) = self.split_at(middle);
+        let (first, second) = rayon::join(
+            || low.in_tasks(&points[..middle], most, write),
+            || high.in_tasks(&points[middle..], most, write),
+        );
+        first && second
+    }
+
+    fn split_at(self, middle: usize) -> (Self, Self) {
+        let (density, other) = self.density.split_at_mut(middle);
+        let (gradient, others) = self.gradient.map(|all| all.split_at_mut(middle)).unzip();
+        (Self { density, gradient }, Self { density: other, gradient: others })
+    }
+
+    pub(super) fn set(&mut self, k: usize, (value, slope): (f64, Vec3)) {
+        self.density[k] = value;
+        if let Some(gradient) = &mut self.gradient {
+            gradient[k] = slope;
+        }
+    }
+}
 
 /// Profiles of all atoms.
 pub(super) struct Profiles<'a, R> {
@@ -53,47 +100,59 @@ impl<'a, R: RadialDensity> Profiles<'a, R> {
     }
 }
 
-/// Points of a block by coordinate, and the sums at them: value and gradient.
+/// Points of a block by coordinate, the box around them, and the sums at them: value and gradient.
 struct Block {
     count: usize,
     points: [Lane; 3],
+    low: Vec3,
+    high: Vec3,
     sums: [Lane; 4],
 }
 
 impl Block {
     fn new() -> Self {
-        Self { count: 0, points: [[0.0; BLOCK]; 3], sums: [[0.0; BLOCK]; 4] }
+        let (low, high) = ([0.0; 3], [0.0; 3]);
+        Self { count: 0, points: [[0.0; BLOCK]; 3], low, high, sums: [[0.0; BLOCK]; 4] }
     }
-}
 
-/// One atom at all points of a block.
-struct Work {
-    differences: [Lane; 3],
-    r2: Lane,
-    /// Piece of the profile, position along it and its square.
-    pieces: [u64; BLOCK],
-    along: [Lane; 2],
-    /// Value and slope/R.
-    found: [Lane; 2],
-}
-
-impl Work {
-    fn new() -> Self {
-        Self {
-            differences: [[0.0; BLOCK]; 3],
-            r2: [0.0; BLOCK],
-            pieces: [0; BLOCK],
-            along: [[0.0; BLOCK]; 2],
-            found: [[0.0; BLOCK]; 2],
+    /// Take over points, at least one, and clear the sums.
+    fn fill(&mut self, points: impl Iterator<Item = Vec3>, count: usize) {
+        self.count = count;
+        // Local, so that they stay in registers.
+        let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
+        for (k, point) in points.enumerate() {
+            for d in 0..3 {
+                self.points[d][k] = point[d];
+                low[d] = if point[d] < low[d] { point[d] } else { low[d] };
+                high[d] = if point[d] > high[d] { point[d] } else { high[d] };
+            }
         }
+        (self.low, self.high) = (low, high);
+        let end = self.end();
+        // What is beyond the last point repeats it.
+        for axis in &mut self.points {
+            let last = axis[count - 1];
+            axis[count..end].fill(last);
+        }
+        self.sums.iter_mut().for_each(|sum| sum[..end].fill(0.0));
     }
-}
 
-/// What blocks of `n` points gave, without the excess of the last.
-fn flat<T>(blocks: Vec<[T; BLOCK]>, n: usize) -> Vec<T> {
-    let mut all = blocks.into_flattened();
-    all.truncate(n);
-    all
+    /// End of the lanes in use.
+    fn end(&self) -> usize {
+        self.count.next_multiple_of(LANES)
+    }
+
+    /// Squared distance from a place to the box.
+    fn distance2(&self, at: &Vec3) -> f64 {
+        let outside = |d: usize| (self.low[d] - at[d]).max(at[d] - self.high[d]).max(0.0);
+        [0, 1, 2].map(outside).iter().map(|x| x * x).sum()
+    }
+
+    /// Value and gradient at a point.
+    fn sum(&self, k: usize) -> (f64, Vec3) {
+        let [value, x, y, z] = &self.sums;
+        (value[k], [x[k], y[k], z[k]])
+    }
 }
 
 /// Tabulated densities of atoms sorted into bins.
@@ -105,102 +164,45 @@ pub(super) struct BlockSum<'a, R> {
 }
 
 impl<R: RadialDensity> BlockSum<'_, R> {
-    /// Densities at all points.
-    pub(super) fn values(&self, points: &[Vec3]) -> Vec<f64> {
-        if !self.is_small() {
-            return self.everywhere(points).0;
-        }
-        let mut density = Vec::new();
-        let tasks = points.par_chunks(BLOCK).with_min_len(32);
-        let block = |block: &mut Block, points: &[Vec3]| {
-            self.all_atoms(block, points);
-            block.sums[0]
-        };
-        tasks.map_init(Block::new, block).collect_into_vec(&mut density);
-        flat(density, points.len())
-    }
-
-    /// Densities and gradients at all points.
-    pub(super) fn values_and_gradients(&self, points: &[Vec3]) -> (Vec<f64>, Vec<Vec3>) {
-        if !self.is_small() {
-            return self.everywhere(points);
-        }
-        let (mut density, mut gradient) = (Vec::new(), Vec::new());
-        let tasks = points.par_chunks(BLOCK).with_min_len(32);
-        let block = |block: &mut Block, points: &[Vec3]| {
-            self.all_atoms(block, points);
-            let [value, x, y, z] = &block.sums;
-            (*value, std::array::from_fn(|k| [x[k], y[k], z[k]]))
-        };
-        tasks.map_init(Block::new, block).unzip_into_vecs(&mut density, &mut gradient);
-        (flat(density, points.len()), flat(gradient, points.len()))
-    }
-
-    fn is_small(&self) -> bool {
-        self.open && self.grid.positions.len() <= FEW
+    /// Write the sums at all points; false if a point is no place.
+    pub(super) fn write(&self, points: &[Vec3], out: Output) -> bool {
+        let is_small = self.open && self.grid.positions.len() <= FEW;
+        out.in_tasks(points, TASK, &|points, out| {
+            if is_small { self.in_turn(points, out) } else { self.by_bins(points, out) }
+        })
     }
 
     /// All atoms of a small open system.
-    fn all_atoms(&self, block: &mut Block, points: &[Vec3]) {
+    fn in_turn(&self, points: &[Vec3], out: &mut Output) {
         let all = Run { start: 0, end: self.grid.positions.len() as u32, image: self.grid.home() };
-        self.fill(block, points.iter().copied(), points.len(), &[all]);
-    }
-
-    /// Points sorted by bin.
-    fn everywhere(&self, points: &[Vec3]) -> (Vec<f64>, Vec<Vec3>) {
-        let order = self.sorted(points);
-        let tasks = order.par_chunks(CHUNK);
-        let sorted: Vec<[f64; 4]> =
-            tasks.flat_map_iter(|order| self.by_bins(points, order)).collect();
-        let (mut density, mut gradient) = (vec![0.0; points.len()], vec![[0.0; 3]; points.len()]);
-        for (&(_, k), [value, slope @ ..]) in order.iter().zip(sorted) {
-            (density[k as usize], gradient[k as usize]) = (value, slope);
+        let mut block = Block::new();
+        for (part, points) in points.chunks(BLOCK).enumerate() {
+            block.fill(points.iter().copied(), points.len());
+            self.add(&[all], &mut block);
+            (0..points.len()).for_each(|k| out.set(BLOCK * part + k, block.sum(k)));
         }
-        (density, gradient)
     }
 
-    /// Points by bin, each with its index.
-    fn sorted(&self, points: &[Vec3]) -> Vec<([i32; 3], u32)> {
+    /// Points of a bin share the atoms that may reach them.
+    fn by_bins(&self, points: &[Vec3], out: &mut Output) {
         let place = |(k, point): (usize, &Vec3)| (self.grid.locate(point).bin, k as u32);
-        let mut order: Vec<_> = points.par_iter().enumerate().map(place).collect();
-        order.par_sort_unstable();
-        order
-    }
-
-    /// Sums at points in the order of their bins.
-    fn by_bins(&self, points: &[Vec3], order: &[([i32; 3], u32)]) -> Vec<[f64; 4]> {
-        let mut out = Vec::with_capacity(order.len());
+        let mut order: Vec<_> = points.iter().enumerate().map(place).collect();
+        order.sort_unstable();
         let (mut runs, mut block) = (Vec::new(), Block::new());
         for part in order.chunk_by(|a, b| a.0 == b.0) {
             self.grid.runs(part[0].0, false, &mut runs);
             for part in part.chunks(BLOCK) {
                 let wrapped =
                     part.iter().map(|&(_, k)| self.grid.locate(&points[k as usize]).wrapped);
-                self.fill(&mut block, wrapped, part.len(), &runs);
-                out.extend((0..part.len()).map(|k| [0, 1, 2, 3].map(|c| block.sums[c][k])));
+                block.fill(wrapped, part.len());
+                self.add(&runs, &mut block);
+                let rows = part.iter().enumerate();
+                rows.for_each(|(k, &(_, point))| out.set(point as usize, block.sum(k)));
             }
         }
-        out
     }
 
-    /// Sums at some points.
-    fn fill(
-        &self,
-        block: &mut Block,
-        points: impl Iterator<Item = Vec3>,
-        count: usize,
-        runs: &[Run],
-    ) {
-        block.count = count;
-        for (k, point) in points.enumerate() {
-            (0..3).for_each(|d| block.points[d][k] = point[d]);
-        }
-        // What is beyond the last point repeats it.
-        for axis in &mut block.points {
-            let last = axis[count - 1];
-            axis[count..].fill(last);
-        }
-        block.sums.iter_mut().for_each(|sum| sum[..count.next_multiple_of(8)].fill(0.0));
+    fn add(&self, runs: &[Run], block: &mut Block) {
         Arch::new().dispatch(AddRuns { sum: self, runs, block });
     }
 }
@@ -217,102 +219,94 @@ impl<R: RadialDensity> WithSimd for AddRuns<'_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (sum, block) = (self.sum, self.block);
-        let mut work = Work::new();
-        for run in self.runs {
+        let Self { sum, runs, block } = self;
+        let limit = sum.cutoff * sum.cutoff;
+        for run in runs {
             let translation = sum.grid.images[run.image as usize].translation;
             for k in run.start as usize..run.end as usize {
                 let at = [0, 1, 2].map(|d| sum.grid.positions[k][d] + translation[d]);
-                let nearest = distances(block, &at, sum.cutoff * sum.cutoff, &mut work);
-                if nearest < sum.cutoff * sum.cutoff {
-                    look_up(simd, sum, sum.grid.order[k] as usize, nearest, block.count, &mut work);
-                    add(block, sum.cutoff * sum.cutoff, &work);
+                let nearest = block.distance2(&at);
+                if nearest >= limit {
+                    continue;
+                }
+                let atom = sum.grid.order[k] as usize;
+                let profile = sum.profiles.distinct[sum.profiles.of_atom[atom]].as_ref();
+                if let Some(profile) = profile {
+                    add_profile(simd, block, &at, profile, limit);
+                }
+                let direct = if profile.is_some() { START } else { limit };
+                if nearest < direct {
+                    add_directly(simd, block, &at, direct, |r| {
+                        sum.profiles.radial.value_slope(atom, r)
+                    });
                 }
             }
         }
     }
 }
 
-/// Differences and R² to all points, and where in the profile they are; returns the least R².
+/// Differences to a place, and R², of the points in a register.
 #[inline(always)]
-fn distances(block: &Block, at: &Vec3, limit: f64, work: &mut Work) -> f64 {
-    let count = block.count.next_multiple_of(8).min(BLOCK);
-    let [dx, dy, dz] = work.differences.each_mut().map(|axis| &mut axis[..count]);
-    let [x, y, z] = block.points.each_ref().map(|axis| &axis[..count]);
-    let r2 = &mut work.r2[..count];
-    for k in 0..count {
-        let d = [x[k] - at[0], y[k] - at[1], z[k] - at[2]];
-        (dx[k], dy[k], dz[k]) = (d[0], d[1], d[2]);
-        r2[k] = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
-    }
-    let pieces = &mut work.pieces[..count];
-    let [t, t2] = work.along.each_mut().map(|axis| &mut axis[..count]);
-    for k in 0..count {
-        let above = if r2[k] > START { r2[k] } else { START };
-        let (piece, along) = piece_at(if above < limit { above } else { limit });
-        (pieces[k], t[k], t2[k]) = (piece, along, along * along);
-    }
-    let mut nearest = [f64::INFINITY; 8];
-    for r2 in r2.chunks_exact(8) {
-        for lane in 0..8 {
-            nearest[lane] = if r2[lane] < nearest[lane] { r2[lane] } else { nearest[lane] };
-        }
-    }
-    nearest.into_iter().fold(f64::INFINITY, f64::min)
+fn separation<S: Simd>(simd: S, points: [S::f64s; 3], at: [S::f64s; 3]) -> ([S::f64s; 3], S::f64s) {
+    let d = [0, 1, 2].map(|axis| simd.sub_f64s(points[axis], at[axis]));
+    let r2 = simd.mul_add_e_f64s(d[1], d[1], simd.mul_f64s(d[0], d[0]));
+    (d, simd.mul_add_e_f64s(d[2], d[2], r2))
 }
 
-/// Density and slope/R of an atom at all points; beyond the cutoff those at the cutoff.
+/// Add a tabulated density at all points between [`START`] and the cutoff.
 #[inline(always)]
-fn look_up<S: Simd, R: RadialDensity>(
+fn add_profile<S: Simd>(simd: S, block: &mut Block, at: &Vec3, profile: &Profile, limit: f64) {
+    let end = block.end().min(BLOCK);
+    let at = at.map(|x| simd.splat_f64s(x));
+    let (start, last) = (simd.splat_f64s(START), simd.splat_f64s(limit.next_down()));
+    let [x, y, z] = block.points.each_ref().map(|axis| S::as_simd_f64s(&axis[..end]).0);
+    let n = x.len();
+    let (y, z) = (&y[..n], &z[..n]);
+    let [value, gx, gy, gz] =
+        block.sums.each_mut().map(|sum| &mut S::as_mut_simd_f64s(&mut sum[..end]).0[..n]);
+    for k in 0..n {
+        let (d, r2) = separation(simd, [x[k], y[k], z[k]], at);
+        let inside = simd.min_f64s(simd.max_f64s(r2, start), last);
+        let zero = simd.splat_f64s(0.0);
+        let is_inside = simd.equal_f64s(inside, r2);
+        let [found, slope] = profile.at(simd, &Place::of(simd, inside));
+        let found = simd.select_f64s(is_inside, found, zero);
+        let slope = simd.select_f64s(is_inside, slope, zero);
+        value[k] = simd.add_f64s(value[k], found);
+        gx[k] = simd.mul_add_e_f64s(slope, d[0], gx[k]);
+        gy[k] = simd.mul_add_e_f64s(slope, d[1], gy[k]);
+        gz[k] = simd.mul_add_e_f64s(slope, d[2], gz[k]);
+    }
+}
+
+/// Add a density at the points with R² below `limit`; at a nucleus the slope has no direction: zero, its
+/// mean.
+#[inline(always)]
+fn add_directly<S: Simd>(
     simd: S,
-    sum: &BlockSum<R>,
-    atom: usize,
-    nearest: f64,
-    count: usize,
-    work: &mut Work,
+    block: &mut Block,
+    at: &Vec3,
+    limit: f64,
+    value_slope: impl Fn(f64) -> (f64, f64),
 ) {
-    let Work { r2, pieces, along, found: [values, slopes], .. } = work;
-    let limit = sum.cutoff * sum.cutoff;
-    let Some(profile) = &sum.profiles.distinct[sum.profiles.of_atom[atom]] else {
-        for k in 0..count {
-            [values[k], slopes[k]] = directly(sum.profiles.radial, atom, r2[k], limit);
-        }
-        return;
-    };
-    let [t, t2] = along;
-    for k in 0..count {
-        [values[k], slopes[k]] = profile.at(simd, pieces[k], t[k], t2[k]);
-    }
-    if nearest < START {
-        for k in (0..count).filter(|&k| r2[k] < START) {
-            [values[k], slopes[k]] = directly(sum.profiles.radial, atom, r2[k], limit);
+    let at = at.map(|x| simd.splat_f64s(x));
+    for first in (0..block.count).step_by(S::F64_LANES) {
+        let part = block.points.each_ref().map(|axis| S::as_simd_f64s(&axis[first..]).0[0]);
+        let (d, r2) = separation(simd, part, at);
+        let numbers = [d[0], d[1], d[2], r2];
+        let [dx, dy, dz, r2] = numbers.each_ref().map(as_numbers);
+        for lane in (0..S::F64_LANES).filter(|&lane| r2[lane] < limit) {
+            let r = r2[lane].sqrt();
+            let (value, slope) = value_slope(r);
+            let factor = if r > 0.0 { slope / r } else { 0.0 };
+            let add = [value, factor * dx[lane], factor * dy[lane], factor * dz[lane]];
+            block.sums.iter_mut().zip(add).for_each(|(sum, x)| sum[first + lane] += x);
         }
     }
 }
 
-/// At a nucleus the slope has no direction: zero, its mean.
-#[cold]
-fn directly(radial: &impl RadialDensity, atom: usize, r2: f64, limit: f64) -> [f64; 2] {
-    if r2 >= limit {
-        return [0.0; 2];
-    }
-    let r = r2.sqrt();
-    let (value, slope) = radial.value_slope(atom, r);
-    [value, if r > 0.0 { slope / r } else { 0.0 }]
-}
-
+/// The numbers in a register.
 #[inline(always)]
-fn add(block: &mut Block, limit: f64, work: &Work) {
-    let count = block.count.next_multiple_of(8).min(BLOCK);
-    let [value, gx, gy, gz] = &mut block.sums;
-    let [dx, dy, dz] = &work.differences;
-    let [values, slopes] = &work.found;
-    for k in 0..count {
-        let inside = f64::from(u8::from(work.r2[k] < limit));
-        let slope = inside * slopes[k];
-        value[k] += inside * values[k];
-        gx[k] += slope * dx[k];
-        gy[k] += slope * dy[k];
-        gz[k] += slope * dz[k];
-    }
+fn as_numbers<T: pulp::bytemuck::Pod>(register: &T) -> &[f64] {
+    pulp::bytemuck::cast_slice(std::slice::from_ref(register))
 }

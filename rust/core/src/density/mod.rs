@@ -9,15 +9,13 @@
 mod blocks;
 mod profile;
 
-use rayon::prelude::*;
-
-use blocks::{BlockSum, Profiles};
+use blocks::{BlockSum, Output, Profiles};
 
 use crate::error::{Error, Result};
 use crate::neighbors::{Grid, Run, check};
 use crate::structure::{Structure, Vec3};
 
-/// Points per task.
+/// Most points of a task.
 const CHUNK: usize = 256;
 /// Largest coordinate of a point, Å.
 const MAX_COORDINATE: f64 = 1e6;
@@ -40,24 +38,14 @@ pub trait RadialDensity: Sync {
 /// Returns (m,) densities in e/Å³, the same whatever the number of threads.
 ///
 /// # Errors
-/// [`Error::InvalidInput`] naming the index of a point that is not finite or beyond 1e6 Å; a
-/// density cutoff outside 0 … 1000 Å; a cell so small that over 16 million images are reached.
+/// Those of [`write_density`].
 pub fn density_at_points(
     structure: &Structure,
     radial: &impl RadialDensity,
     points: &[Vec3],
 ) -> Result<Vec<f64>> {
-    let sum = Superposition::new(structure, radial, points)?;
-    if let Some(blocks) = sum.in_blocks(points.len()) {
-        return Ok(blocks.values(points));
-    }
     let mut density = vec![0.0; points.len()];
-    density.par_chunks_mut(CHUNK).zip(points.par_chunks(CHUNK)).for_each(|(density, points)| {
-        let mut near = Near::default();
-        for (value, point) in density.iter_mut().zip(points) {
-            *value = sum.at(point, &mut near).0;
-        }
-    });
+    write_density(structure, radial, points, &mut density, None)?;
     Ok(density)
 }
 
@@ -67,26 +55,41 @@ pub fn density_at_points(
 /// no gradient (the mean over all directions).
 ///
 /// # Errors
-/// Those of [`density_at_points`].
+/// Those of [`write_density`].
 pub fn density_and_gradient_at_points(
     structure: &Structure,
     radial: &impl RadialDensity,
     points: &[Vec3],
 ) -> Result<(Vec<f64>, Vec<Vec3>)> {
-    let sum = Superposition::new(structure, radial, points)?;
-    if let Some(blocks) = sum.in_blocks(points.len()) {
-        return Ok(blocks.values_and_gradients(points));
-    }
-    let mut density = vec![0.0; points.len()];
-    let mut gradient = vec![[0.0; 3]; points.len()];
-    let values = density.par_chunks_mut(CHUNK).zip(gradient.par_chunks_mut(CHUNK));
-    values.zip(points.par_chunks(CHUNK)).for_each(|((density, gradient), points)| {
-        let mut near = Near::default();
-        for ((value, slope), point) in density.iter_mut().zip(gradient).zip(points) {
-            (*value, *slope) = sum.at(point, &mut near);
-        }
-    });
+    let (mut density, mut gradient) = (vec![0.0; points.len()], vec![[0.0; 3]; points.len()]);
+    write_density(structure, radial, points, &mut density, Some(&mut gradient))?;
     Ok((density, gradient))
+}
+
+/// Write densities (m,), and gradients (m, 3) if asked for, to arrays of the caller; see
+/// [`density_and_gradient_at_points`].
+///
+/// # Errors
+/// [`Error::InvalidInput`] naming the index of a point that is not finite or beyond 1e6 Å; a
+/// density cutoff outside 0 … 1000 Å; a cell so small that over 16 million images are reached.
+///
+/// # Panics
+/// If an array is shorter than the points.
+pub fn write_density(
+    structure: &Structure,
+    radial: &impl RadialDensity,
+    points: &[Vec3],
+    density: &mut [f64],
+    gradient: Option<&mut [Vec3]>,
+) -> Result<()> {
+    let sum = Superposition::new(structure, radial)?;
+    let out = Output { density, gradient };
+    let blocks = sum.in_blocks(points.len());
+    let done = match &blocks {
+        Some(blocks) => blocks.write(points, out),
+        None => sum.write(points, out),
+    };
+    if done { Ok(()) } else { Err(bad_point(points)) }
 }
 
 /// Atoms sorted into bins, and their densities.
@@ -105,10 +108,9 @@ struct Near {
 }
 
 impl<'a, R: RadialDensity> Superposition<'a, R> {
-    fn new(structure: &Structure, radial: &'a R, points: &[Vec3]) -> Result<Self> {
+    fn new(structure: &Structure, radial: &'a R) -> Result<Self> {
         let cutoff = radial.cutoff();
         check(structure, cutoff)?;
-        check_points(points)?;
         let mut grid = Grid::default();
         grid.build(structure, cutoff)?;
         Ok(Self { grid, radial, cutoff, open: structure.pbc() == [false; 3] })
@@ -118,6 +120,16 @@ impl<'a, R: RadialDensity> Superposition<'a, R> {
     fn in_blocks(&self, points: usize) -> Option<BlockSum<'_, R>> {
         let profiles = Profiles::new(self.radial, self.grid.positions.len(), points)?;
         Some(BlockSum { grid: &self.grid, profiles, cutoff: self.cutoff, open: self.open })
+    }
+
+    /// Write the sums at all points, one by one; false if a point is no place.
+    fn write(&self, points: &[Vec3], out: Output) -> bool {
+        out.in_tasks(points, CHUNK, &|points, out| {
+            let mut near = Near::default();
+            for (k, point) in points.iter().enumerate() {
+                out.set(k, self.at(point, &mut near));
+            }
+        })
     }
 
     /// Density and gradient at a point.
@@ -158,18 +170,17 @@ impl<'a, R: RadialDensity> Superposition<'a, R> {
     }
 }
 
-fn check_points(points: &[Vec3]) -> Result<()> {
-    let is_good = |x: &f64| x.abs() <= MAX_COORDINATE;
+/// True if points are finite and not too far away.
+fn are_places(points: &[Vec3]) -> bool {
     // Without an early exit the loop runs in lanes.
-    let part = |points: &[Vec3]| points.as_flattened().iter().fold(true, |ok, x| ok & is_good(x));
-    if points.par_chunks(1 << 16).all(part) {
-        return Ok(());
-    }
-    match points.iter().position(|point| !point.iter().all(is_good)) {
-        Some(k) => Err(Error::invalid(
-            format!("points[{k}]"),
-            format!("must be finite and within ±{MAX_COORDINATE:e} Å, got {:?}", points[k]),
-        )),
-        None => Ok(()),
-    }
+    points.as_flattened().iter().fold(true, |ok, x| ok & (x.abs() <= MAX_COORDINATE))
+}
+
+/// The first point that is no place.
+fn bad_point(points: &[Vec3]) -> Error {
+    let bad = points.iter().position(|point| !are_places(&[*point])).unwrap_or(0);
+    Error::invalid(
+        format!("points[{bad}]"),
+        format!("must be finite and within ±{MAX_COORDINATE:e} Å, got {:?}", points[bad]),
+    )
 }

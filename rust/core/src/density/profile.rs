@@ -1,35 +1,47 @@
 //! A radial density as polynomials in R²: no square root, no exponential.
 //!
-//! Sixteen intervals to a factor of two in R², so that the leading bits of the number are the
-//! interval. Value and slope/R have relative errors below 1e-9, which is checked; a density that is not
-//! that smooth has no profile.
+//! 32 intervals to a factor of two in R², so that the leading bits of the number are the interval.
+//! On each, the slope is interpolated and the value is its integral: eight numbers give both. Value and
+//! slope/R have relative errors below 1e-9, which is checked; a density that is not that smooth has
+//! no profile.
 
 use pulp::Simd;
 
 use super::RadialDensity;
 use crate::chebyshev;
 
-/// Coefficients of one function on an interval.
+/// Coefficients on an interval: value by ascending powers of t, −½ … ½.
+pub(super) type Piece = [f64; TERMS];
 const TERMS: usize = 8;
+/// Coefficients of the slope.
+const SLOPES: usize = TERMS - 1;
 /// Bits of the mantissa that count intervals.
-const BITS: u32 = 4;
+const BITS: u32 = 5;
 /// Bits below them.
 const REST: u32 = 52 - BITS;
-/// Profiles begin at R² = 2⁻¹⁶ Å²; the few points closer to a nucleus are evaluated directly.
-pub(super) const START: f64 = 1.0 / 65536.0;
+/// Profiles begin at R² = 2⁻¹⁴ Å²; the few points closer to a nucleus are evaluated directly.
+pub(super) const START: f64 = 1.0 / 16384.0;
 /// Largest relative error.
 const TOLERANCE: f64 = 1e-9;
 /// Evaluations that a profile takes, about.
-pub(super) const EVALUATIONS: usize = 4000;
-
-/// Even and odd parts in t of value and slope/R: [value even, slope even, value odd, slope odd] for
-/// ascending powers of t².
-type Piece = [[f64; 4]; TERMS / 2];
+pub(super) const EVALUATIONS: usize = 5000;
+/// Where a piece is compared with the function: at its ends and between Chebyshev's points.
+const CHECKS: [f64; 3] = [-0.5, 0.11, 0.5];
 
 /// Value and slope/R of one density from [`START`] to its cutoff.
 #[derive(Debug)]
 pub(super) struct Profile {
     pieces: Vec<Piece>,
+}
+
+/// Where some squared distances lie in a profile.
+pub(super) struct Place<S: Simd> {
+    /// The numbers whose leading bits are the piece.
+    bits: S::u64s,
+    /// −½ … ½ along the piece.
+    t: S::f64s,
+    /// Twice dt/d(R²).
+    scale: S::f64s,
 }
 
 impl Profile {
@@ -41,36 +53,51 @@ impl Profile {
         Some(Self { pieces: pieces.collect::<Option<_>>()? })
     }
 
-    /// (value, slope/R) on a piece (see [`piece_at`]) at `t`, whose square is `t2`.
+    /// Values and slopes/R.
     #[inline(always)]
-    pub(super) fn at<S: Simd>(&self, simd: S, piece: u64, t: f64, t2: f64) -> [f64; 2] {
-        let piece = &self.pieces[piece as usize];
-        let mut sum = piece[TERMS / 2 - 1];
-        for row in piece[..TERMS / 2 - 1].iter().rev() {
-            multiply_add(simd, &mut sum, t2, row);
+    pub(super) fn at<S: Simd>(&self, simd: S, place: &Place<S>) -> [S::f64s; 2] {
+        let [c0, c1, c2, c3, c4, c5, c6, c7] = self.coefficients(simd, place);
+        let (mut slope, mut value) = (c7, simd.mul_add_e_f64s(c7, place.t, c6));
+        for c in [c5, c4, c3, c2, c1, c0] {
+            slope = simd.mul_add_e_f64s(slope, place.t, value);
+            value = simd.mul_add_e_f64s(value, place.t, c);
         }
-        [sum[0] + t * sum[2], sum[1] + t * sum[3]]
+        [value, simd.mul_f64s(slope, place.scale)]
+    }
+
+    /// The coefficients of each place, by power.
+    #[inline(always)]
+    fn coefficients<S: Simd>(&self, simd: S, place: &Place<S>) -> [S::f64s; TERMS] {
+        // The lanes of a register divide four: see the features of `pulp`.
+        let registers = 4 / S::F64_LANES;
+        let mut halves = [[simd.splat_f64s(0.0); 4]; 2];
+        for (lane, bits) in pulp::bytemuck::cast_slice::<_, u64>(&[place.bits]).iter().enumerate() {
+            let piece = &self.pieces[(bits >> REST) as usize - interval(START)];
+            for (half, part) in halves.iter_mut().zip(piece.as_chunks::<4>().0) {
+                let registers = registers * lane..registers * (lane + 1);
+                half[registers].copy_from_slice(S::as_simd_f64s(part).0);
+            }
+        }
+        let [[c0, c1, c2, c3], [c4, c5, c6, c7]] =
+            halves.map(|half| simd.deinterleave_shfl_f64s(half));
+        [c0, c1, c2, c3, c4, c5, c6, c7]
     }
 }
 
-/// Piece of a profile and position along it, −½ … ½, at R² ≥ [`START`].
-#[inline(always)]
-pub(super) fn piece_at(r2: f64) -> (u64, f64) {
-    ((r2.to_bits() >> REST) - interval(START) as u64, past_middle(r2))
-}
-
-/// sum = sum × factor + row.
-#[inline(always)]
-fn multiply_add<S: Simd>(simd: S, sum: &mut [f64; 4], factor: f64, row: &[f64; 4]) {
-    let (lanes, rest) = S::as_mut_simd_f64s(sum);
-    let (rows, rest_of_row) = S::as_simd_f64s(row);
-    let factors = simd.splat_f64s(factor);
-    for (x, c) in lanes.iter_mut().zip(rows) {
-        *x = simd.mul_add_e_f64s(*x, factors, *c);
-    }
-    // With more than four lanes.
-    for (x, c) in rest.iter_mut().zip(rest_of_row) {
-        *x = *x * factor + c;
+impl<S: Simd> Place<S> {
+    /// Places of R² ≥ [`START`].
+    #[inline(always)]
+    pub(super) fn of(simd: S, r2: S::f64s) -> Self {
+        const EXPONENT: u64 = 0x7ff << 52;
+        let bits = simd.transmute_u64s_f64s(r2);
+        let first = simd.and_u64s(bits, simd.splat_u64s(!0 << REST));
+        let past = simd.sub_f64s(r2, simd.transmute_f64s_u64s(first));
+        // 2^(BITS − e) for numbers from 2^e: its exponent is a difference.
+        let one_piece = simd.splat_u64s((2 * 1023 + u64::from(BITS)) << 52);
+        let power = simd.and_u64s(bits, simd.splat_u64s(EXPONENT));
+        let pieces = simd.transmute_f64s_u64s(simd.sub_u64s(one_piece, power));
+        let t = simd.mul_add_e_f64s(past, pieces, simd.splat_f64s(-0.5));
+        Self { bits, t, scale: simd.add_f64s(pieces, pieces) }
     }
 }
 
@@ -80,18 +107,11 @@ fn interval(r2: f64) -> usize {
     (r2.to_bits() >> REST) as usize
 }
 
-/// −½ … ½ along the interval.
-#[inline(always)]
-fn past_middle(r2: f64) -> f64 {
-    let fraction = (r2.to_bits() << BITS) & ((1 << 52) - 1);
-    f64::from_bits(fraction | 1.0_f64.to_bits()) - 1.5
-}
-
 /// Powers of t from the values at Chebyshev's points of −½ … ½.
-fn interpolation() -> [[f64; TERMS]; TERMS] {
-    let mut matrix = [[0.0; TERMS]; TERMS];
-    for k in 0..TERMS {
-        let mut unit = [0.0; TERMS];
+fn interpolation() -> [[f64; SLOPES]; SLOPES] {
+    let mut matrix = [[0.0; SLOPES]; SLOPES];
+    for k in 0..SLOPES {
+        let mut unit = [0.0; SLOPES];
         unit[k] = 1.0;
         for (power, c) in chebyshev::powers(&chebyshev::series(&unit)).into_iter().enumerate() {
             matrix[power][k] = c * f64::from(1 << power);
@@ -100,37 +120,33 @@ fn interpolation() -> [[f64; TERMS]; TERMS] {
     matrix
 }
 
-/// Polynomials of the `k`-th interval; `None` if they miss the function between their points.
+/// Polynomial of the `k`-th interval; `None` if it misses the function.
 fn piece(
-    matrix: &[[f64; TERMS]; TERMS],
+    matrix: &[[f64; SLOPES]; SLOPES],
     k: usize,
     value_slope: impl Fn(f64) -> (f64, f64),
 ) -> Option<Piece> {
     let number = |k: usize| f64::from_bits((k as u64) << REST);
     let (low, high) = (number(interval(START) + k), number(interval(START) + k + 1));
+    // Value and its derivative in t.
     let exact = |t: f64| {
         let r = (low + (t + 0.5) * (high - low)).sqrt();
         let (value, slope) = value_slope(r);
-        [value, slope / r]
+        [value, 0.5 * slope / r * (high - low)]
     };
-    let samples: [[f64; 2]; TERMS] =
-        std::array::from_fn(|k| exact(0.5 * chebyshev::point(k, TERMS)));
-    let mut piece = [[0.0; 4]; TERMS / 2];
+    let samples: [[f64; 2]; SLOPES] =
+        std::array::from_fn(|k| exact(0.5 * chebyshev::point(k, SLOPES)));
+    let mut piece = [0.0; TERMS];
+    // The point in the middle is t = 0.
+    piece[0] = samples[SLOPES / 2][0];
     for (power, row) in matrix.iter().enumerate() {
-        for c in 0..2 {
-            let sum = row.iter().zip(&samples).map(|(m, s)| m * s[c]).sum();
-            piece[power / 2][c + 2 * (power % 2)] = sum;
-        }
+        let sum: f64 = row.iter().zip(&samples).map(|(m, s)| m * s[1]).sum();
+        piece[power + 1] = sum / (power + 1) as f64;
     }
-    // The first and last of Chebyshev's points are within 0.01 of the ends: look at an end, and
-    // half-way between the points in the middle.
-    [-0.5, 0.0].iter().all(|&t| is_close(&piece, t, exact(t))).then_some(piece)
+    CHECKS.iter().all(|&t| is_close(&piece, t, exact(t))).then_some(piece)
 }
 
 fn is_close(piece: &Piece, t: f64, exact: [f64; 2]) -> bool {
-    let found = [0, 1].map(|c| {
-        let rows = piece.iter().rev();
-        rows.fold(0.0, |sum, row| sum * t * t + row[c] + t * row[c + 2])
-    });
-    (0..2).all(|c| (found[c] - exact[c]).abs() <= TOLERANCE * exact[c].abs())
+    let (value, slope) = piece.iter().rev().fold((0.0, 0.0), |(v, s), c| (v * t + c, s * t + v));
+    [value, slope].iter().zip(exact).all(|(x, y)| (x - y).abs() <= TOLERANCE * y.abs())
 }
