@@ -2,7 +2,10 @@
 
 mod dipoles;
 mod fill;
+mod frame;
 mod kind;
+
+use std::sync::Arc;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -18,6 +21,7 @@ use crate::tables::Table;
 use dipoles::Dipoles;
 pub(crate) use dipoles::dipole_slopes;
 use fill::Source;
+use frame::Frame;
 pub use kind::{KindPairs, Slots};
 
 /// Below this many pairs everything runs in one chunk: threads would cost more than they bring.
@@ -45,6 +49,7 @@ pub struct Chunk {
     kinds: Vec<KindPairs>,
     /// Of pairs with a polarisable atom.
     dipoles: Dipoles,
+    frame: Frame,
 }
 
 /// The values of one pair.
@@ -140,6 +145,8 @@ impl Pairs {
         let size = list.len().div_ceil(n).max(1);
         let part = |k: usize| &list[(k * size).min(list.len())..((k + 1) * size).min(list.len())];
         let source = Source { model, kernel, structure, elements };
+        let positions = Arc::new(structure.positions().to_vec());
+        self.chunks.iter_mut().for_each(|chunk| chunk.frame.reset(positions.clone()));
         let fill = |(k, chunk): (usize, &mut Chunk)| chunk.fill(source, part(k));
         if n == 1 {
             fill((0, &mut self.chunks[0]))?;
@@ -204,13 +211,17 @@ impl Chunk {
     }
 
     /// Visit the pairs with their element-pair model and values.
-    pub fn each(&self, model: &Model, mut visit: impl FnMut(&Record, &PairModel, &Values)) {
+    pub fn each<'a>(
+        &'a self,
+        model: &Model,
+        mut visit: impl FnMut(&Record, &PairModel, &Values<'a>),
+    ) {
         let n = model.elements().len();
         for (kind, pairs) in self.occupied() {
             let pair = model.pair(kind / n, kind % n);
             for k in 0..pairs.len() {
                 let values = pairs.values(k, pair.states, pair.channels.len());
-                visit(&pairs.record(kind, k), pair, &values);
+                visit(&pairs.record(&self.frame, kind, k), pair, &values);
             }
         }
     }
@@ -228,6 +239,8 @@ impl Chunk {
 /// What is done with every pair in an inner loop. A closure would not be inlined there, and lose the
 /// vector instructions.
 pub(crate) trait Visitor {
+    /// Without, vector and distance of all records are zero.
+    const VECTORS: bool;
     /// Take a pair.
     fn visit<S: Simd>(&mut self, simd: S, record: &Record, pair: &PairModel, values: &Values);
 }
@@ -248,12 +261,13 @@ impl<V: Visitor> WithSimd for Pass<'_, V> {
         let n = model.elements().len();
         for (kind, pairs) in chunk.occupied() {
             let pair = model.pair(kind / n, kind % n);
+            let frame = &chunk.frame;
             // Literal sizes unroll the loops.
             match pair.states {
-                [2, 2] => visit_all(simd, pairs, (kind, pair, [2, 2]), visitor),
-                [2, 3] => visit_all(simd, pairs, (kind, pair, [2, 3]), visitor),
-                [3, 3] => visit_all(simd, pairs, (kind, pair, [3, 3]), visitor),
-                states => visit_all(simd, pairs, (kind, pair, states), visitor),
+                [2, 2] => visit_all(simd, pairs, (frame, kind, pair, [2, 2]), visitor),
+                [2, 3] => visit_all(simd, pairs, (frame, kind, pair, [2, 3]), visitor),
+                [3, 3] => visit_all(simd, pairs, (frame, kind, pair, [3, 3]), visitor),
+                states => visit_all(simd, pairs, (frame, kind, pair, states), visitor),
             }
         }
     }
@@ -261,16 +275,22 @@ impl<V: Visitor> WithSimd for Pass<'_, V> {
 
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn visit_all<S: Simd>(
+fn visit_all<S: Simd, V: Visitor>(
     simd: S,
     pairs: &KindPairs,
-    (kind, pair, states): (usize, &PairModel, [usize; 2]),
-    visitor: &mut impl Visitor,
+    (frame, kind, pair, states): (&Frame, usize, &PairModel, [usize; 2]),
+    visitor: &mut V,
 ) {
     let channels = pair.channels.len();
     for k in 0..pairs.len() {
         let values = pairs.values(k, states, channels);
-        visitor.visit(simd, &pairs.record(kind, k), pair, &values);
+        let record = if V::VECTORS {
+            pairs.record(frame, kind, k)
+        } else {
+            let [a, b] = pairs.atoms(k);
+            Record { a, b, kind: kind as u32, vector: [0.0; 3], distance: 0.0 }
+        };
+        visitor.visit(simd, &record, pair, &values);
     }
 }
 

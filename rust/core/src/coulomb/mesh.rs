@@ -2,15 +2,16 @@
 //!
 //! Real values lie plane by plane (first axis), each row (third axis) followed by [`PAD`] more that
 //! repeat its start, so that splines need not wrap. A convolution transforms rows and columns of a
-//! plane while it is in the cache, then the lines across planes, multiplies, and goes back.
+//! plane while it is in the cache, then the lines across planes, multiplies, and goes back. The spectrum
+//! of a plane takes the place of its real values.
 
 use std::f64::consts::PI;
 use std::fmt;
 use std::sync::Arc;
 
+use num_complex::Complex;
 use rayon::prelude::*;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
-use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
 use super::scratch::{Number, with_complex, with_scratch};
@@ -192,38 +193,34 @@ impl<T: Number> Mesh<T> {
     }
 
     fn pass(&self, spread: impl Fn(usize, &mut [T]) + Sync, real: &mut [T], virial: bool) -> Sums {
-        let size = self.shape[0] * self.lines();
-        with_complex(2 * size, |buffer| {
-            let (planes, lines) = buffer.split_at_mut(size);
-            planes
-                .par_chunks_mut(self.lines())
-                .zip(real.par_chunks_mut(self.plane()))
-                .enumerate()
-                .with_min_len(self.grain())
-                .for_each(|(x, (spectrum, plane))| {
+        with_complex(self.shape[0] * self.lines(), |lines| {
+            real.par_chunks_mut(self.plane()).enumerate().with_min_len(self.grain()).for_each(
+                |(x, plane)| {
                     plane.fill(T::zero());
                     spread(x, plane);
-                    self.forward_plane(plane, spectrum);
-                });
-            let sums = self.multiply(planes, lines, virial);
-            planes
-                .par_chunks_mut(PLANES * self.lines())
-                .zip(real.par_chunks_mut(PLANES * self.plane()))
+                    self.forward_plane(plane);
+                },
+            );
+            let sums = self.multiply(real, lines, virial);
+            real.par_chunks_mut(PLANES * self.plane())
                 .enumerate()
                 .with_min_len(self.grain())
-                .for_each(|(group, (spectra, values))| {
-                    self.collect_planes(PLANES * group, lines, spectra);
-                    let planes = spectra.chunks_exact_mut(self.lines());
-                    for (spectrum, plane) in planes.zip(values.chunks_exact_mut(self.plane())) {
-                        self.backward_plane(spectrum, plane);
-                    }
+                .for_each(|(group, planes)| {
+                    self.collect_planes(PLANES * group, lines, planes);
+                    let planes = planes.chunks_exact_mut(self.plane());
+                    planes.for_each(|plane| self.backward_plane(plane));
                 });
             sums
         })
     }
 
-    /// Rows, then columns; the spectrum is by (third, second) index.
-    fn forward_plane(&self, plane: &mut [T], spectrum: &mut [Complex<T>]) {
+    /// The spectrum in the place of a plane's real values, by (third, second) index.
+    fn spectrum<'a>(&self, plane: &'a mut [T]) -> &'a mut [Complex<T>] {
+        bytemuck::cast_slice_mut(&mut plane[..2 * self.lines()])
+    }
+
+    /// Rows, then columns.
+    fn forward_plane(&self, plane: &mut [T]) {
         let ([_, ny, nz], half) = (self.shape, self.half());
         let plan = &self.plans.forward;
         with_complex(ny * half + plan.get_scratch_len(), |buffer| {
@@ -237,19 +234,19 @@ impl<T: Number> Mesh<T> {
                 let done = plan.process_with_scratch(&mut row[..nz], out, scratch);
                 debug_assert!(done.is_ok(), "lengths of the plan");
             }
-            transpose(rows, half, spectrum);
+            transpose(rows, half, self.spectrum(plane));
         });
-        transform(&self.plans.columns[0], spectrum);
+        transform(&self.plans.columns[0], self.spectrum(plane));
     }
 
     /// The inverse of [`Self::forward_plane`], not normalised.
-    fn backward_plane(&self, spectrum: &mut [Complex<T>], plane: &mut [T]) {
+    fn backward_plane(&self, plane: &mut [T]) {
         let ([_, ny, nz], half) = (self.shape, self.half());
-        transform(&self.plans.columns[1], spectrum);
+        transform(&self.plans.columns[1], self.spectrum(plane));
         let plan = &self.plans.backward;
         with_complex(ny * half + plan.get_scratch_len(), |buffer| {
             let (rows, scratch) = buffer.split_at_mut(ny * half);
-            transpose(spectrum, ny, rows);
+            transpose(self.spectrum(plane), ny, rows);
             for (row, out) in rows.chunks_exact_mut(half).zip(plane.chunks_exact_mut(self.row())) {
                 // Of real values; what is left is rounding.
                 row[0].im = T::zero();
@@ -262,11 +259,15 @@ impl<T: Number> Mesh<T> {
     }
 
     /// Transform across planes, multiply with the influence function and transform back.
-    fn multiply(&self, planes: &[Complex<T>], lines: &mut [Complex<T>], virial: bool) -> Sums {
+    fn multiply(&self, planes: &[T], lines: &mut [Complex<T>], virial: bool) -> Sums {
         let nx = self.shape[0];
+        let planes: Vec<&[Complex<T>]> = planes
+            .chunks_exact(self.plane())
+            .map(|plane| bytemuck::cast_slice(&plane[..2 * self.lines()]))
+            .collect();
         let work = |(task, lines): (usize, &mut [Complex<T>])| {
             let first = task * LINES;
-            for (x, plane) in planes.chunks_exact(self.lines()).enumerate() {
+            for (x, plane) in planes.iter().enumerate() {
                 let values = &plane[first..first + lines.len() / nx];
                 for (line, value) in lines.chunks_exact_mut(nx).zip(values) {
                     line[x] = *value;
@@ -313,12 +314,13 @@ impl<T: Number> Mesh<T> {
     }
 
     /// Spectra of the planes from `first` on, back from the lines across them.
-    fn collect_planes(&self, first: usize, lines: &[Complex<T>], spectra: &mut [Complex<T>]) {
+    fn collect_planes(&self, first: usize, lines: &[Complex<T>], planes: &mut [T]) {
         let nx = self.shape[0];
-        let count = spectra.len() / self.lines();
+        let mut spectra: Vec<_> =
+            planes.chunks_exact_mut(self.plane()).map(|plane| self.spectrum(plane)).collect();
         for (l, line) in lines.chunks_exact(nx).enumerate() {
-            for (p, value) in line[first..first + count].iter().enumerate() {
-                spectra[p * self.lines() + l] = *value;
+            for (spectrum, value) in spectra.iter_mut().zip(&line[first..]) {
+                spectrum[l] = *value;
             }
         }
     }

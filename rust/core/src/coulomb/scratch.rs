@@ -4,26 +4,29 @@ use std::cell::RefCell;
 use std::ops::{AddAssign, MulAssign};
 use std::thread::LocalKey;
 
+use bytemuck::Pod;
+use num_complex::Complex;
 use rustfft::FftNum;
-use rustfft::num_complex::Complex;
+
+/// Larger buffers (bytes) are given back after use. To get new ones costs a few hundredths of what they
+/// are used for; kept, those of large meshes would take as much memory as the values of pairs.
+const LARGEST_KEPT: usize = 1 << 25;
 
 type Pool<T> = RefCell<Vec<Vec<T>>>;
 
 thread_local! {
     static DOUBLE: Pool<f64> = const { RefCell::new(Vec::new()) };
-    static COMPLEX_DOUBLE: Pool<Complex<f64>> = const { RefCell::new(Vec::new()) };
     static SINGLE: Pool<f32> = const { RefCell::new(Vec::new()) };
-    static COMPLEX_SINGLE: Pool<Complex<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Numbers that a mesh may hold.
-pub(super) trait Number: FftNum + Default + AddAssign + MulAssign + From<f32> {
+pub(super) trait Number: FftNum + Default + AddAssign + MulAssign + From<f32> + Pod {
     /// The nearest one.
     fn nearest(x: f64) -> Self;
     /// The same number.
     fn double(self) -> f64;
-    /// Pools of the thread.
-    fn pools() -> (&'static LocalKey<Pool<Self>>, &'static LocalKey<Pool<Complex<Self>>>);
+    /// Pool of the thread.
+    fn pool() -> &'static LocalKey<Pool<Self>>;
 }
 
 impl Number for f64 {
@@ -35,8 +38,8 @@ impl Number for f64 {
     fn double(self) -> f64 {
         self
     }
-    fn pools() -> (&'static LocalKey<Pool<Self>>, &'static LocalKey<Pool<Complex<Self>>>) {
-        (&DOUBLE, &COMPLEX_DOUBLE)
+    fn pool() -> &'static LocalKey<Pool<Self>> {
+        &DOUBLE
     }
 }
 
@@ -49,15 +52,24 @@ impl Number for f32 {
     fn double(self) -> f64 {
         f64::from(self)
     }
-    fn pools() -> (&'static LocalKey<Pool<Self>>, &'static LocalKey<Pool<Complex<Self>>>) {
-        (&SINGLE, &COMPLEX_SINGLE)
+    fn pool() -> &'static LocalKey<Pool<Self>> {
+        &SINGLE
     }
 }
 
 /// Lend `length` numbers of unspecified value to `work`. Calls may nest: the pool is not borrowed
 /// while `work` runs, so a thread that steals another task meanwhile gets a buffer of its own.
 pub(super) fn with_scratch<T: Number, R>(length: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
-    lend(T::pools().0, length, work)
+    let mut buffer = T::pool().with_borrow_mut(Vec::pop).unwrap_or_default();
+    if buffer.len() < length {
+        // Not resized: pages that are zero need not be touched.
+        buffer = vec![T::zero(); length];
+    }
+    let result = work(&mut buffer[..length]);
+    if size_of_val(&buffer[..]) <= LARGEST_KEPT {
+        T::pool().with_borrow_mut(|pool| pool.push(buffer));
+    }
+    result
 }
 
 /// As [`with_scratch`], complex numbers.
@@ -65,19 +77,5 @@ pub(super) fn with_complex<T: Number, R>(
     length: usize,
     work: impl FnOnce(&mut [Complex<T>]) -> R,
 ) -> R {
-    lend(T::pools().1, length, work)
-}
-
-fn lend<T: Clone + Default + 'static, R>(
-    pool: &'static LocalKey<Pool<T>>,
-    length: usize,
-    work: impl FnOnce(&mut [T]) -> R,
-) -> R {
-    let mut buffer = pool.with_borrow_mut(Vec::pop).unwrap_or_default();
-    if buffer.len() < length {
-        buffer.resize(length, T::default());
-    }
-    let result = work(&mut buffer[..length]);
-    pool.with_borrow_mut(|pool| pool.push(buffer));
-    result
+    with_scratch(2 * length, |buffer: &mut [T]| work(bytemuck::cast_slice_mut(buffer)))
 }

@@ -19,17 +19,18 @@ const BONDED: f64 = 2.2;
 /// The total charge is fixed, so a constant changes nothing where all atoms are near.
 const SCREENING: f64 = 0.18;
 
-/// An atom near another.
-#[derive(Clone)]
-struct Bonded {
+/// An atom near another, its centre.
+#[derive(Clone, Copy)]
+struct Bonded<'a> {
+    centre: u32,
     atom: u32,
-    /// Densities of its states at the other.
-    at: Vec<f64>,
-    /// Vector from the other to it, Å.
+    /// Densities of its states at the centre.
+    at: &'a [f64],
+    /// Vector from the centre to it, Å.
     to: Vec3,
 }
 
-impl Bonded {
+impl Bonded<'_> {
     fn is_near(&self, other: &Self) -> bool {
         let apart: Vec3 = [0, 1, 2].map(|d| self.to[d] - other.to[d]);
         crate::structure::dot(&apart, &apart) < NEAR * NEAR
@@ -42,7 +43,7 @@ impl Energy<'_> {
         let geometry = self.geometry;
         let mut found = Couplings::default();
         let mut block = Vec::new();
-        let mut around: Vec<Vec<Bonded>> = vec![Vec::new(); geometry.atoms()];
+        let mut bonds = Vec::new();
         for chunk in geometry.pairs.chunks() {
             chunk.each(geometry.model, |record, pair, values| {
                 if record.distance >= NEAR {
@@ -53,28 +54,26 @@ impl Energy<'_> {
                 found.push([a, b].map(|i| i as usize), &block, pair.states[1]);
                 if record.distance < BONDED {
                     let back = record.vector.map(|x| -x);
-                    around[a as usize].push(Bonded {
-                        atom: b,
-                        at: values.at_a.to_vec(),
-                        to: record.vector,
-                    });
-                    around[b as usize].push(Bonded { atom: a, at: values.at_b.to_vec(), to: back });
+                    bonds.push(Bonded { centre: a, atom: b, at: values.at_a, to: record.vector });
+                    bonds.push(Bonded { centre: b, atom: a, at: values.at_b, to: back });
                 }
             });
         }
-        self.couple_by_embedding(&around, &mut found);
+        bonds.sort_by_key(|bond| bond.centre);
+        self.couple_by_embedding(&bonds, &mut found);
         self.screen_atoms(&mut found);
         found
     }
 
-    /// F″ of an atom's embedding times the densities of two neighbours' states.
-    fn couple_by_embedding(&self, around: &[Vec<Bonded>], found: &mut Couplings) {
+    /// F″ of an atom's embedding times the densities of two neighbours' states; `bonds` by centre.
+    fn couple_by_embedding(&self, bonds: &[Bonded], found: &mut Couplings) {
         let mut block = Vec::new();
-        for (neighbors, curvature) in around.iter().zip(&self.work.mean_curvature) {
+        for neighbors in bonds.chunk_by(|a, b| a.centre == b.centre) {
+            let curvature = self.work.mean_curvature[neighbors[0].centre as usize];
             for (k, a) in neighbors.iter().enumerate() {
                 for b in neighbors[..k].iter().filter(|b| a.is_near(b)) {
                     block.clear();
-                    for x in &a.at {
+                    for x in a.at {
                         block.extend(b.at.iter().map(|y| curvature * x * y));
                     }
                     found.push([a.atom, b.atom].map(|i| i as usize), &block, b.at.len());

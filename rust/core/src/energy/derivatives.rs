@@ -77,6 +77,8 @@ struct PairDerivatives<'a> {
 }
 
 impl Visitor for PairDerivatives<'_> {
+    const VECTORS: bool = true;
+
     #[inline(always)]
     #[allow(clippy::inline_always)]
     fn visit<S: Simd>(&mut self, simd: S, record: &Record, pair: &PairModel, values: &Values) {

@@ -142,6 +142,8 @@ struct Densities<'a> {
 }
 
 impl Visitor for Densities<'_> {
+    const VECTORS: bool = false;
+
     #[inline(always)]
     #[allow(clippy::inline_always)]
     fn visit<S: Simd>(&mut self, _: S, record: &Record, _: &PairModel, v: &Values) {

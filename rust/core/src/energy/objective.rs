@@ -130,6 +130,8 @@ struct PairGradient<'a> {
 }
 
 impl Visitor for PairGradient<'_> {
+    const VECTORS: bool = false;
+
     #[inline(always)]
     #[allow(clippy::inline_always)]
     fn visit<S: Simd>(&mut self, _: S, record: &Record, _: &PairModel, v: &Values) {

@@ -55,7 +55,8 @@ pub struct SparseInverse {
     weights: Vec<[u32; 2]>,
     starts: Vec<usize>,
     columns: Vec<u32>,
-    values: Vec<f64>,
+    /// Of an approximation: more digits would be lost on it.
+    values: Vec<f32>,
     scratch: [Vec<f64>; 2],
     /// √ω where it was made.
     root: Vec<f64>,
@@ -77,7 +78,7 @@ struct Source<'a> {
     at: Vec<usize>,
     blocks: &'a [f64],
     couplings: &'a Couplings,
-    /// Couplings of a group to earlier ones: `rows[g]..rows[g + 1]`, sorted, in `order`.
+    /// Couplings of a group to earlier ones: `rows[g]..rows[g + 1]`, sorted.
     rows: Vec<usize>,
 }
 
@@ -90,7 +91,7 @@ impl SparseInverse {
         blocks: &[f64],
         mut couplings: Couplings,
     ) -> Self {
-        couplings.entries.sort_by_key(|e| e.0);
+        couplings.entries.sort_unstable();
         let mut this = Self { root: root[..constraints.weights()].to_vec(), ..Self::default() };
         this.choose_coordinates(constraints, root);
         let source = Source::new(constraints, root, blocks, &couplings);
@@ -151,7 +152,7 @@ impl SparseInverse {
             // The own group is the last of its row.
             for k in (self.starts[i]..self.starts[i + 1]).rev() {
                 let c = self.columns[k] as usize;
-                row.push((groups[c], self.values[k] * self.charges[c]));
+                row.push((groups[c], f64::from(self.values[k]) * self.charges[c]));
             }
             coarse.add_row(&row);
         }
@@ -244,10 +245,10 @@ impl SparseInverse {
             let row = self.starts[i]..self.starts[i + 1];
             let mut sum = 0.0;
             for (c, g) in self.columns[row.clone()].iter().zip(&self.values[row.clone()]) {
-                sum += g * u[*c as usize];
+                sum += f64::from(*g) * u[*c as usize];
             }
             for (c, g) in self.columns[row.clone()].iter().zip(&self.values[row]) {
-                t[*c as usize] += g * sum;
+                t[*c as usize] += f64::from(*g) * sum;
             }
         }
     }
@@ -385,7 +386,7 @@ impl Local {
             }
             for (g, c) in self.row.iter().zip(&self.coordinates) {
                 inverse.columns.push(c.0);
-                inverse.values.push(*g);
+                inverse.values.push(*g as f32);
             }
             inverse.starts.push(inverse.columns.len());
         }

@@ -236,17 +236,13 @@ impl Preconditioner {
         point: &Point,
         shift: f64,
     ) -> Self {
-        let kept = objective.inverse().take();
-        let mut inverse = match kept {
-            Some(kept)
-                if kept.age < LONGEST_USE
-                    && kept.shift == shift
-                    && kept.fits(constraints, &point.root) =>
-            {
-                kept
-            }
-            _ => Self::inverse(objective, constraints, point, shift),
+        let fits = |kept: &SparseInverse| {
+            kept.age < LONGEST_USE && kept.shift == shift && kept.fits(constraints, &point.root)
         };
+        // One that does not is gone before another is made.
+        let kept = objective.inverse().take().filter(fits);
+        let mut inverse =
+            kept.unwrap_or_else(|| Self::inverse(objective, constraints, point, shift));
         let charge = centred_charges(constraints, &point.root);
         let mut response = vec![0.0; charge.len()];
         inverse.apply_local(&point.root, &charge, &mut response);

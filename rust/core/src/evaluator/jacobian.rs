@@ -72,7 +72,9 @@ impl Evaluator {
             self.push_parameters(structure, charge, set, &found, &mut jacobian)?;
         }
         if let Some(terms) = terms {
-            let by = terms.jacobian(structure, &self.elements, &self.neighborhoods)?;
+            let near = self.around.get(&self.model, structure, &self.neighbors);
+            let by = terms.jacobian(structure, &self.elements, near)?;
+            self.around.release(structure.len());
             let coefficients = by.columns.len() - by.rows;
             jacobian.extend(&by.columns[..coefficients], by.rows);
         }

@@ -8,11 +8,12 @@ use crate::energy::{Energy, Geometry, Workspace};
 use crate::ensemble::{self, Charge, Constraints, Objective, Outcome, Solver};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::neighbors::{NeighborList, Neighborhoods};
+use crate::neighbors::NeighborList;
 use crate::pairs::Pairs;
 use crate::structure::{Mat3, Structure, Vec3};
 use crate::terms::Contribution;
 
+mod around;
 mod charges;
 mod history;
 mod jacobian;
@@ -22,6 +23,7 @@ mod tables;
 mod timings;
 mod weights;
 
+use around::Around;
 use charges::{PointCharges, point_charges};
 use history::History;
 pub use jacobian::Jacobian;
@@ -136,7 +138,7 @@ pub struct Evaluator {
     model: Arc<Model>,
     options: Options,
     neighbors: NeighborList,
-    neighborhoods: Neighborhoods,
+    around: Around,
     /// For potentials without weights to seek.
     one_state: Option<OneState>,
     coulomb: Option<PointCharges>,
@@ -180,7 +182,7 @@ impl Evaluator {
             model,
             options,
             neighbors,
-            neighborhoods: Neighborhoods::default(),
+            around: Around::default(),
             coulomb: None,
             pairs: Pairs::default(),
             work: Workspace::default(),
@@ -280,7 +282,9 @@ impl Evaluator {
         timings.forces = watch.lap() - long_range_forces;
         timings.long_range += long_range_forces;
         if let Some(terms) = self.model.terms() {
-            evaluation.add(&terms.evaluate(structure, &self.elements, &self.neighborhoods)?);
+            let near = self.around.get(&self.model, structure, &self.neighbors);
+            evaluation.add(&terms.evaluate(structure, &self.elements, near)?);
+            self.around.release(structure.len());
             timings.terms = watch.lap();
         }
         evaluation.check_finite()?;
@@ -305,12 +309,8 @@ impl Evaluator {
     /// Neighbour list, point charges and pair values at a structure.
     fn prepare(&mut self, structure: &Structure) -> Result<Timings> {
         let (mut timings, mut watch) = (Timings::default(), Watch::start());
-        let rebuilt = self.neighbors.update(structure)?;
-        if let Some(terms) = self.model.terms()
-            && rebuilt
-        {
-            let reach = terms.cutoff() + self.options.skin;
-            self.neighborhoods.build(structure, self.neighbors.pairs(), reach);
+        if self.neighbors.update(structure)? {
+            self.around.expire();
         }
         timings.neighbors = watch.lap();
         let charged = self.model.elements().iter().flat_map(|e| &e.states).any(|s| s.charge != 0.0);

@@ -6,7 +6,7 @@ use super::{ChargeKernel, Chunk, KindPairs, Record, too_close};
 use crate::error::Result;
 use crate::model::Model;
 use crate::neighbors::Pair;
-use crate::structure::{Structure, Vec3, dot, times};
+use crate::structure::{Structure, dot};
 
 /// What pairs are looked up in.
 #[derive(Clone, Copy)]
@@ -42,15 +42,18 @@ impl WithSimd for Fill<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
         let Self { chunk, source: Source { model, kernel, structure, elements }, list } = self;
         let n_elements = model.elements().len();
-        let (cutoff2, positions) = (model.cutoff().radius.powi(2), structure.positions());
+        let cutoff2 = model.cutoff().radius.powi(2);
         let mut all = Vec::new();
         for pair in list {
             let (i, j) = (pair.i as usize, pair.j as usize);
-            let mut vector: Vec3 = [0, 1, 2].map(|d| positions[j][d] - positions[i][d]);
-            if pair.shift != [0; 3] {
-                let shift = times(&pair.shift.map(f64::from), structure.cell());
-                (0..3).for_each(|d| vector[d] += shift[d]);
-            }
+            let swap = elements[i] > elements[j];
+            let (atoms, shift) = if swap {
+                ([pair.j, pair.i], pair.shift.map(|x| -x))
+            } else {
+                ([pair.i, pair.j], pair.shift)
+            };
+            let image = chunk.frame.image(structure, shift);
+            let vector = chunk.frame.vector(atoms, image);
             let distance2 = dot(&vector, &vector);
             if distance2 >= cutoff2 {
                 continue;
@@ -59,14 +62,11 @@ impl WithSimd for Fill<'_> {
             if distance < model.min_distance() {
                 return Err(too_close(model, pair, distance));
             }
-            let swap = elements[i] > elements[j];
-            let (a, b) = if swap { (j, i) } else { (i, j) };
-            let kind = usize::from(elements[a]) * n_elements + usize::from(elements[b]);
-            let vector = if swap { vector.map(|x| -x) } else { vector };
+            let [a, b] = atoms.map(|i| usize::from(elements[i as usize]));
+            let kind = a * n_elements + b;
             look_up(simd, (model, kernel), (kind, distance), &mut all);
             let of_kind = model.pair(kind / n_elements, kind % n_elements);
-            let atoms = [a as u32, b as u32];
-            chunk.kinds[kind].push(atoms, vector, &all);
+            chunk.kinds[kind].push(atoms, image, &all);
             if of_kind.dipoles.is_some() {
                 let record =
                     Record { a: atoms[0], b: atoms[1], kind: kind as u32, vector, distance };

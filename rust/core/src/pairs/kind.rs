@@ -4,15 +4,15 @@
 //! first; functions of states enter by their differences from the first. The functions themselves are
 //! kept: as differences they would not be the same to the last digit.
 
-use super::{Record, Values};
-use crate::structure::{Vec3, dot};
+use super::{Frame, Record, Values};
+use crate::structure::dot;
 
 /// The pairs of two elements (first ≤ second) that one thread handles.
 #[derive(Debug, Clone, Default)]
 pub struct KindPairs {
     atoms: Vec<[u32; 2]>,
-    /// R_b − R_a with the image shift, Å.
-    vectors: Vec<Vec3>,
+    /// Translation of the second atom, by its place in the [`Frame`].
+    images: Vec<u32>,
     /// For each pair, in the order of [`Values`].
     values: Vec<f64>,
 }
@@ -55,24 +55,32 @@ impl KindPairs {
 
     pub(super) fn clear(&mut self) {
         self.atoms.clear();
-        self.vectors.clear();
+        self.images.clear();
         self.values.clear();
     }
 
     /// Take a pair, all values given.
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    pub(super) fn push(&mut self, atoms: [u32; 2], vector: Vec3, all: &[f64]) {
+    pub(super) fn push(&mut self, atoms: [u32; 2], image: u32, all: &[f64]) {
         self.atoms.push(atoms);
-        self.vectors.push(vector);
+        self.images.push(image);
         self.values.extend_from_slice(all);
+    }
+
+    /// The atoms of a pair by its place.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    pub(super) fn atoms(&self, k: usize) -> [u32; 2] {
+        self.atoms[k]
     }
 
     /// A pair by its place.
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    pub(super) fn record(&self, kind: usize, k: usize) -> Record {
-        let ([a, b], vector) = (self.atoms[k], self.vectors[k]);
+    pub(super) fn record(&self, frame: &Frame, kind: usize, k: usize) -> Record {
+        let [a, b] = self.atoms[k];
+        let vector = frame.vector([a, b], self.images[k]);
         Record { a, b, kind: kind as u32, vector, distance: dot(&vector, &vector).sqrt() }
     }
 
