@@ -35,7 +35,7 @@ class Drift(NamedTuple):
 def equilibrated(molecules: int, ps: float) -> Atoms:
     """Water at 1 g/cm³ and 300 K."""
     atoms = benchmark.water(molecules)
-    atoms.calc = ECTEAM("water")
+    atoms.calc = ECTEAM("water-unpolarised")
     rng = np.random.default_rng(0)
     step = 0.25 * units.fs
     friction = 0.05 / units.fs
@@ -58,7 +58,7 @@ def drift(energies: np.ndarray, timestep: float) -> Drift:
 def measure(atoms: Atoms, ps: float, timestep: float, **options: object) -> None:
     """Run at constant energy from where `atoms` are, and print."""
     atoms = atoms.copy()
-    atoms.calc = ECTEAM("water", **options)
+    atoms.calc = ECTEAM("water-unpolarised", **options)
     dynamics = VelocityVerlet(atoms, timestep * units.fs)
     masses = atoms.get_masses()[:, None]
     totals, sums, velocities, forces, products = [], [], [], [], []

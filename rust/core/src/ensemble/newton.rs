@@ -17,6 +17,8 @@ const LARGEST_RESIDUAL: f64 = 0.1;
 const MAX_ESCAPES: usize = 5;
 /// No further step is begun after so many Hessian products.
 const MAX_PRODUCTS: usize = 2000;
+/// Steps of shadow dynamics that one sparse inverse serves.
+const SHADOW_USE: usize = 2;
 
 /// Value, gradient and multipliers at the current weights (and vectors, after them in every list).
 #[derive(Debug, Clone, Default)]
@@ -179,9 +181,10 @@ pub fn relax(
     weights: &mut [f64],
 ) -> Result<Outcome> {
     let point = Point::start(objective, constraints, weights);
-    // What a few products leave depends on the preconditioner. One of an earlier step would let it
-    // depend on the direction of time too, and dynamics would gain energy.
-    objective.inverse().take();
+    // What a few products leave depends on the preconditioner. One of earlier steps lets it depend on
+    // the direction of time too, and dynamics gain energy.
+    let kept = objective.inverse().take().filter(|kept| kept.age < SHADOW_USE);
+    *objective.inverse() = kept;
     let accuracy = krylov::Accuracy { tolerance: 0.0, most: products, shift: 0.0 };
     let step = krylov::step(objective, constraints, &point, accuracy);
     let mut next = point.clone();

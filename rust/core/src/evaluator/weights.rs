@@ -43,17 +43,15 @@ impl Evaluator {
         if !(self.options.shadow && warm) {
             return None;
         }
-        let auxiliary = self.shadow.next(self.history.last(structure)?)?;
+        let mut weights = self.shadow.next(self.history.last(structure)?)?;
         let coulomb = self.coulomb.as_ref();
         let geometry = geometry(&self.model, &self.pairs, coulomb, &self.elements, constraints);
         let mut energy = Energy::new(geometry, &mut self.work);
-        let mut weights = auxiliary.clone();
         let found = ensemble::relax(&mut energy, constraints, shadow::PRODUCTS, &mut weights);
         let Ok(outcome) = found else {
             self.shadow.restart();
             return None;
         };
-        self.shadow.push(auxiliary);
         Some((weights, outcome))
     }
 
@@ -96,7 +94,7 @@ impl Evaluator {
             None => search.cold(&mut self.work)?,
         };
         if self.options.shadow {
-            self.shadow.push(weights.clone());
+            self.shadow.push(&weights);
         }
         Ok((weights, outcome, lower_branch))
     }
