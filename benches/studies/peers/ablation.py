@@ -17,7 +17,7 @@ from . import halides, water
 from .methods import ensemble
 from .tables import Observable
 
-HALIDE_ITERATIONS, WATER_ITERATIONS = 30, 60
+HALIDE_ITERATIONS, WATER_ITERATIONS, POLARISED_ITERATIONS = 30, 60, 20
 
 
 def halide_variants() -> dict[str, Form]:
@@ -38,9 +38,9 @@ def halide_variants() -> dict[str, Form]:
     }
 
 
-def warm(form: Form) -> ecteam.Potential:
-    """Start with the values of the shipped potential where a parameter has the same name."""
-    shipped, start = ecteam.load("halides"), form.start()
+def warm(form: Form, name: str) -> ecteam.Potential:
+    """Start with the values of a shipped potential where a parameter has the same name."""
+    shipped, start = ecteam.load(name), form.start()
     known = dict(zip(shipped.parameter_names, shipped.parameters, strict=True))
     values = zip(start.parameter_names, start.parameters, strict=True)
     return start.with_parameters(np.array([known.get(name, value) for name, value in values]))
@@ -58,7 +58,7 @@ def halide_table() -> Table:
     table = Table("variant", "parameters", "meV/atom", "eV/Å", "e·Å", "within target")
     table.title = "what the ingredients of halides are worth, held out"
     for name, form in halide_variants().items():
-        start = warm(form)
+        start = warm(form, "halides")
         settings = Settings(iterations=HALIDE_ITERATIONS, ridge=1e-8)
         some, judged = fitted, held_out[chosen]
         if name.startswith("no ω"):
@@ -108,16 +108,13 @@ def polarised_variants() -> dict[str, Form]:
 
 
 def refitted(name: str, form: Form, labels: Labels) -> ecteam.Potential:
-    """Fit a form in the stages of a shipped potential, from nothing."""
-    before = STAGES[name](form) if name in STAGES else []
-    best = None
-    for stage, tolerance in [*before, (form, Settings.tolerance)]:
-        best = stage.start() if best is None else stage.inheriting(best)
-        settings = Settings(iterations=WATER_ITERATIONS, ridge=1e-8, tolerance=tolerance)
-        found = train(stage.model(best), labels, SCALES[name], settings, prior=stage.prior(best))
-        best = found.model.potential
-    assert best is not None
-    return form.inheriting(best)
+    """Fit a form from nothing; where that takes stages, from the shipped values."""
+    staged = name in STAGES
+    start = warm(form, name) if staged else form.start()
+    iterations = POLARISED_ITERATIONS if staged else WATER_ITERATIONS
+    settings = Settings(iterations=iterations, ridge=1e-8)
+    model, prior = form.model(start), form.prior(start)
+    return train(model, labels, SCALES[name], settings, prior=prior).model.potential
 
 
 def water_table(name: str, variants: Mapping[str, Form]) -> Table:
