@@ -17,7 +17,7 @@ import numpy as np
 from ase import Atoms
 from ase.io import write
 from ase.optimize import BFGS
-from tblite.ase import TBLite
+from tblite.ase import TBLite  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
 BOND, SIDE = 0.97, 2.75
 """Å: O–H, and O–O of a hydrogen bond."""
