@@ -24,6 +24,7 @@ WATER = (
     "dimer O–O",
     "dimer binding",
     "binding (H2O)5",
+    "binding (H2O)7",
     "binding OH-(H2O)2",
     "H3O+ + OH- → 2 H2O releases",
     "RMSE of energies, neutral, held out ≤ 0.15 eV/atom",

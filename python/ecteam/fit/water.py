@@ -112,6 +112,5 @@ def stages(form: Form) -> list[tuple[Form, float]]:
     rigid = replace(form, polarisabilities=None, polarisation_exponents=None)
     alike = {pair: decays for pair, decays in form.decays.items() if " " not in pair[0]}
     bonds = NeighbourExponential(2, "square_root", "slater", 3.6, (1.5, 4.0))
-    assert form.terms is not None
-    saturated = replace(form, terms=form.terms + bonds)
+    saturated = replace(form, terms=bonds if form.terms is None else form.terms + bonds)
     return [(replace(rigid, decays=alike), 1e-3), (rigid, 1e-3), (saturated, 3e-5)]
