@@ -144,7 +144,7 @@ def labelled(potential, count):
 
 def test_a_fit_finds_perturbed_densities():
     names = ["density_scale[O ground]", "density[O anion: exponent 2]"]
-    start = FREED["rigid water"].select(*names)
+    start = FREED["rigid water-unpolarised"].select(*names)
     true = start.parameters * [1.0, 1.0]
     true[start.parameter_names.index(names[0])] *= 1.05
     true[start.parameter_names.index(names[1])] *= 0.98
