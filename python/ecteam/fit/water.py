@@ -27,18 +27,21 @@ WATER_SCALES = Scales(
     emphasis={
         "wall": 0.6,
         "h2o-squeezed": 0.9,
-        "h2o-collapse": 2.0,
-        "h2o-tight": 1.5,
+        "h2o-collapse": 4.0,
         "h2o-well": {"energy": 4.0, "force": 10.0, "dipole": 4.0},
-        "h2o-dimer": 4.0,
+        "h2o-dimer": 10.0,
         "oh-minus": 10.0,
-        **dict.fromkeys(("h2o-ring-3", "h2o-ring-4", "h2o-ring-6"), 3.0),
+        **dict.fromkeys(("h5o2-plus", "water-cyclic"), 5.0),
+        **dict.fromkeys(("h2o-ring-3", "h2o-ring-4", "h2o-ring-6", "h2o-tight", "h3o-plus"), 3.0),
         **dict.fromkeys(("h2o-md", "h2o-trimer", "h2o-scan"), 2.5),
-        **dict.fromkeys(("h2o-bend", "h5o2-plus"), 2.0),
-        **dict.fromkeys(("h3o-plus", "h3o2-minus", "h2o-stretch", "oh"), 1.5),
+        "h2o-bend": 2.0,
+        **dict.fromkeys(("h3o2-minus", "h2o-stretch", "oh"), 1.5),
     },
 )
-"""Molecules near their minimum and hydrogen bonds count most; walls only have to be there."""
+"""Molecules near their minimum and hydrogen bonds count most; walls only have to be there.
+
+Of two close oxygens that share a hydrogen, a fit to which those count less is bound too well.
+"""
 
 
 def unpolarised_water() -> Form:
@@ -71,11 +74,13 @@ def water() -> Form:
 
     The repulsion of O and H depends on their states: a stretched bond and a hydrogen bond have the
     same length, and only the charge of the hydrogen tells them apart. Of the three-body terms,
-    those of the angles H-O-H and O-H-O have a fine radial resolution and degree 3. A fit that freed
-    the polarisability of the anion ended at 3 Å³; those of the other states went to zero.
+    those of the angles H-O-H and O-H-O have a fine radial resolution and degree 3, the finest where
+    two oxygens share a hydrogen. A fit that freed the polarisability of the anion ended at 3 Å³;
+    those of the other states went to zero.
     """
     bends = ThreeBody(3, 3, "slater", 3.6, (0.8, 4.0), ("H-O-H", "O-H-O"))
     others = ThreeBody(2, 1, "slater", 3.6, (1.0, 3.0), ("H-H-O", "O-O-H"))
+    shared = ThreeBody(2, 3, "slater", 3.6, (2.5, 5.5), ("O-H-O",))
     elements = combinations_with_replacement(("H", "O"), 2)
     return Form(
         name="water",
@@ -96,7 +101,7 @@ def water() -> Form:
         radius=4.5,
         switch_width=2.0,
         coefficients=3,
-        terms=bends + others,
+        terms=bends + others + shared,
         embedding_widths=dict.fromkeys(OXYGEN + HYDROGEN, 60.0),
         polarisabilities={"O": {"anion": 3.0}},
         polarisation_exponents={"O": 2.5},
