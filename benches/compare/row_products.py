@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from row_water import TIMESTEP, TOLERANCE, WARM_UP
 from timing import Contender, Limit, Row
 
-SIZES = {"3k": (3_000, 20), "24k": (24_000, 8), "192k": (192_000, 2)}  # atoms, steps
+SIZES = {"3k": (3_000, 20), "24k": (24_000, 8)}  # atoms, steps
 MODES = {"converged": (False, 6.0, 60.0), "shadow": (True, 2.0, 30.0)}  # products, share in %
 COLD = {
     "water 24k": ("water-unpolarised", "water", 8_000),

@@ -55,21 +55,15 @@ def rows(quick: bool) -> Iterator[Row]:
     """One row for each size."""
     for title, (atoms, steps) in list(SIZES.items())[: 1 if quick else None]:
         size = {"atoms": atoms, "steps": steps}
-        contenders = [
-            Contender("ecteam", "row_water:ecteam", size, ours=True),
-            Contender("ecteam, shadow", "row_water:ecteam", {**size, "shadow": True}, ours=True),
-        ]
+        contenders = [Contender("ecteam", "row_water:ecteam", size, ours=True)]
         targets: list[Target | Limit] = [Limit("ecteam", 8.0)]
         if atoms < 100_000:
-            polarised = {**size, "potential": "water"}
-            contenders.append(
-                Contender("ecteam, induced dipoles", "row_water:ecteam", polarised, ours=True)
-            )
-            cells = round((atoms / 8) ** (1 / 3))
+            shadow, polarised = {**size, "shadow": True}, {**size, "potential": "water"}
+            oxide = {"cells": round((atoms / 8) ** (1 / 3)), "steps": steps}
             contenders += [
-                Contender(
-                    "LAMMPS NiO, EAM + CTIP", "row_water:ctip", {"cells": cells, "steps": 20}
-                ),
+                Contender("ecteam, shadow", "row_water:ecteam", shadow, ours=True),
+                Contender("ecteam, induced dipoles", "row_water:ecteam", polarised, ours=True),
+                Contender("LAMMPS NiO, EAM + CTIP", "row_water:ctip", oxide),
                 Contender("LAMMPS water, ReaxFF + qeq", "row_water:reaxff", size),
             ]
             targets += [
