@@ -8,7 +8,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
+from ecteam import _core
 from ecteam.expressions import parse
+from ecteam.structure import arrays_of
 from ecteam.terms import Constant, Expression, NeighbourExponential, Pair, Product, Sum, ThreeBody
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -353,3 +355,27 @@ def test_lone_atoms():
     result = ecteam.evaluate(Atoms("Nb"), potential)
     assert result.energy == pytest.approx(constant["constant1[Nb]"])
     assert ecteam.evaluate(Atoms(), potential).energy == 0.0
+
+
+def near_and_far(apart, close):
+    """Water, a hydrogen `apart` (Å) from where its oxygen is at 4.4 Å, and two more far away."""
+    molecule = np.array([[0.0, 0.0, 0.0], [0.757, 0.586, 0.0], [-0.757, 0.586, 0.0]])
+    moved = 0.5 * (apart - 4.4) * np.array([1.0, 0.0, 0.0])
+    positions = [*(molecule - moved), [apart - moved[0], 1.0, 0.0]]
+    return Atoms("OHHHHH", [*positions, [40.0, 0.0, 0.0], [40.0, close, 0.0]])
+
+
+def test_an_error_leaves_no_neighbour_behind():
+    """Atoms too close in a call: those after it see all neighbours, as from a cold start."""
+    potential = ecteam.load("water-unpolarised")
+
+    def evaluate(evaluator, apart, close=0.8):
+        return evaluator.evaluate(*arrays_of(near_and_far(apart, close)), 0.0)
+
+    follower, cold = (_core.Evaluator(potential.core, skin=2.0) for _ in range(2))
+    with pytest.raises(ecteam.InvalidInputError, match="apart; at least"):
+        evaluate(follower, 4.4, close=0.05)
+    evaluate(follower, 6.0)
+    found, expected = evaluate(follower, 2.8), evaluate(cold, 2.8)
+    assert found.free_energy == pytest.approx(expected.free_energy, abs=1e-6)
+    np.testing.assert_allclose(found.forces, expected.forces, rtol=0, atol=1e-5)

@@ -47,12 +47,11 @@ def result_tables(result: Result, dynamics: Conservation | None = None) -> Rende
 def _system_table(result: Result, dynamics: Conservation | None) -> Table:
     table = Table(title=f"potential {result.potential.name}", show_header=False)
     minimum = "strict minimum" if result.positive_definite else "not a strict minimum"
-    # Adding 0 makes a rounded −0 a plain 0.
-    dipole = " ".join(f"{round(component, 4) + 0.0:.4f}" for component in result.dipole.tolist())
+    dipole = " ".join(_rounded(component) for component in result.dipole)
     rows = {
         "energy": f"{result.energy:.6f} eV",
         "free energy": f"{result.free_energy:.6f} eV",
-        "total charge": f"{round(float(result.charges.sum()), 4) + 0.0:+.4f} e",
+        "total charge": f"{_rounded(result.charges.sum(), '+')} e",
         "chemical potential": " ".join(f"{mu:.4f}" for mu in result.chemical_potentials) + " eV/e",
         "dipole": f"{dipole} e·Å",
         "weights": f"{minimum}, residual {result.kkt_residual:.1e} eV",
@@ -62,13 +61,19 @@ def _system_table(result: Result, dynamics: Conservation | None) -> Table:
             f"{dynamics.duration:g} fs, mean temperature {dynamics.temperature:.0f} K"
         )
         rows["kinetic + free energy"] = (
-            f"drift {dynamics.drift:.1e} eV/atom, fluctuation {dynamics.fluctuation:.1e} eV/atom"
+            f"drift {dynamics.drift:.1e} eV/atom over the run, "
+            f"fluctuation {dynamics.fluctuation:.1e} eV/atom"
         )
     if result.lower_branch is not None:
         rows["warning"] = f"another branch of weights lies {result.lower_branch:.3g} eV lower"
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def _rounded(value: float, sign: str = "") -> str:
+    """Four decimals; what rounds to −0 is a plain 0."""
+    return f"{round(float(value), 4) + 0.0:{sign}.4f}"
 
 
 def _atom_table(result: Result) -> Table:
@@ -84,9 +89,9 @@ def _atom_table(result: Result) -> Table:
         dipole = float((result.induced_dipoles[i] ** 2).sum() ** 0.5)
         table.add_row(
             f"{symbol}{i}",
-            f"{result.charges[i]:+.4f}",
+            _rounded(result.charges[i], "+"),
             *([f"{dipole:.4f}"] if polarisable else []),
-            f"{result.energies[i]:.4f}",
+            _rounded(result.energies[i]),
             f"{force:.4f}",
             weights,
         )

@@ -81,26 +81,12 @@ def water() -> Form:
     bends = ThreeBody(3, 3, "slater", 3.6, (0.8, 4.0), ("H-O-H", "O-H-O"))
     others = ThreeBody(2, 1, "slater", 3.6, (1.0, 3.0), ("H-H-O", "O-O-H"))
     shared = ThreeBody(2, 3, "slater", 3.6, (2.5, 5.5), ("O-H-O",))
-    elements = combinations_with_replacement(("H", "O"), 2)
-    return Form(
+    return replace(
+        unpolarised_water(),
         name="water",
         description="Water, hydroxide, hydronium and their clusters, up to dissociation, with "
         "induced dipoles.",
-        citation=CITATION,
-        states={"H": HYDROGEN, "O": OXYGEN},
-        decays={
-            **dict.fromkeys(elements, (1.8, 2.7, 4.0, 6.0, 9.0)),
-            **dict.fromkeys(RESOLVED, (2.0, 3.5)),
-        },
-        channels=[
-            Channel(("H", "O"), HYDROGEN, ("ground", "anion")),
-            Channel(("H", "O"), HYDROGEN, ("anion", "dianion")),
-        ],
-        electronic_temperature=0.2,
-        # Beyond hydrogen bonds only charges act: longer tails cancel in clusters, not in a liquid.
-        radius=4.5,
-        switch_width=2.0,
-        coefficients=3,
+        decays={**unpolarised_water().decays, **dict.fromkeys(RESOLVED, (2.0, 3.5))},
         terms=bends + others + shared,
         embedding_widths=dict.fromkeys(OXYGEN + HYDROGEN, 60.0),
         polarisabilities={"O": {"anion": 3.0}},

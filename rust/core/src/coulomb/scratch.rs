@@ -8,8 +8,8 @@ use bytemuck::Pod;
 use num_complex::Complex;
 use rustfft::FftNum;
 
-/// Larger buffers (bytes) are given back after use. To get new ones costs a few hundredths of what they
-/// are used for; kept, those of large meshes would take as much memory as the values of pairs.
+/// Larger buffers (bytes) are given back after use: kept, those of large meshes would take as much memory
+/// as the values of pairs.
 const LARGEST_KEPT: usize = 1 << 25;
 
 type Pool<T> = RefCell<Vec<Vec<T>>>;

@@ -1,40 +1,37 @@
 //! Who is near whom, for the learned terms.
 
-use crate::model::Model;
 use crate::neighbors::{NeighborList, Neighborhoods};
 use crate::structure::Structure;
+use crate::terms::Terms;
 
 /// From this many atoms on neighbourhoods are made for every evaluation, when the weights are found,
-/// and given back after it: they take a hundredth of its time, and as much memory as half the list.
+/// and given back after it: they take half as much memory as the list.
 const LARGE: usize = 100_000;
 
-/// The neighbourhoods of a list, made when they are wanted.
+/// The neighbourhoods of a list.
 #[derive(Debug, Default)]
-pub(super) struct Around {
-    neighborhoods: Neighborhoods,
-    current: bool,
-}
+pub(super) struct Around(Neighborhoods);
 
 impl Around {
-    /// The list has changed.
-    pub(super) fn expire(&mut self) {
-        self.current = false;
+    /// The list was made anew at a structure. What is kept must be made at the same one: of another
+    /// that the list is valid for, atoms that come near later would be missed.
+    pub(super) fn renew(&mut self, terms: &Terms, structure: &Structure, list: &NeighborList) {
+        if structure.len() < LARGE {
+            self.build(terms, structure, list);
+        }
     }
 
-    /// Of the atoms in a structure that a list is valid for.
+    /// Of the atoms in a structure that the list is valid for.
     pub(super) fn get(
         &mut self,
-        model: &Model,
+        terms: &Terms,
         structure: &Structure,
         list: &NeighborList,
     ) -> &Neighborhoods {
-        if let Some(terms) = model.terms()
-            && !self.current
-        {
-            self.neighborhoods.build(structure, list.pairs(), terms.cutoff() + list.skin());
-            self.current = true;
+        if structure.len() >= LARGE {
+            self.build(terms, structure, list);
         }
-        &self.neighborhoods
+        &self.0
     }
 
     /// At the end of an evaluation of so many atoms.
@@ -42,5 +39,9 @@ impl Around {
         if atoms >= LARGE {
             *self = Self::default();
         }
+    }
+
+    fn build(&mut self, terms: &Terms, structure: &Structure, list: &NeighborList) {
+        self.0.build(structure, list.pairs(), terms.cutoff() + list.skin());
     }
 }

@@ -64,16 +64,16 @@ impl Evaluator {
         charge: &Charge,
         warm: bool,
         set: &ParameterSet,
-        terms: Option<&Differentiator>,
+        differentiator: Option<&Differentiator>,
     ) -> Result<Jacobian> {
         let found = self.seek_weights(structure, charge, warm)?;
         let mut jacobian = Jacobian::new(structure.len());
         if !set.is_empty() {
             self.push_parameters(structure, charge, set, &found, &mut jacobian)?;
         }
-        if let Some(terms) = terms {
-            let near = self.around.get(&self.model, structure, &self.neighbors);
-            let by = terms.jacobian(structure, &self.elements, near)?;
+        if let (Some(differentiator), Some(terms)) = (differentiator, self.model.terms()) {
+            let near = self.around.get(terms, structure, &self.neighbors);
+            let by = differentiator.jacobian(structure, &self.elements, near)?;
             self.around.release(structure.len());
             let coefficients = by.columns.len() - by.rows;
             jacobian.extend(&by.columns[..coefficients], by.rows);

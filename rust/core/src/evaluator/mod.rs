@@ -282,7 +282,7 @@ impl Evaluator {
         timings.forces = watch.lap() - long_range_forces;
         timings.long_range += long_range_forces;
         if let Some(terms) = self.model.terms() {
-            let near = self.around.get(&self.model, structure, &self.neighbors);
+            let near = self.around.get(terms, structure, &self.neighbors);
             evaluation.add(&terms.evaluate(structure, &self.elements, near)?);
             self.around.release(structure.len());
             timings.terms = watch.lap();
@@ -309,8 +309,11 @@ impl Evaluator {
     /// Neighbour list, point charges and pair values at a structure.
     fn prepare(&mut self, structure: &Structure) -> Result<Timings> {
         let (mut timings, mut watch) = (Timings::default(), Watch::start());
-        if self.neighbors.update(structure)? {
-            self.around.expire();
+        let rebuilt = self.neighbors.update(structure)?;
+        if let Some(terms) = self.model.terms()
+            && rebuilt
+        {
+            self.around.renew(terms, structure, &self.neighbors);
         }
         timings.neighbors = watch.lap();
         let charged = self.model.elements().iter().flat_map(|e| &e.states).any(|s| s.charge != 0.0);

@@ -4,9 +4,10 @@
 //! them by δt² ω″/κ; d follows that lag in the same way, d″ = Ω²(ω − n − d). A Newton step of
 //! [`PRODUCTS`] products leads from n + d, in error by the fourth power of δt, to ω (A. M. N. Niklasson,
 //! J. Chem. Phys. 147, 054103 (2017): a kernel of low rank, here the Krylov space of the sparse
-//! inverse). Both are propagated reversibly in time, so the error of ω has no memory of the direction
-//! of time. The energy reported, E(R, ω), and the forces at ω differ from those of the shadow energy,
-//! the minimum of the quadratic model around n + d, in third order of the step.
+//! inverse). Both are propagated reversibly in time, and an inverse serves few steps, so the error of ω
+//! has little memory of the direction of time. The energy reported, E(R, ω), and the forces at ω differ
+//! from those of the shadow energy, the minimum of the quadratic model around n + d, in third order of
+//! the step.
 
 /// Hessian products of a step.
 pub(super) const PRODUCTS: usize = 2;
