@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -14,6 +13,7 @@ from ase.optimize import BFGS, FIRE
 from ase.units import fs, kB
 
 from ecteam._core import NotConvergedError
+from ecteam.structure import FloatArray
 
 # BFGS diagonalises a matrix of all coordinates at every step; FIRE's step is linear in the atoms.
 _LARGEST_BFGS = 200
@@ -77,12 +77,41 @@ class Record:
         return Conservation(self._timestep, steps * self._timestep, temperature, drift, fluctuation)
 
 
-def _line(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
+def _line(values: FloatArray) -> tuple[float, float]:
     """Rise of the least-squares line over the whole run, and the rms deviation from it."""
     time = np.linspace(0.0, 1.0, len(values))
     slope, start = np.polyfit(time, values - values[0], 1)
     rest = values - values[0] - start - slope * time
     return float(slope), float(np.sqrt(np.mean(rest**2)))
+
+
+def verlet_error(
+    velocities: FloatArray, forces: FloatArray, masses: FloatArray, step: float
+) -> FloatArray:
+    """Error of the energy along a run of velocity Verlet, of second order in its step.
+
+    What is left of the energy without it (the modified Hamiltonian: E. Hairer, C. Lubich and
+    G. Wanner, Acta Numerica 12, 399 (2003)) fluctuates a hundred times less, and shows a drift
+    sooner.
+
+    Parameters
+    ----------
+    velocities, forces : (m, n, 3) arrays
+        Of n atoms at m consecutive steps, in ASE's units and eV/Å.
+    masses : (n,) array
+        u.
+    step : float
+        In ASE's unit of time.
+
+    Returns
+    -------
+    (m - 2,) array
+        eV, at all steps but the first and the last.
+    """
+    change = (forces[2:] - forces[:-2]) / (2.0 * step)
+    squares = (forces[1:-1] ** 2 / masses[:, None]).sum(axis=(1, 2))
+    second = (velocities[1:-1] * change).sum(axis=(1, 2)) / 12.0 + squares / 24.0
+    return np.asarray(step**2 * second)
 
 
 def relax(atoms: Atoms, fmax: float) -> Iterator[float]:

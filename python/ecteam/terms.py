@@ -26,6 +26,7 @@ factor sets the scale.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal
@@ -42,7 +43,7 @@ Function = Literal["exponential", "square_root", "spline"]
 Span = tuple[float, float]
 
 
-class Expression:
+class Expression(ABC):
     """An energy per atom; immutable, compared by value, composed with ``+`` and ``*``."""
 
     kind: ClassVar[str]
@@ -64,9 +65,9 @@ class Expression:
             else NotImplemented
         )
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Fields of the potential file, without coefficients."""
-        raise NotImplementedError
 
     @staticmethod
     def from_dict(terms: dict[str, Any]) -> Expression:

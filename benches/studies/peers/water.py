@@ -25,7 +25,7 @@ from .tables import Absent, Observable, charged, peer_table, polar
 CLUSTERS = Path(__file__).parents[2] / "data" / "water-clusters.extxyz"
 LEVEL = "PBE0/aug-cc-pVDZ, the level of the data (benches/data/water-clusters.extxyz)"
 SINGLE = LEVEL.replace(",", " at minima of GFN2-xTB,", 1)
-"""Clusters; (H2O)5 is on its way to a minimum (benches/studies/water_clusters.py)."""
+"""Clusters; larger ones are made by benches/studies/water_clusters.py. (H2O)5 is no minimum yet."""
 HELD_OUT = "PBE0/aug-cc-pVDZ labels of {} geometries that were not fitted"
 WINDOWS = {"≤ 0.15 eV/atom": 0.15, "≤ 2 eV/atom": 2.0}
 """Energy above the lowest geometry of the same composition and charge."""
