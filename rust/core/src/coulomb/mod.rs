@@ -46,6 +46,7 @@ mod splitting;
 
 use crate::COULOMB;
 use crate::error::{Error, Result};
+use crate::formulas::{point_multipole, screened_multipole};
 use crate::structure::{Mat3, Structure, Vec3};
 pub use charges::{ChargeEnergy, PointCharges};
 use direct::Direct;
@@ -281,6 +282,19 @@ impl Coulomb {
             Solver::Direct(_) => COULOMB / r,
             Solver::Periodic(periodic) => COULOMB * libm::erf(periodic.alpha() * r) / r,
             Solver::ShiftedForce(_) => 0.0,
+        }
+    }
+
+    /// The rest of f₁ and f₂ (see `multipoles`) of two near atoms as if they were alone, eV/e² Å⁻², Å⁻⁴.
+    pub(crate) fn rest_of_dipoles(&self, r: f64) -> [f64; 2] {
+        let [_, f1, f2, _] = point_multipole(r * r);
+        match &self.solver {
+            Solver::Direct(_) => [COULOMB * f1, COULOMB * f2],
+            Solver::Periodic(periodic) => {
+                let [near1, near2, _] = screened_multipole(periodic.alpha(), r);
+                [COULOMB * (f1 - near1), COULOMB * (f2 - near2)]
+            }
+            Solver::ShiftedForce(_) => [0.0; 2],
         }
     }
 

@@ -1,10 +1,10 @@
-//! Second derivatives of the energy between the weights of near atoms.
+//! Second derivatives of the energy between the weights and dipoles of near atoms.
 
 use super::{Energy, Workspace, slots};
 use crate::COULOMB;
 use crate::ensemble::Couplings;
 use crate::formulas::resonance_mean;
-use crate::model::PairModel;
+use crate::model::{DipoleValues, PairModel};
 use crate::pairs::{Record, Values};
 use crate::structure::Vec3;
 
@@ -59,10 +59,55 @@ impl Energy<'_> {
                 }
             });
         }
+        self.couple_dipoles(&mut found);
         bonds.sort_by_key(|bond| bond.centre);
         self.couple_by_embedding(&bonds, &mut found);
         self.screen_atoms(&mut found);
         found
+    }
+
+    /// Dipoles with near dipoles and weights.
+    fn couple_dipoles(&self, found: &mut Couplings) {
+        let geometry = self.geometry;
+        let mut block = Vec::new();
+        for chunk in geometry.pairs.chunks() {
+            for (record, values) in chunk.dipoles(geometry.model) {
+                if record.distance < NEAR {
+                    let pair = [record.a, record.b].map(|i| i as usize);
+                    self.fill_dipole_block(record, &values, &mut block);
+                    found.push(pair, &block, geometry.members(pair[1]));
+                }
+            }
+        }
+    }
+
+    fn fill_dipole_block(&self, record: &Record, v: &DipoleValues, block: &mut Vec<f64>) {
+        let geometry = self.geometry;
+        let [a, b] = [record.a, record.b].map(|i| i as usize);
+        let [rows, columns] = [a, b].map(|i| geometry.members(i));
+        let [of_a, of_b] = [v.second.len(), v.first.len()];
+        let d = &record.vector;
+        let [f1, f2] = geometry.coulomb.map_or([0.0; 2], |c| c.rest_of_dipoles(record.distance));
+        block.clear();
+        block.resize(rows * columns, 0.0);
+        let mut add = |m: usize, n: usize, x: f64| block[m * columns + n] += x;
+        for p in 0..rows - of_a {
+            for ((n, x), q) in v.first.iter().enumerate().zip(geometry.state_charges(b)) {
+                add(of_a + p, n, -(x + q * f1) * d[p]);
+            }
+        }
+        for p in 0..columns - of_b {
+            for ((m, x), q) in v.second.iter().enumerate().zip(geometry.state_charges(a)) {
+                add(m, of_b + p, (x + q * f1) * d[p]);
+            }
+        }
+        if rows > of_a && columns > of_b {
+            let [b1, b2] = [v.both[0] + f1, v.both[1] + f2];
+            for p in 0..3 {
+                add(of_a + p, of_b + p, -b1);
+                (0..3).for_each(|q| add(of_a + p, of_b + q, -b2 * d[p] * d[q]));
+            }
+        }
     }
 
     /// F″ of an atom's embedding times the densities of two neighbours' states; `bonds` by centre.

@@ -27,18 +27,18 @@ impl Objective for Energy<'_> {
 
     fn blocks(&mut self, out: &mut [f64]) {
         let geometry = self.geometry;
-        let size = |i: usize| geometry.offsets[i + 1] - geometry.offsets[i];
         let mut starts = vec![0];
         for i in 0..geometry.atoms() {
-            starts.push(starts[i] + size(i) * size(i));
+            starts.push(starts[i] + geometry.members(i).pow(2));
         }
         out.fill(0.0);
         let t = geometry.model.temperature();
         for i in 0..geometry.atoms() {
-            for m in 0..size(i) {
-                out[starts[i] + m * (size(i) + 1)] =
-                    t * self.work.inverse_weights[geometry.offsets[i] + m];
+            let (size, first) = (geometry.members(i), geometry.offsets[i]);
+            for (m, a) in (first..geometry.offsets[i + 1]).enumerate() {
+                out[starts[i] + m * (size + 1)] = t * self.work.inverse_weights[a];
             }
+            self.add_own_block(i, &mut out[starts[i]..starts[i + 1]]);
         }
         let mut buffers = std::mem::take(&mut self.work.buffers);
         let work = &*self.work;
@@ -182,15 +182,16 @@ fn block_pass(
 ) {
     chunk.each(geometry.model, |record, pair, v| {
         let (a, b) = (record.a as usize, record.b as usize);
-        add_outer(&mut out[starts[a]..starts[a + 1]], work.mean_curvature[b], v.at_b);
-        add_outer(&mut out[starts[b]..starts[b + 1]], work.mean_curvature[a], v.at_a);
+        let sizes = [a, b].map(|i| geometry.members(i));
+        add_outer(&mut out[starts[a]..starts[a + 1]], sizes[0], work.mean_curvature[b], v.at_b);
+        add_outer(&mut out[starts[b]..starts[b + 1]], sizes[1], work.mean_curvature[a], v.at_a);
         for (channel, t) in pair.channels.iter().zip(v.amplitudes) {
             let at = slots(channel, geometry.offsets[a], geometry.offsets[b]);
             let strength = 0.125 * t * resonance_mean(at.map(|s| work.weights[s]));
             for (atom, states, two) in
                 [(a, channel.first, [at[0], at[1]]), (b, channel.second, [at[2], at[3]])]
             {
-                let size = geometry.offsets[atom + 1] - geometry.offsets[atom];
+                let size = geometry.members(atom);
                 let block = &mut out[starts[atom]..starts[atom + 1]];
                 let inverse = two.map(|s| work.inverse_weights[s]);
                 for (m, x) in states.iter().zip(inverse) {
@@ -204,8 +205,8 @@ fn block_pass(
     });
 }
 
-fn add_outer(block: &mut [f64], factor: f64, x: &[f64]) {
-    for (row, x1) in block.chunks_exact_mut(x.len()).zip(x) {
+fn add_outer(block: &mut [f64], size: usize, factor: f64, x: &[f64]) {
+    for (row, x1) in block.chunks_exact_mut(size).zip(x) {
         row.iter_mut().zip(x).for_each(|(o, x2)| *o += factor * x1 * x2);
     }
 }

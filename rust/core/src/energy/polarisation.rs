@@ -57,6 +57,16 @@ impl<'a> Geometry<'a> {
         unknowns[self.weights()..].as_chunks().0
     }
 
+    pub(super) fn has_dipole(&self, atom: usize) -> bool {
+        self.model.elements()[usize::from(self.elements[atom])].polarisation_exponent.is_some()
+    }
+
+    /// Number of weights of an atom, and of components of its dipole if it has one.
+    pub(super) fn members(&self, atom: usize) -> usize {
+        let weights = self.offsets[atom + 1] - self.offsets[atom];
+        weights + if self.has_dipole(atom) { 3 } else { 0 }
+    }
+
     /// Adds the gradient of the bilinear pair terms at `x` to `out`.
     fn add_dipole_pairs(&self, x: &[f64], chunk: &Chunk, out: &mut [f64]) {
         let (dipoles, first) = (self.dipoles(x), self.weights());
@@ -182,6 +192,29 @@ impl Energy<'_> {
             let along = inverse * dot3(&stress, m);
             states().for_each(|(a, alpha)| out[a] -= alpha * along);
         }
+    }
+
+    /// Adds the second derivatives of C|m|²/2s of an atom, to its weights' and dipole's block.
+    pub(super) fn add_own_block(&self, atom: usize, block: &mut [f64]) {
+        let geometry = &self.geometry;
+        if !geometry.has_dipole(atom) {
+            return;
+        }
+        let (size, induced) = (geometry.members(atom), &self.work.induced);
+        let (inverse, m) = (induced.inverse[atom], &induced.dipoles[atom]);
+        let states = size - 3;
+        let factor = COULOMB * inverse * inverse;
+        let bend = factor * inverse * dot3(m, m);
+        for (k, x) in geometry.polarisabilities(atom).enumerate() {
+            for (l, y) in geometry.polarisabilities(atom).enumerate() {
+                block[k * size + l] += bend * x * y;
+            }
+            for (p, m) in (states..).zip(m) {
+                block[k * size + p] -= factor * x * m;
+                block[p * size + k] -= factor * x * m;
+            }
+        }
+        (states..size).for_each(|p| block[p * (size + 1)] += COULOMB * inverse);
     }
 
     /// [`Self::point_charges`] with dipoles: charges and dipoles `x` beyond the pairs.

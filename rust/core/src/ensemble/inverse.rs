@@ -6,6 +6,7 @@
 //! the rows of G from small dense factorisations of the group and the groups before it that it is
 //! coupled to. It is positive definite whatever the Hessian has become since, and coordinates are
 //! scaled with √ω, so that it may be used again when weights and geometry have changed a little.
+//! Components of a group's vector are coordinates too, without a pivot and scaled with √s.
 
 use super::Constraints;
 use super::coarse::{Coarse, Field};
@@ -24,15 +25,23 @@ const LIGHT: f64 = 0.01;
 /// Second derivatives between groups: the strong ones.
 #[derive(Debug, Clone, Default)]
 pub struct Couplings {
-    /// Two groups, the later first, and where their block starts.
-    entries: Vec<([u32; 2], usize)>,
-    /// Blocks, a row for every weight of the later group.
+    entries: Vec<Entry>,
+    /// Blocks, a row for every member of the later group.
     values: Vec<f64>,
 }
 
+/// Two groups, the later first, where their block starts, and its columns and rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    groups: [u32; 2],
+    start: usize,
+    columns: usize,
+    rows: usize,
+}
+
 impl Couplings {
-    /// Add a block of `values`, a row for every weight of group `a`, a column for every one of `b`;
-    /// a == b adds to the diagonal block.
+    /// Add a block of `values`, a row for every member (see [`Constraints::members`]) of group `a`, a
+    /// column for every one of `b`, or only for their weights; a == b adds to the diagonal block.
     pub fn push(&mut self, [a, b]: [usize; 2], values: &[f64], columns: usize) {
         let (start, rows) = (self.values.len(), values.len() / columns);
         if a >= b {
@@ -42,7 +51,9 @@ impl Couplings {
                 self.values.extend((0..rows).map(|m| values[m * columns + n]));
             }
         }
-        self.entries.push(([a.max(b) as u32, a.min(b) as u32], start));
+        let [columns, rows] = if a >= b { [columns, rows] } else { [rows, columns] };
+        let groups = [a.max(b) as u32, a.min(b) as u32];
+        self.entries.push(Entry { groups, start, columns, rows });
     }
 }
 
@@ -51,8 +62,9 @@ impl Couplings {
 pub struct SparseInverse {
     /// Coordinates of group g: `firsts[g]..firsts[g + 1]`.
     firsts: Vec<u32>,
-    /// The weight of every coordinate, and the one that its group gives up for it.
-    weights: Vec<[u32; 2]>,
+    /// The weight of every coordinate, and the one that its group gives up for it; a component of a
+    /// vector twice.
+    unknowns: Vec<[u32; 2]>,
     starts: Vec<usize>,
     columns: Vec<u32>,
     /// Of an approximation: more digits would be lost on it.
@@ -111,8 +123,9 @@ impl SparseInverse {
             let heaviest = constraints.group(g).max_by(|&a, &b| root[a].total_cmp(&root[b]));
             let pivot = heaviest.unwrap_or(0);
             let others = constraints.group(g).filter(|&a| a != pivot);
-            self.weights.extend(others.map(|a| [a as u32, pivot as u32]));
-            self.firsts.push(self.weights.len() as u32);
+            self.unknowns.extend(others.map(|a| [a as u32, pivot as u32]));
+            self.unknowns.extend(constraints.soft_vector(g).map(|k| [k as u32; 2]));
+            self.firsts.push(self.unknowns.len() as u32);
         }
     }
 
@@ -131,21 +144,22 @@ impl SparseInverse {
     }
 
     /// Take account of a long-ranged interaction of the groups' charges.
-    pub(super) fn add_field(&mut self, constraints: &Constraints, field: Field) {
+    pub(super) fn add_field(&mut self, constraints: &Constraints, root: &[f64], field: Field) {
         let mut coarse = Coarse::new(field);
-        let mut groups = Vec::with_capacity(self.weights.len());
+        let mut groups = Vec::with_capacity(self.unknowns.len());
         for g in 0..constraints.groups() {
             groups.extend(self.group(g).map(|_| g));
         }
-        self.charges = (self.weights.iter())
+        self.charges = (self.unknowns.iter())
             .map(|&[a, pivot]| {
                 let [a, pivot] = [a, pivot].map(|a| a as usize);
-                self.root[a] * (constraints.charges[a] - constraints.charges[pivot])
+                let charge = |a: usize| constraints.charges[a];
+                if a == pivot { 0.0 } else { self.root[a] * (charge(a) - charge(pivot)) }
             })
             .collect();
         let mut row = Vec::new();
-        for i in 0..self.weights.len() {
-            if self.root[self.weights[i][0] as usize] == 0.0 {
+        for i in 0..self.unknowns.len() {
+            if root[self.unknowns[i][0] as usize] == 0.0 {
                 continue;
             }
             row.clear();
@@ -159,8 +173,8 @@ impl SparseInverse {
         self.coarse = Some(coarse);
     }
 
-    /// z ≈ A⁻¹ r in the scaling y = δω/√ω, tangential to all groups. Vectors keep their r: what they
-    /// cost by themselves is the identity.
+    /// z ≈ A⁻¹ r in the scaling y = δω/√ω, tangential to all groups. Vectors of groups that are never
+    /// soft keep their r.
     pub(super) fn apply(&mut self, root: &[f64], r: &[f64], z: &mut [f64]) {
         let mut coarse = self.coarse.take();
         self.apply_with(coarse.as_mut(), root, r, z);
@@ -180,9 +194,10 @@ impl SparseInverse {
             self.screen(coarse, &mut u, &t);
             self.square(root, &u, &mut t);
         }
-        let (of_weights, of_vectors) = z.split_at_mut(self.root.len());
-        of_vectors.copy_from_slice(&r[self.root.len()..]);
-        self.scatter(root, &t, of_weights);
+        let weights = self.root.len();
+        z[..weights].fill(0.0);
+        z[weights..].copy_from_slice(&r[weights..]);
+        self.scatter(root, &t, z);
         self.scratch = [u, t];
     }
 
@@ -201,11 +216,14 @@ impl SparseInverse {
         }
     }
 
-    /// To coordinates: √ω_a (r_a/√ω_a − r_p/√ω_p).
+    /// To coordinates: √ω_a (r_a/√ω_a − r_p/√ω_p), and vectors as they are.
     fn gather(&self, root: &[f64], r: &[f64], u: &mut Vec<f64>) {
         u.clear();
-        u.extend(self.weights.iter().map(|&[a, pivot]| {
+        u.extend(self.unknowns.iter().map(|&[a, pivot]| {
             let (a, pivot) = (a as usize, pivot as usize);
+            if a == pivot {
+                return r[a];
+            }
             let scale = self.scale(a, root);
             if root[a] > 0.0 {
                 scale * r[a] / root[a] - scale * r[pivot] / root[pivot].max(f64::MIN_POSITIVE)
@@ -217,10 +235,11 @@ impl SparseInverse {
 
     /// From coordinates.
     fn scatter(&self, root: &[f64], t: &[f64], z: &mut [f64]) {
-        z.fill(0.0);
-        for (&[a, pivot], t) in self.weights.iter().zip(t) {
+        for (&[a, pivot], t) in self.unknowns.iter().zip(t) {
             let (a, pivot) = (a as usize, pivot as usize);
-            if root[a] > 0.0 {
+            if a == pivot {
+                z[a] = *t;
+            } else if root[a] > 0.0 {
                 let change = self.scale(a, root) * t;
                 z[a] = change / root[a];
                 z[pivot] -= change / root[pivot].max(f64::MIN_POSITIVE);
@@ -239,7 +258,7 @@ impl SparseInverse {
         t.clear();
         t.resize(u.len(), 0.0);
         for i in 0..u.len() {
-            if root[self.weights[i][0] as usize] == 0.0 {
+            if root[self.unknowns[i][0] as usize] == 0.0 {
                 continue;
             }
             let row = self.starts[i]..self.starts[i + 1];
@@ -263,28 +282,37 @@ impl<'a> Source<'a> {
     ) -> Self {
         let (mut at, mut rows) = (vec![0], vec![0]);
         for g in 0..constraints.groups() {
-            at.push(at[g] + constraints.group(g).len().pow(2));
-            let next = rows[g]
-                + couplings.entries[rows[g]..].iter().take_while(|e| e.0[0] as usize == g).count();
-            rows.push(next);
+            at.push(at[g] + constraints.members(g).pow(2));
+            let of_group = |e: &&Entry| e.groups[0] as usize == g;
+            rows.push(rows[g] + couplings.entries[rows[g]..].iter().take_while(of_group).count());
         }
         Self { constraints, root, at, blocks, couplings, rows }
     }
 
-    fn row(&self, g: usize) -> &[([u32; 2], usize)] {
+    fn row(&self, g: usize) -> &[Entry] {
         &self.couplings.entries[self.rows[g]..self.rows[g + 1]]
     }
 
-    /// Visit the blocks between two groups, a row for each weight of the later one.
-    fn each_block(&self, later: usize, earlier: usize, mut visit: impl FnMut(&[f64])) {
+    /// Visit the blocks between two groups, a row for each member of the later one, and their columns.
+    fn each_block(&self, later: usize, earlier: usize, mut visit: impl FnMut(&[f64], usize)) {
         if later == earlier {
-            visit(&self.blocks[self.at[later]..self.at[later + 1]]);
+            visit(&self.blocks[self.at[later]..self.at[later + 1]], self.constraints.members(later));
         }
         let row = self.row(later);
-        let first = row.partition_point(|e| (e.0[1] as usize) < earlier);
-        let size = self.constraints.group(later).len() * self.constraints.group(earlier).len();
-        for entry in row[first..].iter().take_while(|e| e.0[1] as usize == earlier) {
-            visit(&self.couplings.values[entry.1..entry.1 + size]);
+        let first = row.partition_point(|e| (e.groups[1] as usize) < earlier);
+        for entry in row[first..].iter().take_while(|e| e.groups[1] as usize == earlier) {
+            let Entry { start, columns, rows, .. } = *entry;
+            visit(&self.couplings.values[start..start + columns * rows], columns);
+        }
+    }
+
+    /// Place of an unknown among the members of a group.
+    fn place(&self, g: usize, unknown: usize) -> usize {
+        let group = self.constraints.group(g);
+        if unknown < self.constraints.weights() {
+            unknown - group.start
+        } else {
+            group.len() + unknown - self.constraints.vector(g).start
         }
     }
 }
@@ -293,8 +321,9 @@ impl<'a> Source<'a> {
 #[derive(Debug, Default)]
 struct Local {
     groups: Vec<usize>,
-    /// Coordinate and its weights (relative to their groups), and its group's place in `groups`.
-    coordinates: Vec<(u32, [usize; 2], usize)>,
+    /// Coordinate, the places of its unknowns among the members of the group, its scale, and its
+    /// group's place in `groups`.
+    coordinates: Vec<(u32, [usize; 2], f64, usize)>,
     own: usize,
     /// Lower triangle, row-major; after [`Self::factorise`] the Cholesky factor.
     matrix: Vec<f64>,
@@ -304,15 +333,15 @@ struct Local {
 impl Local {
     fn gather(&mut self, source: &Source, inverse: &SparseInverse, g: usize) {
         self.groups.clear();
-        self.groups.extend(source.row(g).iter().map(|e| e.0[1] as usize));
+        self.groups.extend(source.row(g).iter().map(|e| e.groups[1] as usize));
         self.groups.push(g);
         self.groups.dedup();
         self.coordinates.clear();
         for (place, &h) in self.groups.iter().enumerate() {
-            let first = source.constraints.group(h).start;
             for i in inverse.group(h) {
-                let at = inverse.weights[i].map(|a| a as usize - first);
-                self.coordinates.push((i as u32, at, place));
+                let [a, pivot] = inverse.unknowns[i].map(|a| a as usize);
+                let at = [a, pivot].map(|a| source.place(h, a));
+                self.coordinates.push((i as u32, at, source.root[a], place));
             }
         }
         self.own = self.coordinates.len() - inverse.group(g).len();
@@ -320,7 +349,7 @@ impl Local {
         self.matrix.clear();
         self.matrix.resize(n * n, 0.0);
         let firsts: Vec<usize> = (0..=self.groups.len())
-            .map(|p| self.coordinates.partition_point(|c| c.2 < p))
+            .map(|p| self.coordinates.partition_point(|c| c.3 < p))
             .collect();
         for p in 0..self.groups.len() {
             for q in 0..=p {
@@ -330,21 +359,28 @@ impl Local {
         }
     }
 
-    /// Zᵀ B Z between two groups, scaled with √ω.
+    /// Zᵀ B Z between two groups, scaled with √ω and √s. What a block does not hold is zero.
     fn add(&mut self, source: &Source, [p, q]: [usize; 2], range: &[std::ops::Range<usize>; 2]) {
-        let (n, groups) = (self.coordinates.len(), [self.groups[p], self.groups[q]]);
-        let columns = source.constraints.group(groups[1]).len();
-        let starts = groups.map(|h| source.constraints.group(h).start);
-        let Self { coordinates, matrix, .. } = self;
-        source.each_block(groups[0], groups[1], |block| {
+        let n = self.coordinates.len();
+        let Self { coordinates, matrix, groups, .. } = self;
+        source.each_block(groups[p], groups[q], |block, columns| {
+            let rows = block.len() / columns;
             for i in range[0].clone() {
-                let [a, pivot] = coordinates[i].1;
+                let (_, [a, pivot], scale, _) = coordinates[i];
+                if a >= rows {
+                    continue;
+                }
                 for j in range[1].clone().take_while(|&j| j <= i) {
-                    let [b, other] = coordinates[j].1;
-                    let at = |a: usize, b: usize| block[a * columns + b];
-                    let value = at(a, b) - at(a, other) - at(pivot, b) + at(pivot, other);
-                    let scale = source.root[starts[0] + a] * source.root[starts[1] + b];
-                    matrix[i * n + j] += scale * value;
+                    let (_, [b, other], by, _) = coordinates[j];
+                    if b >= columns {
+                        continue;
+                    }
+                    let along = |a: usize| {
+                        let taken = if b == other { 0.0 } else { block[a * columns + other] };
+                        block[a * columns + b] - taken
+                    };
+                    let taken = if a == pivot { 0.0 } else { along(pivot) };
+                    matrix[i * n + j] += scale * by * (along(a) - taken);
                 }
             }
         });

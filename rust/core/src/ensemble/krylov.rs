@@ -256,7 +256,7 @@ impl Preconditioner {
         point: &Point,
         shift: f64,
     ) -> SparseInverse {
-        let size = (0..constraints.groups()).map(|g| constraints.group(g).len().pow(2)).sum();
+        let size = (0..constraints.groups()).map(|g| constraints.members(g).pow(2)).sum();
         let mut blocks = vec![0.0; size];
         objective.blocks(&mut blocks);
         shift_blocks(constraints, point, shift, &mut blocks);
@@ -266,7 +266,7 @@ impl Preconditioner {
         if constraints.fragments() == 1
             && let Some(field) = objective.field()
         {
-            inverse.add_field(constraints, field);
+            inverse.add_field(constraints, &point.root, field);
         }
         inverse
     }
@@ -279,7 +279,8 @@ impl Preconditioner {
             let f = constraints.fragment(g);
             if self.stiffness[f] > 1e-250 {
                 let nu = carried[f] / self.stiffness[f];
-                constraints.group(g).for_each(|a| z[a] -= nu * self.response[a]);
+                let members = constraints.group(g).chain(constraints.vector(g));
+                members.for_each(|a| z[a] -= nu * self.response[a]);
             }
         }
     }
@@ -295,9 +296,11 @@ impl Preconditioner {
 fn shift_blocks(constraints: &Constraints, point: &Point, shift: f64, blocks: &mut [f64]) {
     let mut at = 0;
     for g in 0..constraints.groups() {
-        let size = constraints.group(g).len();
-        for (m, a) in constraints.group(g).enumerate() {
-            blocks[at + m * (size + 1)] += shift / point.weights[a].max(f64::MIN_POSITIVE);
+        let size = constraints.members(g);
+        let scales = constraints.group(g).map(|a| point.weights[a]);
+        let vector = constraints.soft_vector(g).map(|k| point.root[k] * point.root[k]);
+        for (m, scale) in scales.chain(vector).enumerate() {
+            blocks[at + m * (size + 1)] += shift / scale.max(f64::MIN_POSITIVE);
         }
         at += size * size;
     }

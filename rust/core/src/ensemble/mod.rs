@@ -41,7 +41,8 @@ pub trait Objective {
     /// As [`Objective::product`] for a `direction` that sums to zero in every group, up to a constant
     /// in every group; `rough`, to three digits if that is faster.
     fn tangent_product(&mut self, direction: &[f64], rough: bool, out: &mut [f64]);
-    /// Hessian blocks of each group at the last point (row-major S×S, one after another).
+    /// Hessian blocks of each group at the last point (row-major, one after another): of its weights
+    /// and, if any of them is soft, its vector.
     fn blocks(&mut self, out: &mut [f64]);
     /// The strong ones among the Hessian blocks between groups at the last point.
     fn couplings(&mut self) -> Couplings;

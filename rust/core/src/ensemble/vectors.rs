@@ -51,6 +51,18 @@ impl Constraints {
         start..start + DIMENSIONS
     }
 
+    /// The vector of group `g` if any of its weights is soft.
+    pub(super) fn soft_vector(&self, g: usize) -> Range<usize> {
+        let vector = self.vector(g);
+        let soft = !vector.is_empty() && self.group(g).any(|a| self.softness[a] > 0.0);
+        if soft { vector } else { vector.start..vector.start }
+    }
+
+    /// Number of weights of group `g`, and of components of its vector if any weight is soft.
+    pub(super) fn members(&self, g: usize) -> usize {
+        self.group(g).len() + self.soft_vector(g).len()
+    }
+
     /// s of group `g`.
     pub(super) fn softness(&self, g: usize, unknowns: &[f64]) -> f64 {
         if self.softness.is_empty() {
