@@ -249,7 +249,7 @@ impl Coulomb {
                 direct.add_multipole_potential(sources, potential, gradients);
             }
             Solver::Periodic(periodic) => {
-                periodic.add_multipole_potential(sources, rough, potential, gradients);
+                periodic.add_multipole_potential(sources, rough, (potential, gradients));
             }
             Solver::ShiftedForce(shifted) => shifted.add_potential(sources.charges, potential),
         }
@@ -270,9 +270,34 @@ impl Coulomb {
         assert_eq!(sources.charges.len(), forces.len(), "one force per charge");
         match &self.solver {
             Solver::Direct(direct) => direct.add_multipole_forces(sources, forces, virial),
-            Solver::Periodic(periodic) => periodic.add_multipole_forces(sources, forces, virial),
+            Solver::Periodic(periodic) => {
+                periodic.add_multipole_forces(sources, None, forces, virial);
+            }
             // All of it is in the pairs.
             Solver::ShiftedForce(_) => {}
+        }
+    }
+
+    /// [`Self::add_multipole_potential`] and [`Self::add_multipole_forces`] at once: on a mesh it costs
+    /// little more than the latter.
+    ///
+    /// # Panics
+    /// As [`Self::add_multipole_potential`].
+    pub fn add_all_of_multipoles(
+        &self,
+        sources: Multipoles,
+        (potential, gradients): (&mut [f64], &mut [Vec3]),
+        forces: &mut [Vec3],
+        virial: &mut Mat3,
+    ) {
+        assert_eq!(sources.charges.len(), potential.len(), "one potential per charge");
+        assert_eq!(gradients.len(), potential.len(), "one gradient per charge");
+        if let Solver::Periodic(periodic) = &self.solver {
+            let potentials = Some((potential, gradients));
+            periodic.add_multipole_forces(sources, potentials, forces, virial);
+        } else {
+            self.add_multipole_potential(sources, false, potential, gradients);
+            self.add_multipole_forces(sources, forces, virial);
         }
     }
 

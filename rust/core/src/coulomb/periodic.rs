@@ -3,7 +3,7 @@
 use super::Options;
 use super::ewald::splitting;
 use super::multipoles::Multipoles;
-use super::pme::Pme;
+use super::pme::{Pme, Potentials};
 use super::real::Slopes;
 use super::splitting::Splitting;
 use crate::error::Result;
@@ -25,10 +25,8 @@ pub(super) struct Periodic {
     /// Cell and number of atoms that `splitting` was chosen for.
     made_for: Option<(Mat3, usize)>,
     splitting: Splitting,
-    /// A coarser mesh for [`Self::add_rough_potential`]; that of charges without dipoles has enough
-    /// with single precision.
+    /// A coarser mesh for rough potentials.
     rough: Option<Pme<f32>>,
-    rough_multipoles: Option<Pme>,
 }
 
 impl Periodic {
@@ -44,7 +42,6 @@ impl Periodic {
             made_for: None,
             splitting,
             rough: worthwhile.then(|| Pme::new(ROUGH, alpha)),
-            rough_multipoles: worthwhile.then(|| Pme::new(ROUGH, alpha)),
         }
     }
 
@@ -75,10 +72,8 @@ impl Periodic {
         if !self.splitting.on_mesh {
             return self.splitting.ewald.prepare(structure);
         }
-        match (&mut self.rough, &mut self.rough_multipoles) {
-            (Some(rough), _) if self.extended.is_some() => rough.prepare(structure)?,
-            (_, Some(rough)) if self.extended.is_none() => rough.prepare(structure)?,
-            _ => {}
+        if let Some(rough) = &mut self.rough {
+            rough.prepare(structure)?;
         }
         self.splitting.pme.prepare(structure)
     }
@@ -108,10 +103,8 @@ impl Periodic {
 
     /// As [`Self::add_potential`], to three digits where that takes less time.
     pub(super) fn add_rough_potential(&self, charges: &[f64], potential: &mut [f64]) {
-        match (&self.rough, &self.rough_multipoles) {
-            _ if !self.splitting.on_mesh => self.add_potential(charges, potential),
-            (Some(rough), _) if self.extended.is_some() => rough.add_potential(charges, potential),
-            (_, Some(rough)) if self.extended.is_none() => rough.add_potential(charges, potential),
+        match &self.rough {
+            Some(rough) if self.splitting.on_mesh => rough.add_potential(charges, potential),
             _ => self.add_potential(charges, potential),
         }
     }
@@ -125,34 +118,37 @@ impl Periodic {
         &self,
         sources: Multipoles,
         rough: bool,
-        potential: &mut [f64],
-        gradients: &mut [Vec3],
+        potentials: Potentials,
     ) {
         assert!(self.extended.is_none(), "dipoles have no pairs beyond the cutoff");
         let Splitting { ewald, pme, on_mesh, .. } = &self.splitting;
-        if !*on_mesh {
-            return ewald.add_multipole_potential(sources, potential, gradients);
+        match &self.rough {
+            _ if !*on_mesh => ewald.add_multipole_potential(sources, potentials.0, potentials.1),
+            Some(mesh) if rough => mesh.add_multipole_potential(sources, potentials),
+            _ => pme.add_multipole_potential(sources, potentials),
         }
-        let mesh = self.rough_multipoles.as_ref().filter(|_| rough).unwrap_or(pme);
-        mesh.add_multipole_potential(sources, potential, gradients);
     }
 
-    /// Forces and virial of charges and dipoles.
+    /// Forces and virial of charges and dipoles; potentials too, if asked for.
     ///
     /// # Panics
     /// After [`Self::extend`].
     pub(super) fn add_multipole_forces(
         &self,
         sources: Multipoles,
+        potentials: Option<Potentials>,
         forces: &mut [Vec3],
         virial: &mut Mat3,
     ) {
         assert!(self.extended.is_none(), "dipoles have no pairs beyond the cutoff");
-        if self.splitting.on_mesh {
-            self.splitting.pme.add_multipole_forces(sources, forces, virial);
-        } else {
-            self.splitting.ewald.add_multipole_forces(sources, forces, virial);
+        let Splitting { ewald, pme, on_mesh, .. } = &self.splitting;
+        if *on_mesh {
+            return pme.add_multipole_forces(sources, potentials, forces, virial);
         }
+        if let Some((potential, gradients)) = potentials {
+            ewald.add_multipole_potential(sources, potential, gradients);
+        }
+        ewald.add_multipole_forces(sources, forces, virial);
     }
 
     /// See [`super::Coulomb::fractions`].

@@ -55,6 +55,8 @@ macro_rules! for_order {
 mod dipoles;
 mod kernels;
 
+pub(super) use dipoles::Potentials;
+
 use kernels::{Gather, Slopes, Spread, Weigh};
 
 impl<T: Number> Pme<T> {

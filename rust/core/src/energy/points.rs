@@ -11,7 +11,7 @@ impl Energy<'_> {
     /// summed with the potential, which costs little more than the potential alone.
     pub(super) fn charges_value(&mut self, unknowns: &[f64], gradient: &mut [f64]) -> f64 {
         self.values += 1;
-        let with_slopes = self.values > 1 && !self.geometry.is_polarisable();
+        let with_slopes = self.values > 1;
         self.work.far_slopes = with_slopes.then(Default::default);
         let mut charges = std::mem::take(&mut self.work.charges);
         let energy = self.point_charges(unknowns, gradient, &mut charges, Sum::Value);
@@ -39,7 +39,7 @@ impl Energy<'_> {
     ) -> f64 {
         let geometry = self.geometry;
         if geometry.is_polarisable() {
-            return self.point_multipoles(x, gradient, charges, sum == Sum::RoughProduct);
+            return self.point_multipoles(x, gradient, charges, sum);
         }
         geometry.charges(x, charges);
         let Some(coulomb) = geometry.coulomb else { return 0.0 };
@@ -99,14 +99,18 @@ impl Energy<'_> {
 
 /// What the potential of point charges is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sum {
+pub(super) enum Sum {
     Value,
     Product,
     /// To three digits.
     RoughProduct,
 }
 
-fn add_slopes((by, of_strain): &(Vec<Vec3>, Mat3), forces: &mut [Vec3], virial: &mut Mat3) {
+pub(super) fn add_slopes(
+    (by, of_strain): &(Vec<Vec3>, Mat3),
+    forces: &mut [Vec3],
+    virial: &mut Mat3,
+) {
     let pairs = forces.iter_mut().zip(by).chain(virial.iter_mut().zip(of_strain));
     for (row, added) in pairs {
         row.iter_mut().zip(added).for_each(|(x, y)| *x += y);

@@ -13,6 +13,7 @@
 //! Hessian constant. An atom whose states are not polarisable has no dipole.
 
 use super::parameters::Total;
+use super::points::{Sum, add_slopes};
 use super::{Energy, Geometry, Workspace, dot};
 use crate::COULOMB;
 use crate::coulomb::Multipoles;
@@ -223,12 +224,13 @@ impl Energy<'_> {
         x: &[f64],
         gradient: &mut [f64],
         charges: &mut Vec<f64>,
-        rough: bool,
+        sum: Sum,
     ) -> f64 {
         let geometry = self.geometry;
         geometry.charges(x, charges);
         let Some(coulomb) = geometry.coulomb else { return 0.0 };
-        let Workspace { potential, induced: Induced { gradients, .. }, .. } = &mut *self.work;
+        let Workspace { potential, far_slopes, induced: Induced { gradients, .. }, .. } =
+            &mut *self.work;
         let dipoles = geometry.dipoles(x);
         potential.clear();
         potential.resize(charges.len(), 0.0);
@@ -236,7 +238,17 @@ impl Energy<'_> {
         gradients.resize(charges.len(), [0.0; 3]);
         let mut watch = Watch::start();
         let sources = Multipoles { charges, dipoles };
-        coulomb.add_multipole_potential(sources, rough, potential, gradients);
+        match (sum, far_slopes) {
+            (Sum::Value, Some((forces, virial))) => {
+                forces.resize(charges.len(), [0.0; 3]);
+                let potentials = (&mut potential[..], &mut gradients[..]);
+                coulomb.add_all_of_multipoles(sources, potentials, forces, virial);
+            }
+            (sum, _) => {
+                let rough = sum == Sum::RoughProduct;
+                coulomb.add_multipole_potential(sources, rough, potential, gradients);
+            }
+        }
         self.work.long_range += watch.lap();
         let (potential, gradients) = (&self.work.potential, &self.work.induced.gradients);
         for (i, v) in potential.iter().enumerate() {
@@ -258,18 +270,35 @@ impl Energy<'_> {
         energies: &mut [f64],
     ) {
         let Some(coulomb) = self.geometry.coulomb else { return };
-        let Workspace { charges, potential, induced, potential_is_of_charges, long_range, .. } =
-            &mut *self.work;
+        let Workspace {
+            charges,
+            potential,
+            induced,
+            potential_is_of_charges,
+            far_slopes,
+            long_range,
+            ..
+        } = &mut *self.work;
         let Induced { dipoles, gradients, .. } = induced;
         let sources = Multipoles { charges, dipoles };
         let mut watch = Watch::start();
-        if !*potential_is_of_charges {
+        let known = std::mem::replace(potential_is_of_charges, true);
+        if !known {
             potential.fill(0.0);
             gradients.fill([0.0; 3]);
-            coulomb.add_multipole_potential(sources, false, potential, gradients);
-            *potential_is_of_charges = true;
         }
-        coulomb.add_multipole_forces(sources, forces, virial);
+        match (far_slopes.take(), known) {
+            (Some(slopes), known) => {
+                if !known {
+                    coulomb.add_multipole_potential(sources, false, potential, gradients);
+                }
+                add_slopes(&slopes, forces, virial);
+            }
+            (None, true) => coulomb.add_multipole_forces(sources, forces, virial),
+            (None, false) => {
+                coulomb.add_all_of_multipoles(sources, (potential, gradients), forces, virial);
+            }
+        }
         for (i, e) in energies.iter_mut().enumerate() {
             *e += 0.5 * (charges[i] * potential[i] + dot3(&dipoles[i], &gradients[i]));
         }

@@ -296,7 +296,10 @@ impl<'a> Source<'a> {
     /// Visit the blocks between two groups, a row for each member of the later one, and their columns.
     fn each_block(&self, later: usize, earlier: usize, mut visit: impl FnMut(&[f64], usize)) {
         if later == earlier {
-            visit(&self.blocks[self.at[later]..self.at[later + 1]], self.constraints.members(later));
+            visit(
+                &self.blocks[self.at[later]..self.at[later + 1]],
+                self.constraints.members(later),
+            );
         }
         let row = self.row(later);
         let first = row.partition_point(|e| (e.groups[1] as usize) < earlier);

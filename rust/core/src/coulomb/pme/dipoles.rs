@@ -10,44 +10,40 @@ use rayon::prelude::*;
 use super::super::ewald::{charge_terms, own_gradient};
 use super::super::mesh::{Mesh, with_values};
 use super::super::multipoles::Multipoles;
+use super::super::scratch::Number;
 use super::super::spline::Spline;
-use super::kernels::{Slopes, for_rows, inner};
+use super::kernels::{Incline, Slopes, for_rows, inner};
 use super::{CHUNK, Pme};
 use crate::structure::{Mat3, Vec3};
 
 /// Charge, and dipole along the mesh, of the sorted atoms, with the slopes of their splines.
-struct Sources {
-    strengths: Vec<[f64; 4]>,
-    slopes: Vec<f64>,
+struct Sources<T> {
+    strengths: Vec<[T; 4]>,
+    slopes: Vec<T>,
 }
 
-impl Pme {
+/// Where potentials, ∂E/∂q, and ∂E/∂m of all atoms are added.
+pub(in crate::coulomb) type Potentials<'a> = (&'a mut [f64], &'a mut [Vec3]);
+
+impl<T: Number> Pme<T> {
     /// [`Pme::add_potential`] of charges and dipoles, and ∂E/∂m.
     pub(in crate::coulomb) fn add_multipole_potential(
         &self,
         sources: Multipoles,
-        potential: &mut [f64],
-        gradients: &mut [Vec3],
+        (potential, gradients): Potentials,
     ) {
         assert_eq!(sources.charges.len(), self.atoms.len(), "charges of the prepared atoms");
+        self.own_terms(sources, (potential, gradients));
+        for_order!(self, add_mesh_multipoles(sources, potential, gradients));
+    }
+
+    /// Background, and what atoms do to themselves on the mesh.
+    fn own_terms(&self, sources: Multipoles, (potential, gradients): Potentials) {
         charge_terms(self.background(), sources.charges, potential);
         let own = own_gradient(self.alpha);
         for (g, m) in gradients.iter_mut().zip(sources.dipoles) {
             (0..3).for_each(|d| g[d] -= own * m[d]);
         }
-        for_order!(self, add_mesh_multipoles(sources, potential, gradients));
-    }
-
-    /// [`Pme::add_forces`] of charges and dipoles.
-    pub(in crate::coulomb) fn add_multipole_forces(
-        &self,
-        sources: Multipoles,
-        forces: &mut [Vec3],
-        virial: &mut Mat3,
-    ) {
-        assert_eq!(sources.charges.len(), self.atoms.len(), "charges of the prepared atoms");
-        self.background().add_virial(sources.charges.iter().sum(), virial);
-        for_order!(self, add_mesh_multipole_forces(sources, forces, virial));
     }
 
     fn add_mesh_multipoles<const P: usize>(
@@ -73,15 +69,70 @@ impl Pme {
         }
     }
 
+    fn sorted_sources<const P: usize>(&self, mesh: &Mesh<T>, sources: Multipoles) -> Sources<T> {
+        let scale = mesh.shape.map(|n| n as f64);
+        let strengths = self.atoms.iter().map(|&i| {
+            let m = sources.dipoles[i as usize];
+            let [x, y, z] = [0, 1, 2].map(|axis| {
+                scale[axis] * (0..3).map(|d| m[d] * mesh.inverse[d][axis]).sum::<f64>()
+            });
+            [sources.charges[i as usize], x, y, z].map(T::nearest)
+        });
+        let strengths = strengths.collect();
+        let mut slopes = vec![T::zero(); 3 * P * self.atoms.len()];
+        let spline = Spline::<P>::new();
+        let tasks = slopes.par_chunks_mut(3 * P * CHUNK).zip(self.places.par_chunks(CHUNK));
+        tasks.for_each(|(slopes, places)| {
+            Arch::new().dispatch(Incline { spline: &spline, places, slopes });
+        });
+        Sources { strengths, slopes }
+    }
+
+    /// As [`Pme::spread`].
+    fn spread_dipoles<const P: usize>(
+        &self,
+        mesh: &Mesh<T>,
+        x: usize,
+        sources: &Sources<T>,
+        plane: &mut [T],
+    ) {
+        let nx = mesh.shape[0];
+        for a in 0..P {
+            let behind = (x + nx - a) % nx;
+            let atoms = self.starts[behind] as usize..self.starts[behind + 1] as usize;
+            let spread = SpreadDipoles::<T, P> { pme: self, mesh, a, atoms, sources, plane };
+            Arch::new().dispatch(spread);
+        }
+    }
+}
+
+impl Pme {
+    /// [`Pme::add_forces`] of charges and dipoles; potentials too, if asked for.
+    pub(in crate::coulomb) fn add_multipole_forces(
+        &self,
+        sources: Multipoles,
+        mut potentials: Option<Potentials>,
+        forces: &mut [Vec3],
+        virial: &mut Mat3,
+    ) {
+        assert_eq!(sources.charges.len(), self.atoms.len(), "charges of the prepared atoms");
+        self.background().add_virial(sources.charges.iter().sum(), virial);
+        if let Some((potential, gradients)) = &mut potentials {
+            self.own_terms(sources, (potential, gradients));
+        }
+        for_order!(self, add_mesh_multipole_forces(sources, potentials, forces, virial));
+    }
+
     fn add_mesh_multipole_forces<const P: usize>(
         &self,
         sources: Multipoles,
+        mut potentials: Option<Potentials>,
         forces: &mut [Vec3],
         virial: &mut Mat3,
     ) {
         let Some(mesh) = &self.mesh else { return };
         let sorted = self.sorted_sources::<P>(mesh, sources);
-        let mut found = vec![[[0.0; 3]; 2]; self.atoms.len()];
+        let mut found = vec![Pulled::default(); self.atoms.len()];
         let spline = Spline::<P>::new();
         let added = with_values(mesh, |values| {
             let spread =
@@ -97,65 +148,33 @@ impl Pme {
         for (row, added) in virial.iter_mut().zip(added) {
             row.iter_mut().zip(added).for_each(|(x, y)| *x += y);
         }
-        for (&i, [force, gradient]) in self.atoms.iter().zip(&found) {
-            let m = &sources.dipoles[i as usize];
+        for (&i, (value, force, gradient)) in self.atoms.iter().zip(&found) {
+            let i = i as usize;
+            let m = &sources.dipoles[i];
             for p in 0..3 {
-                forces[i as usize][p] += force[p];
+                forces[i][p] += force[p];
                 // The dipoles stay as they are under strain.
                 (0..3).for_each(|q| virial[p][q] -= gradient[p] * m[q]);
             }
-        }
-    }
-
-    fn sorted_sources<const P: usize>(&self, mesh: &Mesh<f64>, sources: Multipoles) -> Sources {
-        let scale = mesh.shape.map(|n| n as f64);
-        let strengths = self.atoms.iter().map(|&i| {
-            let m = sources.dipoles[i as usize];
-            let [x, y, z] = [0, 1, 2].map(|axis| {
-                scale[axis] * (0..3).map(|d| m[d] * mesh.inverse[d][axis]).sum::<f64>()
-            });
-            [sources.charges[i as usize], x, y, z]
-        });
-        let strengths = strengths.collect();
-        let mut slopes = vec![0.0; 3 * P * self.atoms.len()];
-        let spline = Spline::<P>::new();
-        let tasks = slopes.par_chunks_mut(3 * P).zip(&self.places).with_min_len(CHUNK);
-        tasks.for_each(|(out, place)| {
-            for (out, t) in out.as_chunks_mut::<P>().0.iter_mut().zip(place.past) {
-                *out = spline.slopes(t);
+            if let Some((potential, gradients)) = &mut potentials {
+                potential[i] += value;
+                (0..3).for_each(|d| gradients[i][d] += gradient[d]);
             }
-        });
-        Sources { strengths, slopes }
-    }
-
-    /// As [`Pme::spread`].
-    fn spread_dipoles<const P: usize>(
-        &self,
-        mesh: &Mesh<f64>,
-        x: usize,
-        sources: &Sources,
-        plane: &mut [f64],
-    ) {
-        let nx = mesh.shape[0];
-        for a in 0..P {
-            let behind = (x + nx - a) % nx;
-            let atoms = self.starts[behind] as usize..self.starts[behind + 1] as usize;
-            Arch::new().dispatch(SpreadDipoles::<P> { pme: self, mesh, a, atoms, sources, plane });
         }
     }
 }
 
 /// Charges and dipoles of some atoms onto a plane, `a` planes after their first.
-struct SpreadDipoles<'a, const P: usize> {
-    pme: &'a Pme,
-    mesh: &'a Mesh<f64>,
+struct SpreadDipoles<'a, T: Number, const P: usize> {
+    pme: &'a Pme<T>,
+    mesh: &'a Mesh<T>,
     a: usize,
     atoms: std::ops::Range<usize>,
-    sources: &'a Sources,
-    plane: &'a mut [f64],
+    sources: &'a Sources<T>,
+    plane: &'a mut [T],
 }
 
-impl<const P: usize> WithSimd for SpreadDipoles<'_, P> {
+impl<T: Number, const P: usize> WithSimd for SpreadDipoles<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
@@ -181,15 +200,18 @@ impl<const P: usize> WithSimd for SpreadDipoles<'_, P> {
     }
 }
 
-/// Force on some atoms, and gradient of the potential at them.
+/// Potential, force and gradient of the potential.
+type Pulled = (f64, Vec3, Vec3);
+
+/// Potential at some atoms, force on them, and gradient of the potential.
 struct Pull<'a, const P: usize> {
     pme: &'a Pme,
     mesh: &'a Mesh<f64>,
     spline: &'a Spline<P>,
     values: &'a [f64],
-    sources: &'a Sources,
+    sources: &'a Sources<f64>,
     task: usize,
-    out: &'a mut [[Vec3; 2]],
+    out: &'a mut [Pulled],
 }
 
 impl<const P: usize> WithSimd for Pull<'_, P> {
@@ -233,7 +255,7 @@ impl<const P: usize> WithSimd for Pull<'_, P> {
             let [q, m @ ..] = self.sources.strengths[i];
             let force = [0, 1, 2]
                 .map(|a| -q * gradient[a] - (0..3).map(|b| hessian[a][b] * m[b]).sum::<f64>());
-            *out = [cartesian(force), cartesian(gradient)];
+            *out = (inner(s, wz), cartesian(force), cartesian(gradient));
         }
     }
 }

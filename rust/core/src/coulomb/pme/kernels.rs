@@ -29,6 +29,27 @@ impl<T: Number, const P: usize> WithSimd for Weigh<'_, T, P> {
     }
 }
 
+/// Derivatives of the spline weights of some atoms.
+pub(super) struct Incline<'a, T: Number, const P: usize> {
+    pub(super) spline: &'a Spline<P>,
+    pub(super) places: &'a [Place],
+    pub(super) slopes: &'a mut [T],
+}
+
+impl<T: Number, const P: usize> WithSimd for Incline<'_, T, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let rows = self.slopes.as_chunks_mut::<P>().0.chunks_exact_mut(3);
+        for (place, out) in self.places.iter().zip(rows) {
+            for d in 0..3 {
+                out[d] = self.spline.slopes(place.past[d]).map(T::nearest);
+            }
+        }
+    }
+}
+
 impl<T: Number> Pme<T> {
     /// Weights of a sorted atom along the three axes.
     #[inline(always)]
@@ -100,16 +121,16 @@ impl<T: Number, const P: usize> WithSimd for Gather<'_, T, P> {
 }
 
 /// Potential and its gradient at some atoms.
-pub(super) struct Slopes<'a, const P: usize> {
-    pub(super) pme: &'a Pme,
-    pub(super) mesh: &'a Mesh<f64>,
+pub(super) struct Slopes<'a, T: Number, const P: usize> {
+    pub(super) pme: &'a Pme<T>,
+    pub(super) mesh: &'a Mesh<T>,
     pub(super) spline: &'a Spline<P>,
-    pub(super) values: &'a [f64],
+    pub(super) values: &'a [T],
     pub(super) task: usize,
     pub(super) out: &'a mut [[f64; 4]],
 }
 
-impl<const P: usize> WithSimd for Slopes<'_, P> {
+impl<T: Number, const P: usize> WithSimd for Slopes<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
@@ -117,8 +138,8 @@ impl<const P: usize> WithSimd for Slopes<'_, P> {
         for (i, out) in (self.task * CHUNK..).zip(self.out) {
             let place = &self.pme.places[i];
             let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
-            let [dx, dy, dz] = place.past.map(|t| self.spline.slopes(t));
-            let [mut sum, mut along_x, mut along_y] = [[0.0; P]; 3];
+            let [dx, dy, dz] = place.past.map(|t| self.spline.slopes(t).map(T::nearest));
+            let [mut sum, mut along_x, mut along_y] = [[T::zero(); P]; 3];
             for_rows::<_, P>(self.mesh, place, |a, b, start| {
                 let row = &self.values[start..start + P];
                 let factors = [wx[a] * wy[b], dx[a] * wy[b], wx[a] * dy[b]];
@@ -130,12 +151,12 @@ impl<const P: usize> WithSimd for Slopes<'_, P> {
             });
             let slopes = [inner(&along_x, wz), inner(&along_y, wz), inner(&sum, &dz)];
             let n = self.mesh.shape;
-            let scaled = [0, 1, 2].map(|d| slopes[d] * n[d] as f64);
+            let scaled = [0, 1, 2].map(|d| slopes[d].double() * n[d] as f64);
             let gradient = self
                 .mesh
                 .inverse
                 .map(|row| row[0] * scaled[0] + row[1] * scaled[1] + row[2] * scaled[2]);
-            *out = [inner(&sum, wz), gradient[0], gradient[1], gradient[2]];
+            *out = [inner(&sum, wz).double(), gradient[0], gradient[1], gradient[2]];
         }
     }
 }
