@@ -51,11 +51,12 @@ def test_random_liquids_converge_in_few_products(name):
 
 @pytest.mark.parametrize("amplitude", [0.3, 0.6])
 def test_rattled_salt_converges(amplitude):
+    """Its ions have induced dipoles: a preconditioner of the weights alone takes 53 at 0.6 Å."""
     atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True).repeat(4)
     atoms.rattle(amplitude, seed=0)
     result = ecteam.evaluate(atoms, "halides", tolerance=1e-6, electrostatics="pme")
     assert result.kkt_residual <= 1e-6
-    assert result.hessian_products <= 120
+    assert result.hessian_products <= 50
 
 
 def test_products_do_not_grow_with_the_system():

@@ -21,12 +21,11 @@ def waters():
     return atoms
 
 
-def test_products_of_a_dynamics_step(waters):
+@pytest.mark.parametrize("name", ["water-unpolarised", "water"])
+def test_products_of_a_dynamics_step(waters, name):
     """0.25 fs a step: after ten of them eight products are enough, at no loss of accuracy."""
     atoms = waters.copy()
-    rough, precise = (
-        ECTEAM("water-unpolarised", tolerance=tolerance) for tolerance in (1e-6, 1e-9)
-    )
+    rough, precise = (ECTEAM(name, tolerance=tolerance) for tolerance in (1e-6, 1e-9))
     products = []
     for _ in range(16):
         atoms.positions += 0.25 * fs * atoms.get_velocities()
@@ -40,10 +39,11 @@ def test_products_of_a_dynamics_step(waters):
     np.testing.assert_allclose(found.forces, exact.forces, rtol=0, atol=3e-6)
 
 
+@pytest.mark.parametrize("potential", ["water-unpolarised", "water"])
 @pytest.mark.parametrize("name", ["H2O", "H2O2"])
-def test_the_inverse_is_exact_where_all_atoms_are_near(name):
+def test_the_inverse_is_exact_where_all_atoms_are_near(name, potential):
     """A Newton step on a small molecule takes a product or two; the look for a saddle four."""
-    result = ecteam.evaluate(molecule(name), "water-unpolarised", solver="krylov")
+    result = ecteam.evaluate(molecule(name), potential, solver="krylov")
     assert result.positive_definite
     starts = 3
     assert result.hessian_products <= starts * (2 * result.iterations + 6)

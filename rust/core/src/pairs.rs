@@ -18,7 +18,6 @@ use crate::neighbors::Pair;
 use crate::structure::{Structure, Vec3};
 use crate::tables::Table;
 
-use dipoles::Dipoles;
 pub(crate) use dipoles::dipole_slopes;
 use fill::Source;
 use frame::Frame;
@@ -47,8 +46,6 @@ pub struct Record {
 pub struct Chunk {
     /// By kind.
     kinds: Vec<KindPairs>,
-    /// Of pairs with a polarisable atom.
-    dipoles: Dipoles,
     frame: Frame,
 }
 

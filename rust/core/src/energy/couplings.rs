@@ -71,13 +71,13 @@ impl Energy<'_> {
         let geometry = self.geometry;
         let mut block = Vec::new();
         for chunk in geometry.pairs.chunks() {
-            for (record, values) in chunk.dipoles(geometry.model) {
+            chunk.each_dipole(geometry.model, |record, values| {
                 if record.distance < NEAR {
                     let pair = [record.a, record.b].map(|i| i as usize);
                     self.fill_dipole_block(record, &values, &mut block);
                     found.push(pair, &block, geometry.members(pair[1]));
                 }
-            }
+            });
         }
     }
 

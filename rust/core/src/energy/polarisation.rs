@@ -71,7 +71,7 @@ impl<'a> Geometry<'a> {
     /// Adds the gradient of the bilinear pair terms at `x` to `out`.
     fn add_dipole_pairs(&self, x: &[f64], chunk: &Chunk, out: &mut [f64]) {
         let (dipoles, first) = (self.dipoles(x), self.weights());
-        for (record, values) in chunk.dipoles(self.model) {
+        chunk.each_dipole(self.model, |record, values| {
             let (a, b, d) = (record.a as usize, record.b as usize, &record.vector);
             let [ma, mb] = [&dipoles[a], &dipoles[b]];
             let pair = values.pair([record.a, record.b].map(|i| self.weights_of(x, i)));
@@ -84,15 +84,15 @@ impl<'a> Geometry<'a> {
             }
             super::objective::add_scaled(out, self.offsets[b], -dot3(ma, d), values.first);
             super::objective::add_scaled(out, self.offsets[a], dot3(mb, d), values.second);
-        }
+        });
     }
 
     /// Adds forces (first 3n of `out`), energies (next n) and the virial (last 9) of the pairs at `x`.
     pub(super) fn add_dipole_forces(&self, x: &[f64], chunk: &Chunk, out: &mut [f64]) {
         let (n, dipoles) = (self.atoms(), self.dipoles(x));
         let mut scratch = Vec::new();
-        for (record, values) in chunk.dipoles(self.model) {
-            let by_r = dipole_slopes(self.model, self.kernel, record, &mut scratch);
+        chunk.each_dipole(self.model, |record, values| {
+            let by_r = dipole_slopes(self.model, self.kernel, record, &values, &mut scratch);
             let weights = [record.a, record.b].map(|i| self.weights_of(x, i));
             let (a, b, d) = (record.a as usize, record.b as usize, &record.vector);
             let both = [&dipoles[a], &dipoles[b]];
@@ -108,7 +108,7 @@ impl<'a> Geometry<'a> {
                     out[4 * n + 3 * p + q] += slope[p] * d[q];
                 }
             }
-        }
+        });
     }
 }
 

@@ -11,8 +11,9 @@
 use super::Constraints;
 use super::coarse::{Coarse, Field};
 
-/// Smallest pivot of a local factorisation relative to the diagonal entry.
-const SMALLEST_PIVOT: f64 = 0.1;
+mod local;
+
+use local::{Local, Source};
 
 /// Change of √ω that makes it useless, absolute and relative. The heaviest weight of a group of eight
 /// has √ω > 0.35.
@@ -80,18 +81,6 @@ pub struct SparseInverse {
     pub(super) age: usize,
     /// Added to the Hessian (see `damping`), eV.
     pub(super) shift: f64,
-}
-
-/// What the local factorisations read.
-struct Source<'a> {
-    constraints: &'a Constraints,
-    root: &'a [f64],
-    /// Where the diagonal block of every group starts, and all of them.
-    at: Vec<usize>,
-    blocks: &'a [f64],
-    couplings: &'a Couplings,
-    /// Couplings of a group to earlier ones: `rows[g]..rows[g + 1]`, sorted.
-    rows: Vec<usize>,
 }
 
 impl SparseInverse {
@@ -273,161 +262,131 @@ impl SparseInverse {
     }
 }
 
-impl<'a> Source<'a> {
-    fn new(
-        constraints: &'a Constraints,
-        root: &'a [f64],
-        blocks: &'a [f64],
-        couplings: &'a Couplings,
-    ) -> Self {
-        let (mut at, mut rows) = (vec![0], vec![0]);
-        for g in 0..constraints.groups() {
-            at.push(at[g] + constraints.members(g).pow(2));
-            let of_group = |e: &&Entry| e.groups[0] as usize == g;
-            rows.push(rows[g] + couplings.entries[rows[g]..].iter().take_while(of_group).count());
-        }
-        Self { constraints, root, at, blocks, couplings, rows }
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::Charge;
+    use super::*;
+    use nalgebra::DMatrix;
+    use proptest::prelude::*;
+
+    /// Members of the groups: the first and the last have soft weights, and so a vector.
+    const SIZES: [usize; 4] = [3 + 3, 2, 2, 3 + 3];
+    const MEMBERS: usize = 16;
+    const WEIGHTS: usize = 10;
+
+    fn constraints() -> Constraints {
+        let charges = [0.0, -1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, -1.0, 1.0].to_vec();
+        let softness = [0.0, 0.2, 0.1, 0.0, 0.0, 0.0, 0.0, 0.3, 0.2, 0.0].to_vec();
+        Constraints::new(vec![0, 3, 5, 7, 10], charges, &Charge::Total(0.0))
+            .unwrap()
+            .with_vectors(softness)
     }
 
-    fn row(&self, g: usize) -> &[Entry] {
-        &self.couplings.entries[self.rows[g]..self.rows[g + 1]]
+    /// Among the unknowns, weights and then three for every group.
+    fn members(constraints: &Constraints) -> Vec<usize> {
+        let of = |g: usize| constraints.group(g).chain(constraints.soft_vector(g));
+        (0..SIZES.len()).flat_map(of).collect()
     }
 
-    /// Visit the blocks between two groups, a row for each member of the later one, and their columns.
-    fn each_block(&self, later: usize, earlier: usize, mut visit: impl FnMut(&[f64], usize)) {
-        if later == earlier {
-            visit(
-                &self.blocks[self.at[later]..self.at[later + 1]],
-                self.constraints.members(later),
-            );
-        }
-        let row = self.row(later);
-        let first = row.partition_point(|e| (e.groups[1] as usize) < earlier);
-        for entry in row[first..].iter().take_while(|e| e.groups[1] as usize == earlier) {
-            let Entry { start, columns, rows, .. } = *entry;
-            visit(&self.couplings.values[start..start + columns * rows], columns);
-        }
-    }
-
-    /// Place of an unknown among the members of a group.
-    fn place(&self, g: usize, unknown: usize) -> usize {
-        let group = self.constraints.group(g);
-        if unknown < self.constraints.weights() {
-            unknown - group.start
-        } else {
-            group.len() + unknown - self.constraints.vector(g).start
-        }
-    }
-}
-
-/// The dense matrix of one group and the earlier ones it is coupled to.
-#[derive(Debug, Default)]
-struct Local {
-    groups: Vec<usize>,
-    /// Coordinate, the places of its unknowns among the members of the group, its scale, and its
-    /// group's place in `groups`.
-    coordinates: Vec<(u32, [usize; 2], f64, usize)>,
-    own: usize,
-    /// Lower triangle, row-major; after [`Self::factorise`] the Cholesky factor.
-    matrix: Vec<f64>,
-    row: Vec<f64>,
-}
-
-impl Local {
-    fn gather(&mut self, source: &Source, inverse: &SparseInverse, g: usize) {
-        self.groups.clear();
-        self.groups.extend(source.row(g).iter().map(|e| e.groups[1] as usize));
-        self.groups.push(g);
-        self.groups.dedup();
-        self.coordinates.clear();
-        for (place, &h) in self.groups.iter().enumerate() {
-            for i in inverse.group(h) {
-                let [a, pivot] = inverse.unknowns[i].map(|a| a as usize);
-                let at = [a, pivot].map(|a| source.place(h, a));
-                self.coordinates.push((i as u32, at, source.root[a], place));
-            }
-        }
-        self.own = self.coordinates.len() - inverse.group(g).len();
-        let n = self.coordinates.len();
-        self.matrix.clear();
-        self.matrix.resize(n * n, 0.0);
-        let firsts: Vec<usize> = (0..=self.groups.len())
-            .map(|p| self.coordinates.partition_point(|c| c.3 < p))
+    /// For a Hessian of all members.
+    fn inverse(hessian: &DMatrix<f64>, root: &[f64]) -> SparseInverse {
+        let (mut blocks, mut couplings, mut at) = (Vec::new(), Couplings::default(), 0);
+        let starts: Vec<usize> = SIZES
+            .iter()
+            .map(|size| {
+                at += size;
+                at - size
+            })
             .collect();
-        for p in 0..self.groups.len() {
-            for q in 0..=p {
-                let range = [firsts[p]..firsts[p + 1], firsts[q]..firsts[q + 1]];
-                self.add(source, [p, q], &range);
+        for (a, &rows) in SIZES.iter().enumerate() {
+            for (b, &columns) in SIZES.iter().enumerate().take(a + 1) {
+                let at = |k: usize| (starts[a] + k / columns, starts[b] + k % columns);
+                let block: Vec<f64> = (0..rows * columns).map(|k| hessian[at(k)]).collect();
+                if a == b {
+                    blocks.extend(block);
+                } else {
+                    couplings.push([a, b], &block, columns);
+                }
             }
         }
+        SparseInverse::new(&constraints(), root, &blocks, couplings)
     }
 
-    /// Zᵀ B Z between two groups, scaled with √ω and √s. What a block does not hold is zero.
-    fn add(&mut self, source: &Source, [p, q]: [usize; 2], range: &[std::ops::Range<usize>; 2]) {
-        let n = self.coordinates.len();
-        let Self { coordinates, matrix, groups, .. } = self;
-        source.each_block(groups[p], groups[q], |block, columns| {
-            let rows = block.len() / columns;
-            for i in range[0].clone() {
-                let (_, [a, pivot], scale, _) = coordinates[i];
-                if a >= rows {
-                    continue;
-                }
-                for j in range[1].clone().take_while(|&j| j <= i) {
-                    let (_, [b, other], by, _) = coordinates[j];
-                    if b >= columns {
-                        continue;
-                    }
-                    let along = |a: usize| {
-                        let taken = if b == other { 0.0 } else { block[a * columns + other] };
-                        block[a * columns + b] - taken
-                    };
-                    let taken = if a == pivot { 0.0 } else { along(pivot) };
-                    matrix[i * n + j] += scale * by * (along(a) - taken);
-                }
-            }
-        });
+    /// R Rᵀ + `least`, R of random numbers.
+    fn hessian(numbers: &[f64], least: f64) -> DMatrix<f64> {
+        let r = DMatrix::from_row_slice(MEMBERS, MEMBERS, numbers);
+        &r * r.transpose() + least * DMatrix::identity(MEMBERS, MEMBERS)
     }
 
-    /// Cholesky's factorisation. A coordinate whose pivot would be negative or small is cut off from
-    /// those before it: raising the pivot alone lets the factor grow without bound.
-    fn factorise(&mut self) {
-        let (n, a) = (self.coordinates.len(), &mut self.matrix);
-        for i in 0..n {
-            for j in 0..i {
-                let dot: f64 = (0..j).map(|k| a[i * n + k] * a[j * n + k]).sum();
-                a[i * n + j] = (a[i * n + j] - dot) / a[j * n + j];
-            }
-            let dot: f64 = (0..i).map(|k| a[i * n + k] * a[i * n + k]).sum();
-            let diagonal = a[i * n + i];
-            let mut pivot = diagonal - dot;
-            if pivot < SMALLEST_PIVOT * diagonal.abs() {
-                a[i * n..i * n + i].fill(0.0);
-                pivot = diagonal.abs();
-            }
-            a[i * n + i] = if pivot > 1e-12 { pivot.sqrt() } else { 1.0 };
+    /// Without components along √ω of the groups.
+    fn tangential(constraints: &Constraints, root: &[f64], x: &[f64]) -> Vec<f64> {
+        let mut x = x.to_vec();
+        for g in 0..constraints.groups() {
+            let along: f64 = constraints.group(g).map(|a| root[a] * x[a]).sum();
+            let norm: f64 = constraints.group(g).map(|a| root[a] * root[a]).sum();
+            constraints.group(g).for_each(|a| x[a] -= along / norm * root[a]);
         }
+        x
     }
 
-    /// Rows of G: Lᵀ g = e_i on the coordinates up to i.
-    fn push_rows(&mut self, inverse: &mut SparseInverse) {
-        let (n, a) = (self.coordinates.len(), &self.matrix);
-        for i in self.own..n {
-            self.row.clear();
-            self.row.resize(i + 1, 0.0);
-            self.row[i] = 1.0;
-            for k in (0..=i).rev() {
-                self.row[k] /= a[k * n + k];
-                let g = self.row[k];
-                for j in 0..k {
-                    self.row[j] -= a[k * n + j] * g;
-                }
+    fn dot(x: &[f64], y: &[f64]) -> f64 {
+        x.iter().zip(y).map(|(x, y)| x * y).sum()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(50))]
+        /// Of a positive definite Hessian whose groups are all coupled.
+        #[test]
+        fn it_is_exact_where_all_groups_are_coupled(
+            numbers in prop::collection::vec(-1.0..1.0_f64, MEMBERS * MEMBERS),
+            root in prop::collection::vec(0.2..0.9_f64, 22),
+            r in prop::collection::vec(-1.0..1.0_f64, 22),
+        ) {
+            let (constraints, hessian) = (constraints(), hessian(&numbers, 20.0));
+            let members = members(&constraints);
+            let mut z = vec![0.0; 22];
+            inverse(&hessian, &root).apply_local(&root, &r, &mut z);
+            let product = |x: &[f64]| -> Vec<f64> {
+                let row = |k: usize| {
+                    let along = |(l, &b): (usize, &usize)| hessian[(k, l)] * root[b] * x[b];
+                    root[members[k]] * members.iter().enumerate().map(along).sum::<f64>()
+                };
+                let mut all = vec![0.0; 22];
+                members.iter().enumerate().for_each(|(k, &a)| all[a] = row(k));
+                all
+            };
+            let of_z = tangential(&constraints, &root, &product(&z));
+            let expected = tangential(&constraints, &root, &r);
+            for &a in &members {
+                prop_assert!((of_z[a] - expected[a]).abs() < 1e-4, "{a}: {} {}", of_z[a], expected[a]);
             }
-            for (g, c) in self.row.iter().zip(&self.coordinates) {
-                inverse.columns.push(c.0);
-                inverse.values.push(*g as f32);
+        }
+
+        /// Whatever the Hessian, and at other weights and softness than it was made for.
+        #[test]
+        fn it_is_symmetric_and_positive_definite(
+            numbers in prop::collection::vec(-1.0..1.0_f64, MEMBERS * MEMBERS),
+            least in -5.0..5.0_f64,
+            root in prop::collection::vec(0.2..0.9_f64, 22),
+            change in prop::collection::vec(0.95..1.05_f64, 22),
+            r in prop::collection::vec(-1.0..1.0_f64, 22),
+            s in prop::collection::vec(-1.0..1.0_f64, 22),
+        ) {
+            let constraints = constraints();
+            let mut inverse = inverse(&hessian(&numbers, least), &root);
+            let root: Vec<f64> = root.iter().zip(change).map(|(x, by)| x * by).collect();
+            let [r, s] = [r, s].map(|x| tangential(&constraints, &root, &x));
+            let (mut of_r, mut of_s) = (vec![0.0; 22], vec![0.0; 22]);
+            inverse.apply_local(&root, &r, &mut of_r);
+            inverse.apply_local(&root, &s, &mut of_s);
+            let size = dot(&r, &of_r) * dot(&s, &of_s);
+            prop_assert!(dot(&r, &of_r) > 0.0);
+            prop_assert!((dot(&s, &of_r) - dot(&r, &of_s)).abs() < 1e-9 * size.sqrt());
+            let charges = tangential(&constraints, &root, &of_r);
+            for a in 0..WEIGHTS {
+                prop_assert!((charges[a] - of_r[a]).abs() < 1e-9 * (1.0 + of_r[a].abs()));
             }
-            inverse.starts.push(inverse.columns.len());
         }
     }
 }

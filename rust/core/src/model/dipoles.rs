@@ -109,17 +109,28 @@ impl DipoleTable {
         self.add_points(points.charge[0], [points.dipole[0], points.dipole[1]], out);
     }
 
-    /// Derivatives of [`Self::values`] in R over R, `points` likewise.
-    pub(crate) fn slopes(&self, r: f64, points: &DipoleFunctions, out: &mut [f64]) {
+    /// Derivatives of [`Self::values`] in R over R, those values given; `points` likewise.
+    pub(crate) fn slopes(
+        &self,
+        r: f64,
+        points: &DipoleFunctions,
+        values: &DipoleValues,
+        out: &mut [f64],
+    ) {
         let n = self.len();
-        let at = self.table.lookup(r);
-        let mut values = vec![0.0; n];
-        self.table.values(&at, &mut values);
-        self.table.slopes(&at, out);
-        // (P/Rⁿ)′/R = (P′ − nP/R)/Rⁿ⁺¹
-        for (k, (x, value)) in out.iter_mut().zip(values).enumerate() {
-            let power = if k + 1 == n { 5 } else { 3 };
-            *x = (*x - f64::from(power) * value / r) * r.powi(-power - 1);
+        self.table.slopes(&self.table.lookup(r), out);
+        let (inverse2, inverse4) = (r.powi(-2), r.powi(-4));
+        out[..n - 1].iter_mut().for_each(|x| *x *= inverse4);
+        out[n - 1] *= inverse4 * inverse2;
+        // (P/Rⁿ)′/R = P′/Rⁿ⁺¹ − n (P/Rⁿ)/R²; what points add to the values is not to be differentiated so.
+        let [f1, f2] = [points.dipole[0], points.dipole[1]];
+        let [of_first, of_second] = &self.charges;
+        let charges = of_second.iter().chain(of_first);
+        let added = charges.map(|q| q * points.charge[0]).chain([f1, f2]);
+        let all = values.first.iter().chain(values.second).chain(&values.both);
+        for (k, (x, (value, added))) in out.iter_mut().zip(all.zip(added)).enumerate() {
+            let power = if k + 1 == n { 5.0 } else { 3.0 };
+            *x -= power * (value - added) * inverse2;
         }
         self.add_points(points.charge[1], [points.dipole[1], points.dipole[2]], out);
     }

@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{ChargeKernel, Chunk, KindPairs, Record, too_close};
+use super::{ChargeKernel, Chunk, KindPairs, too_close};
 use crate::error::Result;
 use crate::model::Model;
 use crate::neighbors::Pair;
@@ -23,7 +23,6 @@ impl Chunk {
         let n = source.model.elements().len();
         self.kinds.resize_with(n * n, KindPairs::default);
         self.kinds.iter_mut().for_each(KindPairs::clear);
-        self.dipoles.clear();
         Arch::new().dispatch(Fill { chunk: self, source, list })
     }
 }
@@ -67,10 +66,8 @@ impl WithSimd for Fill<'_> {
             look_up(simd, (model, kernel), (kind, distance), &mut all);
             let of_kind = model.pair(kind / n_elements, kind % n_elements);
             chunk.kinds[kind].push(atoms, image, &all);
-            if of_kind.dipoles.is_some() {
-                let record =
-                    Record { a: atoms[0], b: atoms[1], kind: kind as u32, vector, distance };
-                chunk.dipoles.push(model, kernel, record);
+            if let Some(table) = &of_kind.dipoles {
+                chunk.kinds[kind].push_dipoles(table, kernel, distance);
             }
         }
         Ok(())

@@ -15,6 +15,8 @@ pub struct KindPairs {
     images: Vec<u32>,
     /// For each pair, in the order of [`Values`].
     values: Vec<f64>,
+    /// For each pair, in that of [`crate::model::DipoleValues`]; empty if neither element is polarisable.
+    pub(super) dipoles: Vec<f64>,
 }
 
 /// Where the numbers of an atom lie in arrays of `stride` numbers for each: changes of all states but
@@ -57,6 +59,7 @@ impl KindPairs {
         self.atoms.clear();
         self.images.clear();
         self.values.clear();
+        self.dipoles.clear();
     }
 
     /// Take a pair, all values given.
