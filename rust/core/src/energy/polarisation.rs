@@ -59,7 +59,7 @@ impl<'a> Geometry<'a> {
     }
 
     pub(super) fn has_dipole(&self, atom: usize) -> bool {
-        self.model.elements()[usize::from(self.elements[atom])].polarisation_exponent.is_some()
+        self.polarisabilities(atom).any(|alpha| alpha > 0.0)
     }
 
     /// Number of weights of an atom, and of components of its dipole if it has one.

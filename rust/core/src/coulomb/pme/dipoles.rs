@@ -12,7 +12,7 @@ use super::super::mesh::{Mesh, with_values};
 use super::super::multipoles::Multipoles;
 use super::super::scratch::Number;
 use super::super::spline::Spline;
-use super::kernels::{Incline, Slopes, for_rows, inner};
+use super::kernels::{Incline, Slopes, for_planes, inner};
 use super::{CHUNK, Pme};
 use crate::structure::{Mat3, Vec3};
 
@@ -231,19 +231,27 @@ impl<const P: usize> WithSimd for Pull<'_, P> {
             let [cx, cy, cz] = place.past.map(|t| self.spline.curvatures(t));
             // By the orders of the derivatives along the first two axes: 00, 10, 01, 20, 02, 11.
             let mut sums = [[0.0; P]; 6];
-            for_rows::<_, P>(self.mesh, place, |a, b, start| {
-                let row = &self.values[start..start + P];
-                let factors = [
-                    wx[a] * wy[b],
-                    dx[a] * wy[b],
-                    wx[a] * dy[b],
-                    cx[a] * wy[b],
-                    wx[a] * cy[b],
-                    dx[a] * dy[b],
-                ];
-                for (sum, factor) in sums.iter_mut().zip(factors) {
+            for_planes::<_, P>(self.mesh, place, |a, rows| {
+                let [mut here, mut along, mut bent] = [[0.0; P]; 3];
+                for b in 0..P {
+                    let row = &self.values[rows[b]..rows[b] + P];
                     for c in 0..P {
-                        sum[c] += factor * row[c];
+                        here[c] += wy[b] * row[c];
+                        along[c] += dy[b] * row[c];
+                        bent[c] += cy[b] * row[c];
+                    }
+                }
+                let parts = [
+                    (wx[a], &here),
+                    (dx[a], &here),
+                    (wx[a], &along),
+                    (cx[a], &here),
+                    (wx[a], &bent),
+                    (dx[a], &along),
+                ];
+                for (sum, (factor, part)) in sums.iter_mut().zip(parts) {
+                    for c in 0..P {
+                        sum[c] += factor * part[c];
                     }
                 }
             });

@@ -108,11 +108,13 @@ impl<T: Number, const P: usize> WithSimd for Gather<'_, T, P> {
         for (i, out) in (self.task * CHUNK..).zip(self.out) {
             let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
             let mut sum = [T::zero(); P];
-            for_rows::<_, P>(self.mesh, &self.pme.places[i], |a, b, start| {
-                let factor = wx[a] * wy[b];
-                let row = &self.values[start..start + P];
-                for c in 0..P {
-                    sum[c] += factor * row[c];
+            for_planes::<_, P>(self.mesh, &self.pme.places[i], |a, rows| {
+                for b in 0..P {
+                    let factor = wx[a] * wy[b];
+                    let row = &self.values[rows[b]..rows[b] + P];
+                    for c in 0..P {
+                        sum[c] += factor * row[c];
+                    }
                 }
             });
             *out = inner(&sum, wz);
@@ -140,13 +142,19 @@ impl<T: Number, const P: usize> WithSimd for Slopes<'_, T, P> {
             let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
             let [dx, dy, dz] = place.past.map(|t| self.spline.slopes(t).map(T::nearest));
             let [mut sum, mut along_x, mut along_y] = [[T::zero(); P]; 3];
-            for_rows::<_, P>(self.mesh, place, |a, b, start| {
-                let row = &self.values[start..start + P];
-                let factors = [wx[a] * wy[b], dx[a] * wy[b], wx[a] * dy[b]];
+            for_planes::<_, P>(self.mesh, place, |a, rows| {
+                let [mut here, mut along] = [[T::zero(); P]; 2];
+                for b in 0..P {
+                    let row = &self.values[rows[b]..rows[b] + P];
+                    for c in 0..P {
+                        here[c] += wy[b] * row[c];
+                        along[c] += dy[b] * row[c];
+                    }
+                }
                 for c in 0..P {
-                    sum[c] += factors[0] * row[c];
-                    along_x[c] += factors[1] * row[c];
-                    along_y[c] += factors[2] * row[c];
+                    sum[c] += wx[a] * here[c];
+                    along_x[c] += dx[a] * here[c];
+                    along_y[c] += wx[a] * along[c];
                 }
             });
             let slopes = [inner(&along_x, wz), inner(&along_y, wz), inner(&sum, &dz)];
@@ -161,21 +169,22 @@ impl<T: Number, const P: usize> WithSimd for Slopes<'_, T, P> {
     }
 }
 
-/// Call `visit(a, b, start)` with the start of each of the P × P rows around an atom.
+/// Call `visit(a, rows)` with the starts of the P rows of each of the P planes around an atom.
 #[inline(always)]
-pub(super) fn for_rows<T: Number, const P: usize>(
+pub(super) fn for_planes<T: Number, const P: usize>(
     mesh: &Mesh<T>,
     place: &Place,
-    mut visit: impl FnMut(usize, usize, usize),
+    mut visit: impl FnMut(usize, [usize; P]),
 ) {
     let [nx, ny, _] = mesh.shape;
-    let [mut x, first, z] = place.first.map(|m| m as usize);
+    let [mut x, mut y, z] = place.first.map(|m| m as usize);
+    let mut rows = [0; P];
+    for row in &mut rows {
+        *row = y * mesh.row() + z;
+        y = if y + 1 == ny { 0 } else { y + 1 };
+    }
     for a in 0..P {
-        let mut y = first;
-        for b in 0..P {
-            visit(a, b, x * mesh.plane() + y * mesh.row() + z);
-            y = if y + 1 == ny { 0 } else { y + 1 };
-        }
+        visit(a, rows.map(|row| x * mesh.plane() + row));
         x = if x + 1 == nx { 0 } else { x + 1 };
     }
 }
