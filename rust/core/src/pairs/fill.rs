@@ -66,7 +66,7 @@ impl WithSimd for Fill<'_> {
             let kind = a * n_elements + b;
             look_up(simd, (model, kernel), (kind, distance), &mut all);
             let of_kind = model.pair(kind / n_elements, kind % n_elements);
-            chunk.kinds[kind].push(atoms, image, &all);
+            chunk.kinds[kind].push(atoms, image, of_kind.states, &all);
             if of_kind.dipoles.is_some() {
                 let record =
                     Record { a: atoms[0], b: atoms[1], kind: kind as u32, vector, distance };
