@@ -1,6 +1,7 @@
 """evaluate() and the ASE calculator: laws, derivatives, bookkeeping."""
 
 import copy
+import dataclasses
 import pickle
 
 import ecteam
@@ -61,6 +62,8 @@ def test_shapes(case):
     assert (result.stress is None) == (not atoms.pbc.all())
     assert result.symbols == tuple(atoms.symbols)
     assert result.potential == ecteam.load(potential)
+    assert vars(result).keys() >= {field.name for field in dataclasses.fields(result)}
+    assert dataclasses.replace(result, energy=1.0).energy == 1.0
 
 
 def test_constraints_hold(case):

@@ -17,6 +17,7 @@ from ecteam.potential import Potential, load
 from ecteam.structure import Arrays, Charge, arrays_of, charge_of
 
 _TOLERANCE = 1e-15  # ASE's: below the resolution of a coordinate
+_IGNORED = frozenset({"initial_charges", "initial_magmoms"})
 
 
 class ECTEAM(Calculator):
@@ -74,7 +75,7 @@ class ECTEAM(Calculator):
         "charges",
         "dipole",
     ]
-    ignored_changes = {"initial_charges", "initial_magmoms"}  # noqa: RUF012 (ASE's type)
+    ignored_changes = set(_IGNORED)  # noqa: RUF012 (ASE's type)
 
     def __init__(
         self,
@@ -128,13 +129,14 @@ class ECTEAM(Calculator):
         atoms = self.atoms if atoms is None else atoms
         if atoms is None:
             raise _core.InvalidInputError("atoms: none given, and none from an earlier call")
-        if self._arrays is None or set(system_changes) - {"positions"}:
+        others = set(system_changes) - {"positions"}
+        if self._arrays is None or others:
             self._arrays = arrays_of(atoms)
         else:
             positions = np.ascontiguousarray(atoms.positions, dtype=np.float64)
             self._arrays = self._arrays._replace(positions=positions)
         self._last.remember(atoms)
-        if {"numbers", "pbc", "total_charge"} & set(system_changes):
+        if others & {"numbers", "pbc", "total_charge"}:
             self._evaluator.reset()
         self._charge_used = self._charge(atoms)
         self.result = run(self._evaluator, self._arrays, self.potential, self._charge_used)
@@ -186,17 +188,15 @@ class LastAtoms:
         last = self._copy
         if not self._valid or last is None:
             return list(all_changes)
-        here, there = last.arrays["positions"], atoms.arrays["positions"]
-        plain = tol <= _TOLERANCE and ignored >= {"initial_charges", "initial_magmoms"}
-        if not plain or here.shape != there.shape:
+        here, there = last.arrays, atoms.arrays
+        plain = tol <= _TOLERANCE and ignored >= _IGNORED
+        if not plain or len(last) != len(atoms):
             found: list[str] = compare_atoms(last, atoms, tol, ignored)
             return found
-        found = [] if (here == there).all() else ["positions"]
-        if not (last.arrays["numbers"] == atoms.arrays["numbers"]).all():
-            found.append("numbers")
-        if not (last.cell.array == atoms.cell.array).all():
+        found = [name for name in ("positions", "numbers") if _differ(here[name], there[name])]
+        if _differ(last.cell.array, atoms.cell.array):
             found.append("cell")
-        if not (last.pbc == atoms.pbc).all():
+        if _differ(last.pbc, atoms.pbc):
             found.append("pbc")
         return found
 
@@ -214,9 +214,17 @@ class LastAtoms:
         last.info = copy.deepcopy(atoms.info) if atoms.info else {}
 
 
+def _differ(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
+    """Return True if a number differs; half the time of ``(a != b).any()`` for a few."""
+    return bool(np.count_nonzero(a != b))
+
+
 def _alike(last: Atoms, atoms: Atoms) -> bool:
     """Return True if a copy can be written over: the same arrays, and no constraints."""
     if last.constraints or atoms.constraints or last.arrays.keys() != atoms.arrays.keys():
         return False
-    pairs = ((last.arrays[name], values) for name, values in atoms.arrays.items())
-    return all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)
+    for name, values in atoms.arrays.items():
+        kept = last.arrays[name]
+        if kept.shape != values.shape or kept.dtype != values.dtype:
+            return False
+    return True

@@ -89,7 +89,7 @@ def charge_of(
     charge: Any = atoms.info.get("charge", 0.0) if total_charge is None else total_charge
     labels: Any = atoms.arrays.get("fragments") if fragments is None else fragments
     if labels is None:
-        if np.ndim(charge) != 0:
+        if not isinstance(charge, float) and np.ndim(charge) != 0:
             raise InvalidInputError(
                 f"total_charge: must be one number of e unless fragments are given, got {charge!r}"
             )

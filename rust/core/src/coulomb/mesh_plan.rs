@@ -43,7 +43,7 @@ impl MeshPlan {
         let alpha = Ewald::new(options.accuracy, cutoff).alpha();
         let (cell, inverse) = longest_first(frame);
         let volume = frame.volume();
-        let choice = plan(&cell, (volume, atoms), options.accuracy, alpha);
+        let choice = plan::<f64>(&cell, (volume, atoms), options.accuracy, alpha);
         check_size(&choice, frame, options.accuracy)?;
         let mesh = Mesh::<f64>::new(choice.shape, choice.order, alpha, inverse, volume);
         Ok(Self {

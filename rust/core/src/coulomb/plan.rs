@@ -2,6 +2,7 @@
 
 use super::modes::reduce;
 use super::resolution::{ORDERS, resolution, smooth_even};
+use super::scratch::Number;
 use crate::error::{Error, Result};
 use crate::structure::{Mat3, Structure, norm};
 
@@ -10,7 +11,8 @@ use crate::structure::{Mat3, Structure, norm};
 const MESH_SHARE: f64 = 0.3;
 /// Most mesh points: about 7 GiB.
 const MAX_POINTS: f64 = 2.5e8;
-/// Cost of a mesh point and of the p³ points around an atom, ns (one core; benches/README.md).
+/// Cost of an atom, of a mesh point, and of each of the p³ points around an atom, ns (one core;
+/// benches/README.md).
 const ATOM_COST: f64 = 50.0;
 const POINT_COST: f64 = 12.0;
 const SPREAD_COST: f64 = 0.3;
@@ -31,8 +33,14 @@ pub(super) struct Plan {
     pub(super) cost: f64,
 }
 
-/// Order and mesh of least estimated cost that meet the accuracy in a volume (Å³) with so many atoms.
-pub(super) fn plan(cell: &Mat3, (volume, atoms): (f64, usize), accuracy: f64, alpha: f64) -> Plan {
+/// Order and mesh of least estimated cost that meet the accuracy in a volume (Å³) with so many atoms,
+/// for numbers of the type `T`.
+pub(super) fn plan<T: Number>(
+    cell: &Mat3,
+    (volume, atoms): (f64, usize),
+    accuracy: f64,
+    alpha: f64,
+) -> Plan {
     let atoms = atoms.max(1) as f64;
     let scale = alpha * (volume / atoms).cbrt();
     let candidate = |order: usize| {
@@ -42,7 +50,8 @@ pub(super) fn plan(cell: &Mat3, (volume, atoms): (f64, usize), accuracy: f64, al
             smooth_even((points as usize).max(order))
         });
         let points: f64 = shape.iter().map(|&n| n as f64).product();
-        let cost = POINT_COST * points + atoms * (ATOM_COST + SPREAD_COST * (order as f64).powi(3));
+        let around = (order * order * order.next_multiple_of(T::TOGETHER)) as f64;
+        let cost = POINT_COST * points + atoms * (ATOM_COST + SPREAD_COST * around);
         Plan { order, shape, points, cost }
     };
     let (first, rest) = (candidate(ORDERS[0]), ORDERS[1..].iter().map(|&order| candidate(order)));

@@ -79,7 +79,7 @@ impl<T: Number> Pme<T> {
     /// Estimated time of a potential on one core, ns.
     pub(super) fn cost(&self, structure: &Structure) -> f64 {
         let (cell, _) = longest_first(structure);
-        plan(&cell, (structure.volume(), structure.len()), self.accuracy, self.alpha).cost
+        plan::<T>(&cell, (structure.volume(), structure.len()), self.accuracy, self.alpha).cost
     }
 
     pub(super) fn prepare(&mut self, structure: &Structure) -> Result<()> {
@@ -96,7 +96,8 @@ impl<T: Number> Pme<T> {
     fn set_cell(&mut self, structure: &Structure) -> Result<()> {
         let (cell, inverse) = longest_first(structure);
         self.volume = structure.volume();
-        let chosen = plan(&cell, (structure.volume(), structure.len()), self.accuracy, self.alpha);
+        let chosen =
+            plan::<T>(&cell, (structure.volume(), structure.len()), self.accuracy, self.alpha);
         check_size(&chosen, structure, self.accuracy)?;
         let Plan { order, shape, .. } = chosen;
         match &mut self.mesh {

@@ -6,7 +6,7 @@ use crate::terms::Terms;
 
 /// From this many atoms on neighbourhoods are made for every evaluation, when the weights are found,
 /// and given back after it: they take half as much memory as the list.
-const LARGE: usize = 100_000;
+const LARGE: usize = 300_000;
 
 /// The neighbourhoods of a list.
 #[derive(Debug, Default)]

@@ -65,7 +65,7 @@ impl WithSimd for Fill<'_> {
             let kind = a * n_elements + b;
             look_up(simd, (model, kernel), (kind, distance), &mut all);
             let of_kind = model.pair(kind / n_elements, kind % n_elements);
-            chunk.kinds[kind].push(atoms, image, &all);
+            chunk.kinds[kind].push(atoms, image, of_kind.states, &all);
             if let Some(table) = &of_kind.dipoles {
                 chunk.kinds[kind].push_dipoles(table, kernel, distance);
             }

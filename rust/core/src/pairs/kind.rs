@@ -13,9 +13,12 @@ pub struct KindPairs {
     atoms: Vec<[u32; 2]>,
     /// Translation of the second atom, by its place in the [`Frame`].
     images: Vec<u32>,
-    /// For each pair, in the order of [`Values`].
-    values: Vec<f64>,
-    /// For each pair, in that of [`crate::model::DipoleValues`]; empty if neither element is polarisable.
+    /// Couplings and channels of each pair, in the order of [`Values`].
+    energies: Vec<f64>,
+    /// Densities of each pair at its atoms, apart: half of a product needs nothing else, and the pairs
+    /// of many atoms come from memory.
+    densities: Vec<f64>,
+    /// In the order of [`crate::model::DipoleValues`]; empty if neither element is polarisable.
     pub(super) dipoles: Vec<f64>,
 }
 
@@ -58,17 +61,22 @@ impl KindPairs {
     pub(super) fn clear(&mut self) {
         self.atoms.clear();
         self.images.clear();
-        self.values.clear();
+        self.energies.clear();
+        self.densities.clear();
         self.dipoles.clear();
     }
 
-    /// Take a pair, all values given.
+    /// Take a pair, all values given, of elements with so many states.
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    pub(super) fn push(&mut self, atoms: [u32; 2], image: u32, all: &[f64]) {
+    pub(super) fn push(&mut self, atoms: [u32; 2], image: u32, [na, nb]: [usize; 2], all: &[f64]) {
         self.atoms.push(atoms);
         self.images.push(image);
-        self.values.extend_from_slice(all);
+        let (phi, rest) = all.split_at(na * nb);
+        let (densities, amplitudes) = rest.split_at(na + nb);
+        self.energies.extend_from_slice(phi);
+        self.energies.extend_from_slice(amplitudes);
+        self.densities.extend_from_slice(densities);
     }
 
     /// The atoms of a pair by its place.
@@ -91,11 +99,18 @@ impl KindPairs {
     #[inline(always)]
     #[allow(clippy::inline_always)]
     pub(super) fn values(&self, k: usize, [na, nb]: [usize; 2], channels: usize) -> Values<'_> {
-        let width = na * nb + nb + na + channels;
-        let (phi, rest) = self.values[k * width..(k + 1) * width].split_at(na * nb);
-        let (at_a, rest) = rest.split_at(nb);
-        let (at_b, amplitudes) = rest.split_at(na);
+        let width = na * nb + channels;
+        let (phi, amplitudes) = self.energies[k * width..(k + 1) * width].split_at(na * nb);
+        let (at_a, at_b) = self.densities(k, [na, nb]);
         Values { phi, at_a, at_b, amplitudes }
+    }
+
+    /// Densities of a pair, at its first atom and at its second.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn densities(&self, k: usize, [na, nb]: [usize; 2]) -> (&[f64], &[f64]) {
+        let width = na + nb;
+        self.densities[k * width..(k + 1) * width].split_at(nb)
     }
 
     /// Add what changes `x` of states and hops do to potentials, hops and densities `out`.
@@ -154,22 +169,22 @@ impl KindPairs {
     fn respond_sized(
         &self,
         [na, nb]: [usize; 2],
-        hops: usize,
+        _: usize,
         slots: Slots,
         x: &[f64],
         out: &mut [f64],
     ) {
         for (k, &[a, b]) in self.atoms.iter().enumerate() {
-            let v = self.values(k, [na + 1, nb + 1], hops);
+            let (at_a, at_b) = self.densities(k, [na + 1, nb + 1]);
             let [a, b] = [a, b].map(|i| i as usize);
             let (xa, xb) = (x[a], x[b]);
             let oa = &mut out[a * slots.stride..a * slots.stride + na];
             for m in 0..na {
-                oa[m] += (v.at_b[m + 1] - v.at_b[0]) * xb;
+                oa[m] += (at_b[m + 1] - at_b[0]) * xb;
             }
             let ob = &mut out[b * slots.stride..b * slots.stride + nb];
             for n in 0..nb {
-                ob[n] += (v.at_a[n + 1] - v.at_a[0]) * xa;
+                ob[n] += (at_a[n + 1] - at_a[0]) * xa;
             }
         }
     }
