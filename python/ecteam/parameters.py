@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -116,6 +117,12 @@ class Selection:
         every = np.array([c.value for c in self.potential.coefficients], dtype=np.float64)
         every[list(self.chosen)] = values
         return replace(self, potential=self.potential.with_coefficients(every))
+
+    def without(self, names: Collection[str]) -> Selection:
+        """Return the same selection less the parameters of these names."""
+        left = [name not in names for name in self.parameter_names]
+        limits = self.limits and tuple(compress(self.limits, left))
+        return replace(self, chosen=tuple(compress(self.chosen, left)), limits=limits)
 
     def within(self, low: npt.ArrayLike, high: npt.ArrayLike) -> Selection:
         """Return the same selection with narrower bounds, (P,) each; they say nothing of values."""

@@ -29,6 +29,8 @@ SINGLE = LEVEL.replace(",", " at minima of GFN2-xTB,", 1)
 HELD_OUT = "PBE0/aug-cc-pVDZ labels of {} geometries that were not fitted"
 WINDOWS = {"≤ 0.15 eV/atom": 0.15, "≤ 2 eV/atom": 2.0}
 """Energy above the lowest geometry of the same composition and charge."""
+HYDROGEN = 0.761, 4.424
+"""Bond length, Å, and energy to atoms, eV, of H2: minimum of a cubic through five energies."""
 DIMER, CLUSTER = 0.03, 0.05
 """Targets of binding energies, relative."""
 ABSENT = ("a flexible water model with charges that move among the files of ASE",)
@@ -172,6 +174,12 @@ class Shapes:
             raise Absent("rigid molecules")
         return self.relaxed(method, "relaxed-1")
 
+    def hydrogen(self, method: Method) -> Atoms:
+        """H2, relaxed."""
+        if method.rigid:
+            raise Absent("rigid molecules")
+        return method.relaxed(Atoms("H2", positions=[[0.0] * 3, [0.0, 0.0, HYDROGEN[0]]]))
+
     def separation(self, method: Method) -> float:
         """O–O of the dimer, Å."""
         return oxygen_distance(self.relaxed(method, "relaxed-2"))
@@ -197,6 +205,24 @@ def shape_rows(frames: Mapping[str, Atoms]) -> list[Observable]:
         Observable("r(OH)", "Å", one.get_distance(0, 1), LEVEL, 0.003, shapes.bond, 4),
         Observable("angle HOH", "°", one.get_angle(1, 0, 2), LEVEL, 0.5, shapes.angle, 2),
         Observable("dipole of H2O", "D", moment, LEVEL, 0.05, polar(shapes.dipole), 3),
+        Observable(
+            "r(H2)",
+            "Å",
+            HYDROGEN[0],
+            LEVEL,
+            None,
+            lambda method: float(shapes.hydrogen(method).get_distance(0, 1)),
+            3,
+        ),
+        Observable(
+            "H2 to atoms",
+            "eV",
+            HYDROGEN[1],
+            LEVEL,
+            None,
+            lambda method: -method.energy(shapes.hydrogen(method)),
+            2,
+        ),
         Observable("dimer O–O", "Å", oxygen_distance(two), LEVEL, 0.02, shapes.separation, 3),
         Observable("dimer binding", "eV", bound, LEVEL, DIMER * bound, shapes.binding, 4),
     ]

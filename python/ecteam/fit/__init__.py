@@ -3,6 +3,7 @@
 :func:`train` fits a model's parameters to energies, forces, stresses, dipoles and charges.
 """
 
+from ecteam.fit.elimination import Elimination, eliminate
 from ecteam.fit.labels import (
     Labels,
     Scales,
@@ -18,6 +19,7 @@ from ecteam.fit.sweep import Errors, errors_of
 from ecteam.fit.training import State, Step, Trained, train
 
 __all__ = [
+    "Elimination",
     "Errors",
     "Labels",
     "Model",
@@ -30,6 +32,7 @@ __all__ = [
     "Trained",
     "check_separate",
     "duplicates",
+    "eliminate",
     "errors_of",
     "labels_of",
     "read_labels",

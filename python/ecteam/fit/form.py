@@ -93,6 +93,8 @@ class Form:
         ``polarisability[...]``. Default: no induced dipoles.
     polarisation_exponents : mapping, optional
         Element → exponent of its induced dipole, Å⁻¹; default: the largest that is stable.
+    left_out : sequence of str
+        Names of coefficients that stay zero, see :func:`ecteam.fit.eliminate`.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Form:
     terms: Expression | None = None
     polarisabilities: Mapping[str, Mapping[str, float]] | None = None
     polarisation_exponents: Mapping[str, float] | None = None
+    left_out: Sequence[str] = ()
 
     def start(self, seed: int | None = None) -> Potential:
         """Unfitted potential; with a seed, its parameters are drawn: the fit has several minima."""
@@ -132,11 +135,15 @@ class Form:
         values = [
             known.get(name, 0.0 if name.startswith("repulsion") else value) for name, value in start
         ]
+        values = [
+            0.0 if name in self.left_out else value
+            for name, value in zip(own.parameter_names, values, strict=True)
+        ]
         return own.with_parameters(np.clip(values, *own.parameter_bounds.T))
 
     def model(self, potential: Potential) -> Selection:
         """Give the parameters that are fitted, within their bounds; values outside are moved."""
-        selection = potential.select()
+        selection = potential.select().without(self.left_out)
         low, high = selection.parameter_bounds.T
         for pattern, (lowest, highest) in (self.bounds or {}).items():
             chosen = matching(selection.parameter_names, [pattern], "bounds")
@@ -146,9 +153,9 @@ class Form:
 
     def prior(self, potential: Potential) -> Prior:
         """Gaussian prior of the parameters of :meth:`start`, around its values."""
-        origin = self._unfitted().parameters
-        widths = [self.width(c.name) for c in potential.coefficients if not (c.held or c.fixed)]
-        return Prior(origin, np.array(widths))
+        names = potential.select().without(self.left_out).parameter_names
+        origin = self._unfitted().select().without(self.left_out).parameters
+        return Prior(origin, np.array([self.width(name) for name in names]))
 
     def width(self, name: str) -> float:
         """Give the width of the prior of a parameter by its name, in its units."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
-from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,17 @@ import numpy as np
 from ase import Atoms
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ecteam.fit.form import Channel, Fields, Form
+from ecteam.fit.elimination import eliminate
+from ecteam.fit.form import Fields, Form
+from ecteam.fit.forms import HALOGENS, METALS, copper, halides, oxides
 from ecteam.fit.labels import Labels, Scales, folds_of, read_labels
 from ecteam.fit.settings import Settings
 from ecteam.fit.sweep import Errors, errors_of
-from ecteam.fit.training import Step, train
-from ecteam.fit.water import CITATION, WATER_SCALES, stages, unpolarised_water, water
+from ecteam.fit.training import Step, Trained, train
+from ecteam.fit.water import WATER_SCALES, stages, unpolarised_water, water
 from ecteam.library import read_library
 from ecteam.parameters import Selection
 from ecteam.potential import Potential, load
-from ecteam.terms import NeighbourExponential, ThreeBody
 
 DATA = files("ecteam") / "data"
 HIGHEST_ENERGY = 2.0
@@ -44,107 +44,6 @@ FOLDS = 10
 
 SALTS = ("like-ions", "m2x-plus", "mx2-minus", "mx", "mx-2", "mx-3", "mx-4", "mx-chain", "mx-mixed")
 """Groups of ionic clusters whose energies come from a density functional."""
-METALS, HALOGENS = ("Li", "Na", "K"), ("F", "Cl")
-
-
-def halides() -> Form:
-    """Li, Na, K (ground, cation) and F, Cl (ground, anion); F⁻, Cl⁻ and K⁺ are polarised."""
-    ion = dict.fromkeys(HALOGENS, "anion") | dict.fromkeys(METALS, "cation")
-    return Form(
-        name="halides",
-        description="Fluorides and chlorides of lithium, sodium and potassium: molecules, "
-        "clusters, ions, crystals.",
-        citation=CITATION,
-        states={symbol: ("ground", name) for symbol, name in ion.items()},
-        decays=_halide_decays(ion),
-        channels=[
-            Channel((x, m), ("ground", "anion"), ("ground", "cation"))
-            for x in HALOGENS
-            for m in METALS
-        ],
-        electronic_temperature=0.02,
-        radius=10.0,
-        switch_width=4.0,
-        coefficients=2,
-        # Wider ones let the pair functions and the embedding of neutral atoms cancel in molecules,
-        # and atoms of a hot crystal fall into each other.
-        embedding_widths={"ground": 6.0, "anion": 0.5, "cation": 0.5},
-        bounds={"embedding[* 2]": (0.0, np.inf), "resonance[*: decay]": (0.3, np.inf)},
-        resonance=(1.0, 1.2),
-        polarisabilities={
-            symbol: {ion[symbol]: read_library()[symbol][ion[symbol]].polarisability or 0.0}
-            for symbol in ("F", "Cl", "K")
-        },
-        # The molecules' dipoles say how far the field of a cation reaches into an anion.
-        polarisation_exponents={"F": 1.15, "Cl": 1.06, "K": 2.5},
-    )
-
-
-def _halide_decays(ion: Mapping[str, str]) -> dict[tuple[str, str], Sequence[float]]:
-    """Walls between all states, bonds between neutral atoms, what ions do to each other."""
-    decays: dict[tuple[str, str], Sequence[float]] = {}
-    for a, b in combinations_with_replacement(sorted(ion), 2):
-        decays[a, b] = 3.3, 5.0
-        decays[f"{a} ground", f"{b} ground"] = 1.2, 2.0, 3.3
-        decays[f"{a} {ion[a]}", f"{b} {ion[b]}"] = 1.5, 3.0, 5.0
-    return decays
-
-
-def oxides() -> Form:
-    """Mg (ground, cation, dication) and O (ground, anion, dianion)."""
-    metal, oxygen = ("ground", "cation", "dication"), ("ground", "anion", "dianion")
-    hops = [(metal[:2], oxygen[:2]), (metal[1:], oxygen[:2])]
-    hops += [(metal[:2], oxygen[1:]), (metal[1:], oxygen[1:])]
-    return Form(
-        name="oxides",
-        description="Magnesium oxide: molecule (CCSD(T)), its cation and clusters (PBE0), crystal "
-        "(experiment; rigid ions where it is far from order). Not for more oxygen than metal.",
-        citation=CITATION,
-        states={"Mg": metal, "O": oxygen},
-        decays={
-            pair: (1.5, 2.5, 4.0, 6.5) for pair in combinations_with_replacement(("Mg", "O"), 2)
-        },
-        channels=[Channel(("Mg", "O"), first, second) for first, second in hops],
-        electronic_temperature=0.05,
-        radius=8.0,
-        switch_width=3.0,
-        coefficients=2,
-        terms=ThreeBody(2, lmax=1, family="slater", cutoff=4.5),
-        resonance=(2.0, 1.5),
-    )
-
-
-def copper() -> Form:
-    """Cu (ground, cation, anion): electrons and holes hop, and repulsion depends on the states.
-
-    The square root of a neighbour sum binds the metal: the true density of the atom, mostly 3d, is
-    too short-ranged for that. Chebyshev functions stay bounded where atoms collide.
-    """
-    ground, cation, anion = "ground", "cation", "anion"
-    hops = [((ground, cation), (ground, anion)), ((ground, cation), (cation, ground))]
-    hops.append(((ground, anion), (anion, ground)))
-    pairs = ((ground, cation), (ground, anion), (cation, cation), (anion, anion), (anion, cation))
-    resolved: dict[tuple[str, str], Sequence[float]] = {
-        (f"Cu {a}", f"Cu {b}"): (1.0, 2.0, 3.5) for a, b in pairs
-    }
-    binding = NeighbourExponential(3, "square_root", cutoff=6.0)
-    return Form(
-        name="copper",
-        description="Copper: clusters of charge -1, 0 and +1 (PBE, atomic ions observed), crystal, "
-        "surfaces and melt (PBE at the lattice constant of experiment). Cu3 comes out equilateral, "
-        "in the reference its angle is 69 degrees.",
-        citation=CITATION,
-        states={"Cu": (ground, cation, anion)},
-        decays={("Cu", "Cu"): (1.2, 2.0, 3.3, 5.0, 8.0), **resolved},
-        channels=[Channel(("Cu", "Cu"), first, second) for first, second in hops],
-        electronic_temperature=0.05,
-        radius=6.0,
-        switch_width=2.5,
-        coefficients=3,
-        terms=binding + ThreeBody(3, lmax=3, cutoff=5.0),
-        # Weaker ones leave the charge of an ion on one atom, and the fit never finds out.
-        resonance=(20.0, 1.2),
-    )
 
 
 FORMS = {
@@ -156,6 +55,14 @@ FORMS = {
 }
 STAGES = {"water": stages}
 """Other forms whose fits come before, with their tolerances (:class:`ecteam.fit.Settings`)."""
+PARAMETERS = {"water": 120}
+"""Parameters to keep: the others are left out by the Fisher information, and the fit goes on."""
+CHOICES = ("repulsion*", "three_body*", "!repulsion[H-H *", "!repulsion[H-O *", "!repulsion[O-O *")
+"""Those that may be left out. Repulsions that do not depend on states are the walls."""
+CHOOSING = 1e-4
+"""Tolerance of the fit before."""
+MOST_OXYGENS = {"water": 3}
+"""Larger clusters are never fitted."""
 DATA_SETS = {
     "water-unpolarised": ("water", "close-water", "walls-water"),
     "water": ("water", "close-water", "polarised-water", "walls-water"),
@@ -243,6 +150,8 @@ def shipped_labels(name: str) -> tuple[Labels, Labels]:
     kept = wanted & ~lone & (labels.excess <= highest)
     labels = labels[np.flatnonzero(kept).tolist()]
     folds = np.array(folds_of(labels, FOLDS))
+    oxygens = np.array([atoms.symbols.count("O") for atoms in labels.structures])
+    folds[oxygens > MOST_OXYGENS.get(name, np.inf)] = 0
     return labels[np.flatnonzero(folds > 0).tolist()], labels[np.flatnonzero(folds == 0).tolist()]
 
 
@@ -324,18 +233,26 @@ def sealed(potential: Potential, name: str) -> Potential:
         f"energies, forces and dipoles, ecteam {version('ecteam')}; Gaussian prior; one geometry "
         "in ten of every group held out by a hash",
         "data": f"{count} geometries; {', '.join(levels)}; {', '.join(DATA_SETS[name])}",
-        "parameters": len(potential.parameters),
+        "parameters": len(potential.parameters) - len(left_out(potential, name)),
         "errors": card(potential, name),
     }
     return Potential.from_dict(fields)
+
+
+def left_out(potential: Potential, name: str) -> tuple[str, ...]:
+    """Coefficients that the fit of a shipped potential has set to zero and does not count."""
+    if name not in PARAMETERS:
+        return ()
+    model = potential.select()
+    pairs = zip(model.parameter_names, model.parameters, strict=True)
+    return tuple(parameter for parameter, value in pairs if value == 0.0)
 
 
 def fit_shipped(
     name: str, seed: int | None, iterations: int, progress: Progress, start: Potential | None = None
 ) -> tuple[float, Potential]:
     """Cost and potential of one start; Ctrl-C ends it with the best so far."""
-    full = FORMS[name]()
-    before = STAGES[name](full) if name in STAGES and start is None else []
+    full, labels = FORMS[name](), shipped_labels(name)[0]
     best, cost = start, np.inf
     task = progress.add_task(f"{name}, start {seed}", total=iterations)
 
@@ -345,17 +262,24 @@ def fit_shipped(
         words = f"{name}, start {seed}: {cost:.0f}"
         progress.update(task, completed=step.state.iterations, description=words)
 
-    labels = shipped_labels(name)[0]
-    for form, tolerance in [*before, (full, Settings.tolerance)]:
+    def fitted(form: Form, tolerance: float = Settings.tolerance) -> Trained[Selection]:
+        nonlocal best, cost
         best = form.start(seed) if best is None else form.inheriting(best)
-        try:
-            settings = Settings(iterations=iterations, ridge=1e-8, tolerance=tolerance)
-            model, prior = form.model(best), form.prior(best)
-            found = train(model, labels, SCALES[name], settings, prior=prior, report=report)
-            best, cost = found.model.potential, found.cost
-        except KeyboardInterrupt:
-            logging.getLogger(__name__).warning("stopped by the user; the best so far is kept")
-            break
+        settings = Settings(iterations=iterations, ridge=1e-8, tolerance=tolerance)
+        model, prior = form.model(best), form.prior(best)
+        found = train(model, labels, SCALES[name], settings, prior=prior, report=report)
+        best, cost = found.model.potential, found.cost
+        return found
+
+    try:
+        for form, tolerance in STAGES[name](full) if name in STAGES and start is None else []:
+            fitted(form, tolerance)
+        found = fitted(full, CHOOSING if name in PARAMETERS else Settings.tolerance)
+        if name in PARAMETERS:
+            full = replace(full, left_out=eliminate(found, PARAMETERS[name], CHOICES).names)
+            fitted(full)
+    except KeyboardInterrupt:
+        logging.getLogger(__name__).warning("stopped by the user; the best so far is kept")
     assert best is not None
     return cost, full.inheriting(best)
 

@@ -39,7 +39,7 @@ def water_structures(seed: int = 20260320) -> dict[str, Structure]:
     Returns
     -------
     dict of str to Structure
-        About 330 structures, the small ones first.
+        About 350 structures, the small ones first.
     """
     random = np.random.default_rng(seed)
     named = atoms_and_ions(("H", "O"), {"H": (1,), "O": (-1,)})
@@ -87,6 +87,19 @@ def _monomers(random: np.random.Generator) -> Named:
         far = monomer(a, b, random.uniform(65.0, 175.0))
         named.append((f"h2o-far-{index}", _water(far, max(a, b) > 1.3, "h2o-random")))
     return named
+
+
+def _hydrogen() -> Named:
+    scan = [0.5, 0.58, 0.66, 0.7, 0.74, 0.78, 0.84, 0.92, 1.0, 1.1, 1.25, 1.4, 1.6, 1.8, 2.1, 2.5]
+    return [
+        (
+            f"hydrogen-{r:.2f}",
+            structure(
+                "HH", [[0.0] * 3, [0.0, 0.0, r]], group="hydrogen", signs=(1, -1) if r > 1.2 else ()
+            ),
+        )
+        for r in (*scan, 3.0)
+    ]
 
 
 def _hydroxyl() -> Named:

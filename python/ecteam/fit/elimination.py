@@ -1,0 +1,88 @@
+"""Which coefficients a fit can do without: backward elimination by its Fisher information.
+
+Near a minimum the cost grows quadratically: with A = JᵀWJ + penalty, setting a parameter to zero
+and letting the others follow costs θ_k²/(A⁻¹)_kk (B. Hassibi and D. G. Stork, Adv. Neural Inf.
+Process. Syst. 5, 164 (1993)). The cheapest goes, the others follow, and so on; no geometry is
+evaluated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ecteam._core import InvalidInputError
+from ecteam.fit.training import M, Trained
+from ecteam.parameters import matching
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Elimination:
+    """What was left out, in order, and what it costs.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Parameters that become zero.
+    costs : (K,) float64
+        Growth of the weighted sum of squares after each of them, in all.
+    """
+
+    names: tuple[str, ...]
+    costs: FloatArray
+
+
+def eliminate(trained: Trained[M], count: int, patterns: Sequence[str]) -> Elimination:
+    """Choose the parameters to set to zero until `count` are left.
+
+    Parameters
+    ----------
+    trained : Trained
+        A fit at its minimum.
+    count : int
+        Parameters to keep.
+    patterns : sequence of str
+        Names of those that may go, see :meth:`ecteam.Potential.select`: of a linear function zero
+        means that it is not there.
+
+    Raises
+    ------
+    InvalidInputError
+        If fewer may go than have to, or a pattern matches nothing.
+    """
+    names = trained.model.parameter_names
+    open_, excess = matching(names, patterns, "patterns"), len(names) - count
+    if not 0 <= excess <= len(open_):
+        raise InvalidInputError(
+            f"count: must be from {len(names) - len(open_)} to {len(names)}, got {count}"
+        )
+    values = np.asarray(trained.model.parameters, dtype=np.float64).copy()
+    covariance = _covariance(trained)
+    gone: list[int] = []
+    costs = np.zeros(excess)
+    for step in range(excess):
+        left = [k for k in open_ if k not in gone]
+        growth = values[left] ** 2 / np.diagonal(covariance)[left]
+        k = left[int(growth.argmin())]
+        costs[step] = growth.min()
+        column = covariance[:, k] / covariance[k, k]
+        values -= column * values[k]
+        covariance -= np.outer(column, covariance[k])
+        # Rounding must not bring it back.
+        values[k], covariance[k, :], covariance[:, k] = 0.0, 0.0, 0.0
+        gone.append(k)
+    return Elimination(tuple(names[k] for k in gone), np.cumsum(costs))
+
+
+def _covariance(trained: Trained[M]) -> FloatArray:
+    """(JᵀWJ + penalty)⁻¹, by singular values of parameters scaled to unit columns."""
+    stacked = np.vstack([trained.factor.triangle, np.diag(np.sqrt(trained.precision))])
+    norms = np.linalg.norm(stacked, axis=0)
+    norms[norms == 0.0] = 1.0
+    inverse = np.linalg.pinv(stacked / norms, rcond=1e-12) / norms[:, None]
+    return np.asarray(inverse @ inverse.T)
