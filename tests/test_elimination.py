@@ -1,10 +1,12 @@
 """Backward elimination: what it promises is what a fit without the parameters finds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ecteam import InvalidInputError, load
 from ecteam.fit import Settings, eliminate, labels_of, train
-from ecteam.fit.shipped import PARAMETERS, left_out
+from ecteam.fit.shipped import FORMS, PARAMETERS, eliminated
 from ecteam.terms import Pair, ThreeBody
 from toy_model import CUTOFF, crystals, labelled
 
@@ -55,6 +57,31 @@ def test_only_what_may_go_goes(whole):
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
 def test_the_card_counts_what_was_fitted(name):
     shipped = load(name)
-    model = shipped.select().without(left_out(shipped, name))
+    model = shipped.select().without(eliminated(shipped, name))
     assert len(model.parameters) == PARAMETERS[name] == shipped.to_dict()["fit"]["parameters"]
     assert np.count_nonzero(model.parameters) == PARAMETERS[name]
+
+
+def test_what_the_data_do_not_determine_has_no_order(labels):
+    twice = (Pair(3, cutoff=CUTOFF) + Pair(3, cutoff=CUTOFF)).potential(["Nb"]).select()
+    found = train(twice, labels, settings=SETTINGS)
+    with pytest.raises(InvalidInputError, match="determine"):
+        eliminate(found, 3, ["*"])
+    found = train(twice, labels, settings=Settings(ridge=1e-8))
+    costs = eliminate(found, 3, ["*"]).costs
+    assert (costs < 1e-3 * found.cost).all(), "three of six equal terms cost nothing"
+
+
+def test_a_form_keeps_what_is_left_out_at_zero():
+    full = FORMS["water"]()
+    names = ("repulsion[H cation-H cation 2: amplitude]", "three_body1[O: H0 H0 l=1]")
+    form = replace(full, left_out=names)
+    every = full.start(3)
+    for potential in (form.start(), form.start(3), form.inheriting(every)):
+        known = dict(zip(potential.parameter_names, potential.parameters, strict=True))
+        assert [known[name] for name in names] == [0.0, 0.0]
+        assert len(form.model(potential).parameters) == len(potential.parameters) - 2
+        assert form.prior(potential).centre.shape == form.model(potential).parameters.shape
+    for wrong in (["no such"], "abc"):
+        with pytest.raises(InvalidInputError, match="names"):
+            every.select().without(wrong)

@@ -49,14 +49,14 @@ def test_random_liquids_converge_in_few_products(name):
     assert result.iterations <= 12
 
 
-@pytest.mark.parametrize("amplitude", [0.3, 0.6])
-def test_rattled_salt_converges(amplitude):
+@pytest.mark.parametrize(("amplitude", "most"), [(0.3, 40), (0.6, 48)])
+def test_rattled_salt_converges(amplitude, most):
     """Its ions have induced dipoles: a preconditioner of the weights alone takes 53 at 0.6 Å."""
     atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True).repeat(4)
     atoms.rattle(amplitude, seed=0)
     result = ecteam.evaluate(atoms, "halides", tolerance=1e-6, electrostatics="pme")
     assert result.kkt_residual <= 1e-6
-    assert result.hessian_products <= 50
+    assert result.hessian_products <= most
 
 
 def test_products_do_not_grow_with_the_system():

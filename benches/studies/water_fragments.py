@@ -56,13 +56,14 @@ def molecules(atoms: Atoms) -> tuple[np.ndarray, list[list[int]]]:
     return apart, [[o, *np.flatnonzero((owner == o) & hydrogen)] for o in oxygens]
 
 
+def donates(apart: np.ndarray, a: list[int], b: list[int]) -> bool:
+    """Tell if a hydrogen of one molecule is bonded to the oxygen of another."""
+    return bool((apart[a[1:], b[0]] < BOND).any())
+
+
 def motif(apart: np.ndarray, parts: tuple[list[int], ...]) -> str | None:
     """Name how three molecules are bonded; none with fewer than two bonds."""
-    bonds = [
-        (a, b)
-        for a, b in permutations(range(3), 2)
-        if apart[np.ix_(parts[a][1:], [parts[b][0]])].min() < BOND
-    ]
+    bonds = [(a, b) for a, b in permutations(range(3), 2) if donates(apart, parts[a], parts[b])]
     if len(bonds) == 3:
         return "ring" if len({a for a, _ in bonds}) == 3 else "triangle"
     if len(bonds) != 2:
@@ -121,7 +122,7 @@ def ion(atoms: Atoms, random: np.random.Generator) -> list[list[int]]:
 
 
 def second_neighbours(atoms: Atoms, random: np.random.Generator) -> list[list[int]]:
-    """Choose two pairs of molecules that are not bonded."""
+    """Choose two pairs of molecules too far apart for a bond."""
     apart, parts = molecules(atoms)
     pairs = [a + b for a, b in combinations(parts, 2) if APART[0] < apart[a[0], b[0]] < APART[1]]
     return [pairs[k] for k in random.permutation(len(pairs))[:2]]
@@ -132,7 +133,9 @@ def bonded(path: Path) -> list[Atoms]:
     cut = []
     for atoms in read(path, ":"):
         apart, parts = molecules(atoms)
-        pairs = [a + b for a, b in combinations(parts, 2) if apart[np.ix_(a, b)].min() < BOND]
+        pairs = [
+            a + b for a, b in combinations(parts, 2) if donates(apart, a, b) or donates(apart, b, a)
+        ]
         cut += [atoms[members] for members in pairs]
     return cut
 

@@ -119,7 +119,16 @@ class Selection:
         return replace(self, potential=self.potential.with_coefficients(every))
 
     def without(self, names: Collection[str]) -> Selection:
-        """Return the same selection less the parameters of these names."""
+        """Return the same selection less the parameters of these names.
+
+        Raises
+        ------
+        InvalidInputError
+            If a name is not that of a parameter.
+        """
+        unknown = [name for name in names if name not in self.parameter_names]
+        if isinstance(names, str) or unknown:
+            raise InvalidInputError(f"names: must be names of parameters, got {names!r:.80}")
         left = [name not in names for name in self.parameter_names]
         limits = self.limits and tuple(compress(self.limits, left))
         return replace(self, chosen=tuple(compress(self.chosen, left)), limits=limits)

@@ -9,7 +9,7 @@ import ecteam
 import numpy as np
 from ecteam.fit import Labels, Settings, errors_of, train
 from ecteam.fit.form import Form
-from ecteam.fit.shipped import CLOSE, FORMS, SCALES, STAGES, left_out, shipped_labels
+from ecteam.fit.shipped import CLOSE, FORMS, SCALES, STAGES, eliminated, shipped_labels
 from ecteam.peers import within
 from rich.table import Table
 
@@ -93,7 +93,7 @@ def unpolarised_variants() -> dict[str, Form]:
 
 def water_variants() -> dict[str, Form]:
     """Forms with an ingredient missing."""
-    full = replace(FORMS["water"](), left_out=left_out(ecteam.load("water"), "water"))
+    full = replace(FORMS["water"](), left_out=eliminated(ecteam.load("water"), "water"))
     common = {pair: decays for pair, decays in full.decays.items() if " " not in pair[0]}
     ground = {symbol: ("ground",) for symbol in full.states}
     rigid = replace(full, polarisabilities=None, polarisation_exponents=None)

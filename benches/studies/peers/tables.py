@@ -131,7 +131,8 @@ def markdown(table: PeerTable, rows: Sequence[str] | None = None) -> str:
         first = [words, f"{row['reference']:.{row['digits']}f}", target]
         lines.append(_line([*first, *(cell(row, name) for name in names)]))
     met = ("{} of {}".format(*targets_met(table, name)) for name in names)
-    scope = "within target" if rows is None else f"within target, all {len(every)} rows"
+    judged = sum(row["target"] is not None for row in every.values())
+    scope = "within target" if rows is None else f"within target, all {judged} rows with one"
     lines.append(_line([scope, "", "", *met]))
     return "\n".join(lines)
 

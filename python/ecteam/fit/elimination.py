@@ -21,6 +21,10 @@ from ecteam.parameters import matching
 FloatArray = npt.NDArray[np.float64]
 
 
+SINGULAR = 1e-12
+"""Smallest singular value of an information that can be inverted, relative to the largest."""
+
+
 @dataclass(frozen=True)
 class Elimination:
     """What was left out, in order, and what it costs.
@@ -30,7 +34,8 @@ class Elimination:
     names : tuple of str
         Parameters that become zero.
     costs : (K,) float64
-        Growth of the weighted sum of squares after each of them, in all.
+        Growth of the weighted sum of squares, penalties of the fit included, after each of them, in
+        all; what a fit without them ends with if the model is linear and no bound is met.
     """
 
     names: tuple[str, ...]
@@ -50,10 +55,16 @@ def eliminate(trained: Trained[M], count: int, patterns: Sequence[str]) -> Elimi
         Names of those that may go, see :meth:`ecteam.Potential.select`: of a linear function zero
         means that it is not there.
 
+    Returns
+    -------
+    Elimination
+        Their names, and the growth of the cost.
+
     Raises
     ------
     InvalidInputError
-        If fewer may go than have to, or a pattern matches nothing.
+        If fewer may go than have to, a pattern matches nothing, or the data, ridge and prior of the
+        fit leave a direction undetermined.
     """
     names = trained.model.parameter_names
     open_, excess = matching(names, patterns, "patterns"), len(names) - count
@@ -83,6 +94,12 @@ def _covariance(trained: Trained[M]) -> FloatArray:
     """(JᵀWJ + penalty)⁻¹, by singular values of parameters scaled to unit columns."""
     stacked = np.vstack([trained.factor.triangle, np.diag(np.sqrt(trained.precision))])
     norms = np.linalg.norm(stacked, axis=0)
-    norms[norms == 0.0] = 1.0
-    inverse = np.linalg.pinv(stacked / norms, rcond=1e-12) / norms[:, None]
-    return np.asarray(inverse @ inverse.T)
+    unseen = norms == 0.0
+    _, sizes, vectors = np.linalg.svd(stacked / np.where(unseen, 1.0, norms), full_matrices=False)
+    if unseen.any() or sizes[-1] < SINGULAR * sizes[0]:
+        raise InvalidInputError(
+            "trained: the data do not determine every parameter, and what does not matter has no "
+            "order; train with a ridge or a prior"
+        )
+    root = vectors.T / sizes / norms[:, None]
+    return np.asarray(root @ root.T)

@@ -120,10 +120,11 @@ class Form:
         potential = self._unfitted()
         if seed is None:
             return potential
-        random, values = np.random.default_rng(seed), potential.parameters
+        model = self._selected(potential)
+        random, values = np.random.default_rng(seed), model.parameters
         width = np.minimum(self.prior(potential).width, np.abs(values) + 1.0)
         values = values + 0.2 * width * random.normal(size=values.size)
-        return potential.with_parameters(np.clip(values, *potential.parameter_bounds.T))
+        return model.with_parameters(np.clip(values, *model.parameter_bounds.T)).potential
 
     def inheriting(self, potential: Potential) -> Potential:
         """Give the start with the parameters of a potential that has some of its functions.
@@ -132,18 +133,14 @@ class Form:
         """
         own, known = self._unfitted(), {c.name: c.value for c in potential.coefficients}
         start = zip(own.parameter_names, own.parameters, strict=True)
-        values = [
-            known.get(name, 0.0 if name.startswith("repulsion") else value) for name, value in start
-        ]
-        values = [
-            0.0 if name in self.left_out else value
-            for name, value in zip(own.parameter_names, values, strict=True)
-        ]
+        own_start = {name: 0.0 if name.startswith("repulsion") else value for name, value in start}
+        known = own_start | known | dict.fromkeys(self.left_out, 0.0)
+        values = [known[name] for name in own.parameter_names]
         return own.with_parameters(np.clip(values, *own.parameter_bounds.T))
 
     def model(self, potential: Potential) -> Selection:
         """Give the parameters that are fitted, within their bounds; values outside are moved."""
-        selection = potential.select().without(self.left_out)
+        selection = self._selected(potential)
         low, high = selection.parameter_bounds.T
         for pattern, (lowest, highest) in (self.bounds or {}).items():
             chosen = matching(selection.parameter_names, [pattern], "bounds")
@@ -153,9 +150,9 @@ class Form:
 
     def prior(self, potential: Potential) -> Prior:
         """Gaussian prior of the parameters of :meth:`start`, around its values."""
-        names = potential.select().without(self.left_out).parameter_names
-        origin = self._unfitted().select().without(self.left_out).parameters
-        return Prior(origin, np.array([self.width(name) for name in names]))
+        origin = self._selected(self._unfitted())
+        widths = [self.width(name) for name in origin.parameter_names]
+        return Prior(origin.parameters, np.array(widths))
 
     def width(self, name: str) -> float:
         """Give the width of the prior of a parameter by its name, in its units."""
@@ -178,11 +175,19 @@ class Form:
             return EXPONENT_WIDTH if ": exponent" in rest else DENSITY_COEFFICIENT_WIDTH
         return TERM_WIDTH
 
+    def _selected(self, potential: Potential) -> Selection:
+        every = potential.select()
+        return every.without([n for n in self.left_out if n in every.parameter_names])
+
     def _unfitted(self) -> Potential:
         potential = Potential.from_dict(self._fields())
-        if self.polarisabilities is None:
+        if self.polarisabilities is not None:
+            potential = polarised(potential, self.polarisabilities, self.polarisation_exponents)
+        if not self.left_out:
             return potential
-        return polarised(potential, self.polarisabilities, self.polarisation_exponents)
+        start = zip(potential.parameter_names, potential.parameters, strict=True)
+        values = [0.0 if name in self.left_out else value for name, value in start]
+        return potential.with_parameters(values)
 
     def _fields(self) -> Fields:
         library = read_library()

@@ -27,7 +27,7 @@ from ecteam.fit.sweep import Errors, errors_of
 from ecteam.fit.training import Step, Trained, train
 from ecteam.fit.water import WATER_SCALES, stages, unpolarised_water, water
 from ecteam.library import read_library
-from ecteam.parameters import Selection
+from ecteam.parameters import Selection, matching
 from ecteam.potential import Potential, load
 
 DATA = files("ecteam") / "data"
@@ -57,7 +57,13 @@ STAGES = {"water": stages}
 """Other forms whose fits come before, with their tolerances (:class:`ecteam.fit.Settings`)."""
 PARAMETERS = {"water": 120}
 """Parameters to keep: the others are left out by the Fisher information, and the fit goes on."""
-CHOICES = ("repulsion*", "three_body*", "!repulsion[H-H *", "!repulsion[H-O *", "!repulsion[O-O *")
+CHOICES = {
+    "water": (
+        "repulsion*",
+        "three_body*",
+        *(f"!repulsion[{pair} *" for pair in ("H-H", "H-O", "O-O")),
+    )
+}
 """Those that may be left out. Repulsions that do not depend on states are the walls."""
 CHOOSING = 1e-4
 """Tolerance of the fit before."""
@@ -227,25 +233,26 @@ def sealed(potential: Potential, name: str) -> Potential:
     fields: dict[str, Any] = potential.to_dict()
     fitted, held_out = shipped_labels(name)
     levels = sorted({str(atoms.info["level"]) for atoms in fitted.structures})
-    count = len(fitted) + len(held_out)
+    count, most = len(fitted) + len(held_out), MOST_OXYGENS.get(name)
+    larger = "" if most is None else f", and every one with more than {most} oxygens"
     fields["fit"] = {
         "method": "variable projection and Levenberg-Marquardt with exact derivatives on "
         f"energies, forces and dipoles, ecteam {version('ecteam')}; Gaussian prior; one geometry "
-        "in ten of every group held out by a hash",
+        f"in ten of every group held out by a hash{larger}",
         "data": f"{count} geometries; {', '.join(levels)}; {', '.join(DATA_SETS[name])}",
-        "parameters": len(potential.parameters) - len(left_out(potential, name)),
+        "parameters": len(potential.parameters) - len(eliminated(potential, name)),
         "errors": card(potential, name),
     }
     return Potential.from_dict(fields)
 
 
-def left_out(potential: Potential, name: str) -> tuple[str, ...]:
+def eliminated(potential: Potential, name: str) -> tuple[str, ...]:
     """Coefficients that the fit of a shipped potential has set to zero and does not count."""
     if name not in PARAMETERS:
         return ()
     model = potential.select()
-    pairs = zip(model.parameter_names, model.parameters, strict=True)
-    return tuple(parameter for parameter, value in pairs if value == 0.0)
+    names, values = model.parameter_names, model.parameters
+    return tuple(names[k] for k in matching(names, CHOICES[name], "names") if values[k] == 0.0)
 
 
 def fit_shipped(
@@ -276,7 +283,7 @@ def fit_shipped(
             fitted(form, tolerance)
         found = fitted(full, CHOOSING if name in PARAMETERS else Settings.tolerance)
         if name in PARAMETERS:
-            full = replace(full, left_out=eliminate(found, PARAMETERS[name], CHOICES).names)
+            full = replace(full, left_out=eliminate(found, PARAMETERS[name], CHOICES[name]).names)
             fitted(full)
     except KeyboardInterrupt:
         logging.getLogger(__name__).warning("stopped by the user; the best so far is kept")

@@ -19,7 +19,10 @@ CITATION = (
 HYDROGEN, OXYGEN = ("ground", "cation"), ("ground", "anion", "dianion")
 H_STATES, O_STATES = [f"H {a}" for a in sorted(HYDROGEN)], [f"O {a}" for a in sorted(OXYGEN)]
 BONDED = [(f"H {a}", f"O {b}") for a, b in product(HYDROGEN, OXYGEN)][1:]
-"""Pairs of states; the first of all, of neutral atoms, is in the repulsion of all states."""
+"""Pairs of states; the first of all, of neutral atoms, is in the repulsion of all states.
+
+For two hydrogens or oxygens it is not left out: the prior and the elimination decide.
+"""
 BY_STATE: dict[tuple[str, str], Sequence[float]] = {
     **dict.fromkeys(combinations_with_replacement(H_STATES, 2), (2.0, 3.5, 5.5)),
     **dict.fromkeys(BONDED, (2.0, 3.5, 5.0)),

@@ -47,7 +47,7 @@ def water_structures(seed: int = 20260320) -> dict[str, Structure]:
     named += _zundel(random) + _hydroxide_water(random) + _dimers(random) + _trimers(random)
     # A generator of its own: the structures above stay what they are.
     named += _rings(np.random.default_rng(seed + 1))
-    named += _tight_rings(np.random.default_rng(seed + 2)) + _facing()
+    named += _tight_rings(np.random.default_rng(seed + 2)) + _facing() + _hydrogen()
     return dict(named)
 
 

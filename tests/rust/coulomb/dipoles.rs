@@ -149,6 +149,47 @@ fn the_mesh_agrees_with_the_sum() {
     }
 }
 
+#[test]
+fn all_at_once_is_the_same_as_one_by_one() {
+    for method in [Method::Ewald, Method::Pme, Method::Direct] {
+        let mut sources = Sources::random(method, 1e-9);
+        if method == Method::Direct {
+            sources.system.pbc = [false; 3];
+        }
+        let ((potential, gradients), (forces, virial)) = (sources.answer(), sources.forces());
+        let (mut v, mut g) = (vec![0.0; 8], vec![[0.0; 3]; 8]);
+        let (mut f, mut w) = (vec![[0.0; 3]; 8], [[0.0; 3]; 3]);
+        let both = Multipoles { charges: &sources.system.charges, dipoles: &sources.dipoles };
+        sources.system.prepared().add_all_of_multipoles(both, (&mut v, &mut g), &mut f, &mut w);
+        for i in 0..8 {
+            close(v[i], potential[i], 1e-11);
+            for axis in 0..3 {
+                close(g[i][axis], gradients[i][axis], 1e-11);
+                close(f[i][axis], forces[i][axis], 1e-11);
+            }
+        }
+        for p in 0..3 {
+            (0..3).for_each(|q| close(w[p][q], virial[p][q], 1e-11));
+        }
+    }
+}
+
+#[test]
+fn a_rough_sum_has_three_digits() {
+    let sources = Sources::random(Method::Pme, 1e-9);
+    let (potential, gradients) = sources.answer();
+    let (mut v, mut g) = (vec![0.0; 8], vec![[0.0; 3]; 8]);
+    let both = Multipoles { charges: &sources.system.charges, dipoles: &sources.dipoles };
+    sources.system.prepared().add_multipole_potential(both, true, &mut v, &mut g);
+    let size = |x: &[f64]| x.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+    let (all_v, all_g) = (size(&potential), size(gradients.as_flattened()));
+    let off =
+        |a: &[f64], b: &[f64]| a.iter().zip(b).fold(0.0_f64, |m, (x, y)| m.max((x - y).abs()));
+    let (by_v, by_g) = (off(&v, &potential), off(g.as_flattened(), gradients.as_flattened()));
+    assert!(by_v < 5e-3 * all_v && by_g < 5e-3 * all_g, "{} {}", by_v / all_v, by_g / all_g);
+    assert!(by_v > 1e-8 * all_v, "not rough");
+}
+
 /// In a cubic lattice of parallel dipoles, in conducting surroundings, each feels 4π/3 of their
 /// density (H. A. Lorentz).
 #[test]

@@ -323,6 +323,11 @@ impl Coulomb {
         }
     }
 
+    /// Whether the prepared sum is one on a mesh.
+    pub(crate) fn is_on_mesh(&self) -> bool {
+        matches!(&self.solver, Solver::Periodic(periodic) if periodic.is_on_mesh())
+    }
+
     /// Inverse of a compact cell of the lattice, and the atoms' fractional coordinates (0 to 1) in it;
     /// only where a mesh is used, in large periodic systems.
     pub(crate) fn fractions(&self) -> Option<(Mat3, Vec<Vec3>)> {

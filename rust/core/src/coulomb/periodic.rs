@@ -59,6 +59,10 @@ impl Periodic {
         self.splitting.cutoff()
     }
 
+    pub(super) fn is_on_mesh(&self) -> bool {
+        self.splitting.on_mesh
+    }
+
     /// Estimated time of a potential on one core, ns.
     pub(super) fn cost(&self, structure: &Structure) -> f64 {
         self.splitting.cost(self.options.method, structure)

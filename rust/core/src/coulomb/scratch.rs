@@ -9,7 +9,8 @@ use num_complex::Complex;
 use rustfft::FftNum;
 
 /// Larger buffers (bytes) are given back after use: kept, those of a million atoms would take half a
-/// gigabyte. To clear fresh ones for every sum takes up to a tenth of a step.
+/// gigabyte. To clear fresh ones for every sum takes up to a tenth of a step. Every thread keeps its
+/// own, as many as it ever needed at once.
 const LARGEST_KEPT: usize = 1 << 27;
 
 type Pool<T> = RefCell<Vec<Vec<T>>>;

@@ -72,7 +72,8 @@ impl Energy<'_> {
         let mut block = Vec::new();
         for chunk in geometry.pairs.chunks() {
             chunk.each_dipole(geometry.model, |record, values| {
-                if record.distance < NEAR {
+                // An atom's dipoles and charges do not see those of its own images but by their sum.
+                if record.distance < NEAR && record.a != record.b {
                     let pair = [record.a, record.b].map(|i| i as usize);
                     self.fill_dipole_block(record, &values, &mut block);
                     found.push(pair, &block, geometry.members(pair[1]));

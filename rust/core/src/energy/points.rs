@@ -1,6 +1,7 @@
 //! Point charges beyond the pairs.
 
 use super::{Energy, Workspace, dot};
+use crate::coulomb::Coulomb;
 use crate::evaluator::Watch;
 use crate::structure::{Mat3, Vec3};
 
@@ -8,10 +9,12 @@ impl Energy<'_> {
     /// Energy of the point charges (and dipoles) of `unknowns`; adds its gradient.
     ///
     /// Dynamics take the forces at the second point of a minimisation: from there on forces are
-    /// summed with the potential, which costs little more than the potential alone.
+    /// summed with the potential, where that costs little more than the potential alone. With dipoles
+    /// it does so on a mesh only.
     pub(super) fn charges_value(&mut self, unknowns: &[f64], gradient: &mut [f64]) -> f64 {
         self.values += 1;
-        let with_slopes = self.values > 1;
+        let on_mesh = self.geometry.coulomb.is_some_and(Coulomb::is_on_mesh);
+        let with_slopes = self.values > 1 && (on_mesh || !self.geometry.is_polarisable());
         self.work.far_slopes = with_slopes.then(Default::default);
         let mut charges = std::mem::take(&mut self.work.charges);
         let energy = self.point_charges(unknowns, gradient, &mut charges, Sum::Value);

@@ -63,8 +63,8 @@ impl Couplings {
 pub struct SparseInverse {
     /// Coordinates of group g: `firsts[g]..firsts[g + 1]`.
     firsts: Vec<u32>,
-    /// The weight of every coordinate, and the one that its group gives up for it; a component of a
-    /// vector twice.
+    /// The unknown of every coordinate, and the weight that its group gives up for it; a component of
+    /// a vector twice.
     unknowns: Vec<[u32; 2]>,
     starts: Vec<usize>,
     columns: Vec<u32>,

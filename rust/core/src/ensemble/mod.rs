@@ -7,7 +7,7 @@
 //! constraints hold to rounding at every step and no weight changes sign. Steps come from Newton's
 //! equation in the Fisher–Rao scaling y = δω/√ω, in which the ensemble entropy is T times the
 //! identity and the resonance terms stay finite: dense with an eigenvalue safeguard for small
-//! systems, projected conjugate gradients with a block preconditioner otherwise.
+//! systems, projected conjugate gradients with a sparse approximate inverse otherwise.
 //! Every group may also have a vector, free of constraints (see `vectors`).
 
 mod coarse;
