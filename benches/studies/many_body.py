@@ -14,7 +14,6 @@ from itertools import combinations
 from pathlib import Path
 
 import ecteam
-import numpy as np
 from ase import Atoms
 from ase.io import read
 from ecteam.reference.level import Level, structure_of
@@ -22,24 +21,17 @@ from ecteam.reference.molecules import single_point
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from water_close import molecules
 
 CLUSTERS = Path(__file__).parents[1] / "data" / "water-clusters.extxyz"
 LEVEL = Level("aug-cc-pVDZ", grid=2)
-
-
-def molecules(atoms: Atoms) -> list[list[int]]:
-    """Find the indices of each molecule: an oxygen and the hydrogens nearest to it."""
-    distances = atoms.get_all_distances()
-    oxygens = np.flatnonzero(atoms.numbers == 8)
-    nearest = oxygens[distances[:, oxygens].argmin(axis=1)]
-    return [np.flatnonzero(nearest == oxygen).tolist() for oxygen in oxygens]
 
 
 def many_body(
     atoms: Atoms, energy: Callable[[Atoms], float], words: str
 ) -> tuple[float, float, float]:
     """Energies of pairs, of triples, and of all that binds the molecules, eV."""
-    parts = molecules(atoms)
+    parts = molecules(atoms.get_all_distances(), atoms.numbers)
     chosen = [c for n in (1, 2, 3) for c in combinations(range(len(parts)), n)]
     own: dict[tuple[int, ...], float] = {}
     for members in track(chosen, words, transient=True):

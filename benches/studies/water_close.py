@@ -98,6 +98,25 @@ def nearest(atoms: Atoms) -> dict[str, tuple[float, int]]:
     return found
 
 
+def molecules(apart: np.ndarray, numbers: np.ndarray) -> list[list[int]]:
+    """Find the indices of each molecule: an oxygen, and the hydrogens nearest to it."""
+    oxygens, hydrogens = np.flatnonzero(numbers == 8), np.flatnonzero(numbers == 1)
+    owner = oxygens[apart[np.ix_(hydrogens, oxygens)].argmin(axis=1)]
+    return [[int(o), *hydrogens[owner == o].tolist()] for o in oxygens]
+
+
+def warm(atoms: Atoms, temperature: float, random: np.random.Generator) -> Langevin:
+    """Dynamics at a temperature, K, with steps of 0.5 fs."""
+    return Langevin(
+        atoms,
+        0.5 * units.fs,
+        temperature_K=temperature,
+        friction=0.02 / units.fs,
+        fixcm=False,
+        rng=random,
+    )
+
+
 def trouble(atoms: Atoms) -> int | None:
     """Find an atom that has come too close to another; none if all is well."""
     for name, (distance, atom) in nearest(atoms).items():
@@ -112,12 +131,10 @@ def cut(atoms: Atoms, atom: int, count: int) -> Atoms | None:
     Hydrogens belong to the nearest oxygen. None if its charge is beyond ±1.
     """
     apart = atoms.get_all_distances(mic=True)
-    oxygens = np.flatnonzero(atoms.numbers == 8)
-    owner = oxygens[apart[:, oxygens].argmin(axis=1)]
-    own = owner == owner[atom]
-    distances = [apart[np.ix_(own, owner == other)].min() for other in oxygens]
-    chosen = oxygens[np.argsort(np.where(oxygens == owner[atom], -1.0, distances))[:count]]
-    members = [k for o in chosen for k in (o, *np.flatnonzero((owner == o) & (atoms.numbers == 1)))]
+    parts = molecules(apart, atoms.numbers)
+    own = next(part for part in parts if atom in part)
+    distances = [-1.0 if part is own else apart[np.ix_(own, part)].min() for part in parts]
+    members = [k for place in np.argsort(distances)[:count] for k in parts[place]]
     charge = len(members) - 3 * count
     if abs(charge) > 1:
         return None
@@ -130,15 +147,7 @@ def harvest(potential: ecteam.Potential, options: argparse.Namespace) -> list[At
     random = np.random.default_rng(options.seed)
     atoms = box(options.molecules, options.spacing, random)
     atoms.calc = ecteam.ECTEAM(potential)
-    temperature = options.temperature
-    langevin = Langevin(
-        atoms,
-        0.5 * units.fs,
-        temperature_K=temperature,
-        friction=0.02 / units.fs,
-        fixcm=False,
-        rng=random,
-    )
+    langevin = warm(atoms, options.temperature, random)
     last = [atoms.copy()]
     for step in range(20 + options.steps // 10):
         if step < 20:

@@ -20,9 +20,9 @@ from itertools import combinations, permutations
 from pathlib import Path
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase.io import read, write
-from ase.md.langevin import Langevin
+from water_close import molecules, warm
 
 CLUSTERS = Path(__file__).parents[1] / "data" / "water-clusters.extxyz"
 STEPS = 120
@@ -47,13 +47,10 @@ RUNS = {
 MOST = {"triangle": 12, "donor": 10, "acceptor": 10, "chain": 10, "ring": 2}
 
 
-def molecules(atoms: Atoms) -> tuple[np.ndarray, list[list[int]]]:
-    """Find distances, and the indices of each molecule: an oxygen and its hydrogens."""
+def distances_and_molecules(atoms: Atoms) -> tuple[np.ndarray, list[list[int]]]:
+    """Find all distances, Å, and the indices of each molecule."""
     apart = atoms.get_all_distances()
-    oxygens = np.flatnonzero(atoms.numbers == 8)
-    owner = oxygens[apart[:, oxygens].argmin(axis=1)]
-    hydrogen = atoms.numbers == 1
-    return apart, [[o, *np.flatnonzero((owner == o) & hydrogen)] for o in oxygens]
+    return apart, molecules(apart, atoms.numbers)
 
 
 def donates(apart: np.ndarray, a: list[int], b: list[int]) -> bool:
@@ -82,14 +79,7 @@ def frames(what: str, random: np.random.Generator) -> Iterator[Atoms]:
         atoms = Atoms(known[name].symbols, positions=known[name].positions)
         atoms.info["charge"] = charge
         atoms.calc = TBLite(method="GFN2-xTB", charge=charge, verbosity=0)
-        langevin = Langevin(
-            atoms,
-            0.5 * units.fs,
-            temperature_K=temperature,
-            friction=0.02 / units.fs,
-            fixcm=False,
-            rng=random,
-        )
+        langevin = warm(atoms, temperature, random)
         for _ in range(count):
             langevin.run(STEPS)
             yield atoms
@@ -97,7 +87,7 @@ def frames(what: str, random: np.random.Generator) -> Iterator[Atoms]:
 
 def triples(atoms: Atoms, random: np.random.Generator, found: Counter[str]) -> list[list[int]]:
     """Choose at most one triple of each kind, until there are enough."""
-    apart, parts = molecules(atoms)
+    apart, parts = distances_and_molecules(atoms)
     every = list(combinations(parts, 3))
     chosen, kinds = [], set()
     for k in random.permutation(len(every)):
@@ -111,7 +101,7 @@ def triples(atoms: Atoms, random: np.random.Generator, found: Counter[str]) -> l
 
 def ion(atoms: Atoms, random: np.random.Generator) -> list[list[int]]:
     """Choose the ion, its nearest molecule and one of the others."""
-    apart, parts = molecules(atoms)
+    apart, parts = distances_and_molecules(atoms)
     ions = [part for part in parts if len(part) != 3]
     if len(ions) != 1:
         return []
@@ -123,7 +113,7 @@ def ion(atoms: Atoms, random: np.random.Generator) -> list[list[int]]:
 
 def second_neighbours(atoms: Atoms, random: np.random.Generator) -> list[list[int]]:
     """Choose two pairs of molecules too far apart for a bond."""
-    apart, parts = molecules(atoms)
+    apart, parts = distances_and_molecules(atoms)
     pairs = [a + b for a, b in combinations(parts, 2) if APART[0] < apart[a[0], b[0]] < APART[1]]
     return [pairs[k] for k in random.permutation(len(pairs))[:2]]
 
@@ -132,7 +122,7 @@ def bonded(path: Path) -> list[Atoms]:
     """Cut the bonded pairs from the triples of a file."""
     cut = []
     for atoms in read(path, ":"):
-        apart, parts = molecules(atoms)
+        apart, parts = distances_and_molecules(atoms)
         pairs = [
             a + b for a, b in combinations(parts, 2) if donates(apart, a, b) or donates(apart, b, a)
         ]

@@ -33,7 +33,7 @@ from scipy.special import stdtrit  # that of scipy.stats is slow to import
 
 from ecteam._core import InvalidInputError
 from ecteam.fisher import words
-from ecteam.fit.factor import Factor
+from ecteam.fit.factor import Factor, inverse_root
 from ecteam.fit.labels import Labels, Scales, check_elements
 from ecteam.fit.model import FloatArray, Model
 from ecteam.fit.sweep import sweep
@@ -202,12 +202,8 @@ class Fisher:
     def _covariance_root(self) -> FloatArray:
         """Matrix L with L Lᵀ the covariance."""
         used = self.factor.with_prior(self.precision, np.zeros_like(self.parameters))
-        norms = np.linalg.norm(used.triangle, axis=0)
-        scale = 1.0 / np.where(norms > 0.0, norms, 1.0)
-        _, values, right = np.linalg.svd(used.triangle * scale)
-        known = values > np.sqrt(RANK) * values.max(initial=0.0)
-        inverse = np.where(known, 1.0 / np.where(known, values, 1.0), 0.0)
-        return np.asarray(self.noise * scale[:, None] * right.T * inverse)
+        root, _ = inverse_root(used.triangle, np.sqrt(RANK))
+        return self.noise * root
 
     @property
     def standard_errors(self) -> FloatArray:

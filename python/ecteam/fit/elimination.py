@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecteam._core import InvalidInputError
+from ecteam.fit.factor import inverse_root
 from ecteam.fit.training import M, Trained
 from ecteam.parameters import matching
 
@@ -91,15 +92,12 @@ def eliminate(trained: Trained[M], count: int, patterns: Sequence[str]) -> Elimi
 
 
 def _covariance(trained: Trained[M]) -> FloatArray:
-    """(JᵀWJ + penalty)⁻¹, by singular values of parameters scaled to unit columns."""
-    stacked = np.vstack([trained.factor.triangle, np.diag(np.sqrt(trained.precision))])
-    norms = np.linalg.norm(stacked, axis=0)
-    unseen = norms == 0.0
-    _, sizes, vectors = np.linalg.svd(stacked / np.where(unseen, 1.0, norms), full_matrices=False)
-    if unseen.any() or sizes[-1] < SINGULAR * sizes[0]:
+    """(JᵀWJ + penalty)⁻¹."""
+    penalised = trained.factor.with_prior(trained.precision, np.zeros_like(trained.precision))
+    root, known = inverse_root(penalised.triangle, SINGULAR)
+    if not known.all():
         raise InvalidInputError(
             "trained: the data do not determine every parameter, and what does not matter has no "
             "order; train with a ridge or a prior"
         )
-    root = vectors.T / sizes / norms[:, None]
     return np.asarray(root @ root.T)

@@ -152,6 +152,20 @@ def solve(triangle: FloatArray, projected: FloatArray) -> Solution:
     return Solution(step, int((~small).sum()), (right[small] ** 2).sum(axis=0) > 0.01)
 
 
+def inverse_root(triangle: FloatArray, smallest: float) -> tuple[FloatArray, BoolArray]:
+    """Matrix L with L Lᵀ = (RᵀR)⁻¹ of a triangle R, (P, P), and which of its columns are known.
+
+    The columns are directions of parameters scaled to unit columns of R. Those with singular values
+    below `smallest` of the largest have no information: they are zero, though infinite.
+    """
+    norms = np.linalg.norm(triangle, axis=0)
+    scale = 1.0 / np.where(norms > 0.0, norms, 1.0)
+    _, values, right = np.linalg.svd(triangle * scale)
+    known = np.asarray(values > smallest * values.max(initial=0.0))
+    inverse = np.where(known, 1.0 / np.where(known, values, 1.0), 0.0)
+    return np.asarray(scale[:, None] * right.T * inverse), known
+
+
 def relevance(factor: Factor, chosen: BoolArray, rounds: int = 100) -> FloatArray:
     """Precisions of independent Gaussian priors around zero by evidence maximisation.
 

@@ -67,6 +67,11 @@ fn moved(r: &Vec3, axis: usize, by: f64) -> Vec3 {
     r
 }
 
+fn close_each(found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).for_each(|(x, y)| close(*x, *y, tolerance));
+}
+
 #[test]
 fn gradients_are_those_of_the_potential() {
     let sources = Sources::random(Method::Ewald, 1e-12);
@@ -137,16 +142,10 @@ fn the_mesh_agrees_with_the_sum() {
     let mesh = Sources::random(Method::Pme, 1e-9);
     let (on_mesh, slopes) = mesh.answer();
     let (pulls, strain) = mesh.forces();
-    for i in 0..8 {
-        close(on_mesh[i], potential[i], 1e-6);
-        for axis in 0..3 {
-            close(slopes[i][axis], gradients[i][axis], 1e-6);
-            close(pulls[i][axis], forces[i][axis], 1e-6);
-        }
-    }
-    for p in 0..3 {
-        (0..3).for_each(|q| close(strain[p][q], virial[p][q], 1e-6));
-    }
+    close_each(&on_mesh, &potential, 1e-6);
+    close_each(slopes.as_flattened(), gradients.as_flattened(), 1e-6);
+    close_each(pulls.as_flattened(), forces.as_flattened(), 1e-6);
+    close_each(strain.as_flattened(), virial.as_flattened(), 1e-6);
 }
 
 #[test]
@@ -161,16 +160,10 @@ fn all_at_once_is_the_same_as_one_by_one() {
         let (mut f, mut w) = (vec![[0.0; 3]; 8], [[0.0; 3]; 3]);
         let both = Multipoles { charges: &sources.system.charges, dipoles: &sources.dipoles };
         sources.system.prepared().add_all_of_multipoles(both, (&mut v, &mut g), &mut f, &mut w);
-        for i in 0..8 {
-            close(v[i], potential[i], 1e-11);
-            for axis in 0..3 {
-                close(g[i][axis], gradients[i][axis], 1e-11);
-                close(f[i][axis], forces[i][axis], 1e-11);
-            }
-        }
-        for p in 0..3 {
-            (0..3).for_each(|q| close(w[p][q], virial[p][q], 1e-11));
-        }
+        close_each(&v, &potential, 1e-11);
+        close_each(g.as_flattened(), gradients.as_flattened(), 1e-11);
+        close_each(f.as_flattened(), forces.as_flattened(), 1e-11);
+        close_each(w.as_flattened(), virial.as_flattened(), 1e-11);
     }
 }
 
