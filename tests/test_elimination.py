@@ -50,8 +50,11 @@ def test_only_what_may_go_goes(whole):
     assert eliminate(whole, len(names), ["*"]).names == ()
     with pytest.raises(InvalidInputError, match="count"):
         eliminate(whole, 0, ["three_body*"])
-    with pytest.raises(InvalidInputError, match="patterns"):
-        eliminate(whole, len(names) - 1, ["resonance*"])
+    for wrong in (["resonance*"], "three_body*"):
+        with pytest.raises(InvalidInputError, match="patterns"):
+            eliminate(whole, len(names) - 1, wrong)
+    with pytest.raises(InvalidInputError, match=r"whole number, got 2\.5"):
+        eliminate(whole, 2.5, ["*"])
 
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
@@ -86,6 +89,8 @@ def test_a_form_keeps_what_is_left_out_at_zero():
         assert [known[name] for name in names] == [0.0, 0.0]
         assert len(form.model(potential).parameters) == len(potential.parameters) - 2
         assert form.prior(potential).centre.shape == form.model(potential).parameters.shape
+    with pytest.raises(InvalidInputError, match="no such"):
+        replace(full, left_out=["no such"]).start()
     for wrong in (["no such"], "abc"):
         with pytest.raises(InvalidInputError, match="names"):
             every.select().without(wrong)

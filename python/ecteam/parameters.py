@@ -128,7 +128,11 @@ class Selection:
         """
         unknown = [name for name in names if name not in self.parameter_names]
         if isinstance(names, str) or unknown:
-            raise InvalidInputError(f"names: must be names of parameters, got {names!r:.80}")
+            wrong = names if isinstance(names, str) else unknown[0]
+            raise InvalidInputError(
+                f"names: must be a list of parameters, got {wrong!r}; the names are "
+                f"{_shortened(self.parameter_names)}"
+            )
         left = [name not in names for name in self.parameter_names]
         limits = self.limits and tuple(compress(self.limits, left))
         return replace(self, chosen=tuple(compress(self.chosen, left)), limits=limits)

@@ -93,11 +93,11 @@ def unpolarised_variants() -> dict[str, Form]:
 
 def water_variants() -> dict[str, Form]:
     """Forms with an ingredient missing."""
-    full = replace(FORMS["water"](), left_out=eliminated(ecteam.load("water"), "water"))
+    full = FORMS["water"]()
     common = {pair: decays for pair, decays in full.decays.items() if " " not in pair[0]}
     ground = {symbol: ("ground",) for symbol in full.states}
     rigid = replace(full, polarisabilities=None, polarisation_exponents=None)
-    return {
+    variants = {
         "all of it": full,
         "no polarisation": rigid,
         "no three-body": replace(full, terms=None),
@@ -105,6 +105,14 @@ def water_variants() -> dict[str, Form]:
         "no resonance": replace(full, channels=[]),
         "no ω: neutral atoms": replace(rigid, states=ground, decays=common, channels=[]),
     }
+    return {words: _without_eliminated(form) for words, form in variants.items()}
+
+
+def _without_eliminated(form: Form) -> Form:
+    """Leave out what the shipped potential does without."""
+    own = form.start().parameter_names
+    gone = eliminated(ecteam.load("water"), "water")
+    return replace(form, left_out=[name for name in gone if name in own])
 
 
 def refitted(name: str, form: Form, labels: Labels) -> ecteam.Potential:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +69,10 @@ def eliminate(trained: Trained[M], count: int, patterns: Sequence[str]) -> Elimi
         fit leave a direction undetermined.
     """
     names = trained.model.parameter_names
+    if isinstance(patterns, str):
+        raise InvalidInputError(f"patterns: must be a list of names, got {patterns!r}")
+    if not isinstance(count, Integral):
+        raise InvalidInputError(f"count: must be a whole number, got {count!r}")
     open_, excess = matching(names, patterns, "patterns"), len(names) - count
     if not 0 <= excess <= len(open_):
         raise InvalidInputError(

@@ -94,7 +94,8 @@ class Form:
     polarisation_exponents : mapping, optional
         Element → exponent of its induced dipole, Å⁻¹; default: the largest that is stable.
     left_out : sequence of str
-        Names of coefficients that stay zero, see :func:`ecteam.fit.eliminate`.
+        Names of parameters that stay zero, see :func:`ecteam.fit.eliminate`; a name that is none is
+        refused where a potential is made or selected from.
     """
 
     name: str
@@ -176,8 +177,7 @@ class Form:
         return TERM_WIDTH
 
     def _selected(self, potential: Potential) -> Selection:
-        every = potential.select()
-        return every.without([n for n in self.left_out if n in every.parameter_names])
+        return potential.select().without(self.left_out)
 
     def _unfitted(self) -> Potential:
         potential = Potential.from_dict(self._fields())
@@ -185,9 +185,9 @@ class Form:
             potential = polarised(potential, self.polarisabilities, self.polarisation_exponents)
         if not self.left_out:
             return potential
+        kept = potential.select().without(self.left_out).parameter_names
         start = zip(potential.parameter_names, potential.parameters, strict=True)
-        values = [0.0 if name in self.left_out else value for name, value in start]
-        return potential.with_parameters(values)
+        return potential.with_parameters([value if name in kept else 0.0 for name, value in start])
 
     def _fields(self) -> Fields:
         library = read_library()
