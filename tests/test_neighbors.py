@@ -1,11 +1,14 @@
 """Neighbour list against ASE's."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import ecteam
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 from ase.neighborlist import neighbor_list as ase_neighbor_list
+from ecteam import neighbors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,3 +111,46 @@ def test_some_columns_do_not_keep_the_memory_of_all():
     assert d.base is None
     np.testing.assert_array_equal(i, everything["i"])
     np.testing.assert_array_equal(d, everything["d"])
+
+
+def test_a_list_that_is_held_does_not_change():
+    """Memory of lists is used again, but only when nobody holds any column of it."""
+    copper = bulk("Cu", cubic=True).repeat(4)
+    wide, narrow = (ecteam.neighbor_list("ijSdD", copper, cutoff) for cutoff in (5.5, 4.0))
+    expected = [[column.copy() for column in found] for found in (wide, narrow)]
+    distances = ecteam.neighbor_list("ijSdD", copper, 5.5)[3][::2]
+    before = distances.copy()
+    for cutoff in (3.0, 4.5, 5.5, 5.6):
+        ecteam.neighbor_list("ijSdD", copper, cutoff)
+    for found, columns in zip((wide, narrow), expected, strict=True):
+        assert all((one == two).all() for one, two in zip(found, columns, strict=True))
+    assert (distances == before).all()
+
+
+def test_memory_of_lists_is_found_again():
+    """Two blocks are enough for a loop that makes a list while it holds the one before."""
+    copper = bulk("Cu", cubic=True).repeat(4)
+    found = None
+    blocks = set()
+    for step in range(8):
+        found = ecteam.neighbor_list("ijSdD", copper, 5.5)
+        if step >= 3:
+            blocks |= {id(block) for block, _ in neighbors._kept}
+    assert len(blocks) == 2
+    del found
+
+
+def test_lists_of_several_threads():
+    structures = [bulk("Cu", cubic=True).repeat(n) for n in (3, 4, 5)]
+    expected = [len(ecteam.neighbor_list("i", atoms, 5.5)) for atoms in structures]
+
+    def work(seed):
+        for k in np.random.default_rng(seed).integers(len(structures), size=40):
+            i, _, _, d, vectors = ecteam.neighbor_list("ijSdD", structures[k], 5.5)
+            atoms = len(structures[k])
+            assert len(i) == expected[k]
+            assert np.array_equal(i, np.repeat(np.arange(atoms), len(i) // atoms))
+            assert np.allclose(np.linalg.norm(vectors, axis=1), d, rtol=0, atol=1e-12)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(8)))

@@ -1,6 +1,6 @@
 """The compiled engine. Units: eV, Å, e."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, final
 
 import numpy as np
@@ -64,7 +64,11 @@ class NotConvergedError(EcteamError, RuntimeError):
 class PotentialFormatError(EcteamError, ValueError): ...
 
 def neighbor_list(
-    positions: _Floats, cell: _Floats, pbc: _Flags, cutoff: float
+    positions: _Floats,
+    cell: _Floats,
+    pbc: _Flags,
+    cutoff: float,
+    room: Callable[[int], _Floats],
 ) -> tuple[_Floats, int]: ...
 
 @final

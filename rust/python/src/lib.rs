@@ -9,6 +9,7 @@ mod errors;
 mod evaluator;
 mod functions;
 mod kernels;
+mod neighbors;
 mod potential;
 
 use pyo3::prelude::*;
@@ -32,7 +33,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(device::ensemble_tables, module)?)?;
     module.add_function(wrap_pyfunction!(device::one_state_tables, module)?)?;
     module.add_function(wrap_pyfunction!(device::check_structure, module)?)?;
-    module.add_function(wrap_pyfunction!(functions::neighbor_list, module)?)?;
+    module.add_function(wrap_pyfunction!(neighbors::neighbor_list, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density, module)?)?;
     module.add_function(wrap_pyfunction!(functions::electron_density_gradient, module)?)?;
     module.add_class::<encoder::StateLibrary>()?;

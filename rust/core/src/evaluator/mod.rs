@@ -12,6 +12,7 @@ use crate::neighbors::NeighborList;
 use crate::pairs::Pairs;
 use crate::structure::{Mat3, Structure, Vec3};
 use crate::terms::Contribution;
+use crate::threads::in_pool;
 
 mod around;
 mod charges;
@@ -240,6 +241,15 @@ impl Evaluator {
     /// [`Error::InvalidInput`] for an element the potential lacks, atoms too close, a charge out
     /// of reach, electrostatics that do not fit the periodicity; [`Error::NotConverged`].
     pub fn evaluate(
+        &mut self,
+        structure: &Structure,
+        charge: &Charge,
+        warm: bool,
+    ) -> Result<Evaluation> {
+        in_pool(structure.len(), || self.evaluate_here(structure, charge, warm))
+    }
+
+    fn evaluate_here(
         &mut self,
         structure: &Structure,
         charge: &Charge,

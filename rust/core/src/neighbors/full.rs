@@ -27,10 +27,10 @@ pub struct FullList {
 /// of threads, and (j, i, −S) has exactly the opposite vector of (i, j, S).
 ///
 /// # Errors
-/// As [`FullSearch::new`].
+/// As [`FullSearch::find`].
 pub fn neighbor_list(structure: &Structure, cutoff: f64) -> Result<FullList> {
-    let search = FullSearch::new(structure, cutoff)?;
-    let n = search.len();
+    let mut search = FullSearch::default();
+    let n = search.find(structure, cutoff)?;
     let mut list = FullList {
         i: vec![0; n],
         j: vec![0; n],
@@ -42,20 +42,26 @@ pub fn neighbor_list(structure: &Structure, cutoff: f64) -> Result<FullList> {
     Ok(list)
 }
 
-/// Neighbours that were found and counted, to be written to arrays of the caller.
-#[derive(Debug)]
+/// Neighbours that were found and counted, to be written to arrays of the caller; buffers are reused.
+#[derive(Debug, Default)]
 pub struct FullSearch {
     found: Found,
+    table: Table,
+    starts: Vec<usize>,
 }
 
 #[derive(Debug)]
 enum Found {
     /// Few atoms in open space.
     Entries(Vec<Entry>),
-    Table {
-        table: Box<Table>,
-        starts: Vec<usize>,
-    },
+    /// In `table` and `starts`.
+    Table,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self::Entries(Vec::new())
+    }
 }
 
 /// Arrays for a list; see [`FullList`].
@@ -74,44 +80,36 @@ pub struct Columns<'a> {
 }
 
 impl FullSearch {
-    /// Find all neighbours closer than `cutoff` (Å).
+    /// Find all neighbours closer than `cutoff` (Å); returns their number.
     ///
     /// # Errors
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) unless 0 < cutoff ≤ 1000 Å, for over
     /// 2^31 atoms or 2·10⁹ pairs, a cell so small that over 16 million images are reached, or atoms
-    /// over 1e8 cells away from the cell.
-    pub fn new(structure: &Structure, cutoff: f64) -> Result<Self> {
+    /// over 1e8 cells away from the cell. Nothing is found then.
+    pub fn find(&mut self, structure: &Structure, cutoff: f64) -> Result<usize> {
+        self.found = Found::default();
         check(structure, cutoff)?;
         if is_small_open(structure) {
-            return Ok(Self { found: Found::Entries(direct_entries(structure, cutoff)) });
+            let entries = direct_entries(structure, cutoff);
+            let count = entries.len();
+            self.found = Found::Entries(entries);
+            return Ok(count);
         }
-        let (mut table, mut starts) = (Box::<Table>::default(), Vec::new());
-        table.build(structure, cutoff, false, &mut starts)?;
-        Ok(Self { found: Found::Table { table, starts } })
+        self.table.build(structure, cutoff, false, &mut self.starts)?;
+        self.found = Found::Table;
+        Ok(self.starts.last().copied().unwrap_or(0))
     }
 
-    /// Number of entries.
-    pub fn len(&self) -> usize {
-        match &self.found {
-            Found::Entries(entries) => entries.len(),
-            Found::Table { starts, .. } => starts.last().copied().unwrap_or(0),
-        }
-    }
-    /// True without entries.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Write the list, sorted by `i`, to arrays with [`Self::len`] entries.
+    /// Write what was found last, sorted by `i`, to arrays with so many entries.
     ///
     /// # Panics
     /// If an array is shorter.
-    pub fn write(self, columns: Columns) {
-        match self.found {
+    pub fn write(&self, columns: Columns) {
+        match &self.found {
             Found::Entries(entries) => {
-                columns.split(entries.len()).0.write(entries.into_iter());
+                columns.split(entries.len()).0.write(entries.iter().copied());
             }
-            Found::Table { table, starts } => table.fill(&starts, columns),
+            Found::Table => self.table.fill(&self.starts, columns),
         }
     }
 }

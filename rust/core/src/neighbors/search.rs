@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::structure::Vec3;
 
 /// Sorted atoms per task; fixed, so that the result does not depend on the number of threads.
-const CHUNK: usize = 256;
+const CHUNK: usize = 128;
 
 /// A neighbour: sorted index and index of [`Grid::images`].
 #[derive(Debug, Clone, Copy, Default)]

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::structure::{Structure, Vec3};
 
 /// Atoms per task.
-const GRAIN: usize = 512;
+const GRAIN: usize = 256;
 
 /// A neighbour list in the order of the search; buffers are reused.
 #[derive(Debug, Clone, Default)]
