@@ -1,7 +1,7 @@
 //! The pool of threads that the engine shares.
 
 /// Fewer atoms are not worth a hand-over to the pool (some 10 µs).
-const WORTH_IT: usize = 256;
+const WORTH_IT: usize = 64;
 
 /// Threads that calculations may use.
 pub fn num_threads() -> usize {

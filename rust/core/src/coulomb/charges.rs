@@ -6,6 +6,7 @@ use super::smooth::Smooth;
 use super::{Coulomb, Kernel, Method, Options, check_options};
 use crate::error::{Error, Result};
 use crate::structure::{Mat3, Structure, Vec3};
+use crate::threads::in_pool;
 
 /// Real-space cutoffs to choose from, Å.
 pub(super) const CUTOFFS: [f64; 9] = [4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0];
@@ -78,6 +79,10 @@ impl PointCharges {
     /// two atoms are at the same place, or the method does not fit the periodicity or the cell.
     pub fn evaluate(&mut self, structure: &Structure, charges: &[f64]) -> Result<ChargeEnergy> {
         check_charges(structure, charges)?;
+        in_pool(structure.len(), || self.sum(structure, charges))
+    }
+
+    fn sum(&mut self, structure: &Structure, charges: &[f64]) -> Result<ChargeEnergy> {
         let Prepared { coulomb, real, .. } = self.prepare(structure)?;
         coulomb.prepare(structure)?;
         let n = charges.len();
