@@ -1,0 +1,85 @@
+//! Loops over many numbers or atoms, shared among threads in pieces that do not depend on how many
+//! there are: a sum over the pieces, added in order, has the same bits with any number of threads.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+/// Atoms of a block.
+pub(crate) const BLOCK: usize = 256;
+/// Additions that are not worth another thread.
+const FEW_ADDITIONS: usize = 1 << 14;
+/// Numbers summed side by side.
+const LANES: usize = 8;
+
+/// Fewest blocks of one thread: all of them for few atoms, for which threads cost more than they bring.
+pub(crate) fn grain(atoms: usize) -> usize {
+    if atoms < 4 * BLOCK { usize::MAX } else { 1 }
+}
+
+/// Atoms of every block.
+pub(crate) fn blocks(atoms: usize) -> impl IndexedParallelIterator<Item = Range<usize>> {
+    let block = move |b: usize| b * BLOCK..((b + 1) * BLOCK).min(atoms);
+    (0..atoms.div_ceil(BLOCK)).into_par_iter().with_min_len(grain(atoms)).map(block)
+}
+
+/// The part of every block in a list in which `end(i)` is where what belongs to the atoms before `i`
+/// ends.
+pub(crate) fn split<'a, T: Send>(
+    mut list: &'a mut [T],
+    atoms: usize,
+    end: impl Fn(usize) -> usize,
+) -> impl IndexedParallelIterator<Item = &'a mut [T]> {
+    let mut cut = |b: usize| {
+        let range = b * BLOCK..((b + 1) * BLOCK).min(atoms);
+        list.split_off_mut(..end(range.end) - end(range.start)).unwrap_or_default()
+    };
+    let parts: Vec<_> = (0..atoms.div_ceil(BLOCK)).map(&mut cut).collect();
+    parts.into_par_iter().with_min_len(grain(atoms))
+}
+
+/// Sums over the blocks of all atoms.
+pub(crate) fn sum<const N: usize>(
+    atoms: usize,
+    part: impl Fn(Range<usize>) -> [f64; N] + Sync + Send,
+) -> [f64; N] {
+    total(blocks(atoms).map(part))
+}
+
+/// Sums in order.
+pub(crate) fn total<const N: usize>(
+    parts: impl IndexedParallelIterator<Item = [f64; N]>,
+) -> [f64; N] {
+    let mut all = [0.0; N];
+    for part in parts.collect::<Vec<_>>() {
+        all.iter_mut().zip(part).for_each(|(x, y)| *x += y);
+    }
+    all
+}
+
+/// Add all `others`, one after another, to `out`.
+pub(crate) fn add_all<T: Copy + Send + Sync>(
+    out: &mut [T],
+    others: &[impl AsRef<[T]> + Sync],
+    add: impl Fn(&mut T, T) + Sync,
+) {
+    let size = FEW_ADDITIONS.div_ceil(others.len().max(1));
+    out.par_chunks_mut(size).enumerate().for_each(|(k, out)| {
+        for other in others {
+            let other = &other.as_ref()[k * size..][..out.len()];
+            out.iter_mut().zip(other).for_each(|(x, y)| add(x, *y));
+        }
+    });
+}
+
+/// a · b of long vectors.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (a, rest_of_a) = a.as_chunks::<LANES>();
+    let (b, rest_of_b) = b.as_chunks::<LANES>();
+    for (a, b) in a.iter().zip(b) {
+        (0..LANES).for_each(|k| lanes[k] += a[k] * b[k]);
+    }
+    let rest: f64 = rest_of_a.iter().zip(rest_of_b).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f64>() + rest
+}
