@@ -11,8 +11,10 @@
 use super::Constraints;
 use super::coarse::{Coarse, Field};
 
+mod couplings;
 mod local;
 
+pub use couplings::Couplings;
 use local::{Local, Source};
 
 /// Change of √ω that makes it useless, absolute and relative. The heaviest weight of a group of eight
@@ -22,41 +24,6 @@ const LARGEST_PART: f64 = 0.3;
 
 /// √ω of weights without much charge.
 const LIGHT: f64 = 0.01;
-
-/// Second derivatives between groups: the strong ones.
-#[derive(Debug, Clone, Default)]
-pub struct Couplings {
-    entries: Vec<Entry>,
-    /// Blocks, a row for every member of the later group.
-    values: Vec<f64>,
-}
-
-/// Two groups, the later first, where their block starts, and its columns and rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    groups: [u32; 2],
-    start: usize,
-    columns: usize,
-    rows: usize,
-}
-
-impl Couplings {
-    /// Add a block of `values`, a row for every member (see [`Constraints::members`]) of group `a`, a
-    /// column for every one of `b`, or only for their weights; a == b adds to the diagonal block.
-    pub fn push(&mut self, [a, b]: [usize; 2], values: &[f64], columns: usize) {
-        let (start, rows) = (self.values.len(), values.len() / columns);
-        if a >= b {
-            self.values.extend_from_slice(values);
-        } else {
-            for n in 0..columns {
-                self.values.extend((0..rows).map(|m| values[m * columns + n]));
-            }
-        }
-        let [columns, rows] = if a >= b { [columns, rows] } else { [rows, columns] };
-        let groups = [a.max(b) as u32, a.min(b) as u32];
-        self.entries.push(Entry { groups, start, columns, rows });
-    }
-}
 
 /// The factor G, by rows, and the coordinates it is for.
 #[derive(Debug, Clone, Default)]
@@ -92,7 +59,7 @@ impl SparseInverse {
         blocks: &[f64],
         mut couplings: Couplings,
     ) -> Self {
-        couplings.entries.sort_unstable();
+        couplings.sort();
         let mut this = Self { root: root[..constraints.weights()].to_vec(), ..Self::default() };
         this.choose_coordinates(constraints, root);
         let source = Source::new(constraints, root, blocks, &couplings);

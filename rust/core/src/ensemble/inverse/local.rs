@@ -1,6 +1,7 @@
 //! Local factorisations: the rows of G that belong to one group.
 
-use super::{Constraints, Couplings, Entry, SparseInverse};
+use super::couplings::{Couplings, Entry};
+use super::{Constraints, SparseInverse};
 
 /// Smallest pivot of a local factorisation relative to the diagonal entry.
 const SMALLEST_PIVOT: f64 = 0.1;
