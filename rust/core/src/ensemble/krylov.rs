@@ -261,7 +261,7 @@ impl Preconditioner {
         objective.blocks(&mut blocks);
         shift_blocks(constraints, point, shift, &mut blocks);
         let mut inverse =
-            SparseInverse::new(constraints, &point.root, &blocks, objective.couplings());
+            SparseInverse::new(constraints, &point.root, &blocks, &objective.couplings());
         inverse.shift = shift;
         if constraints.fragments() == 1
             && let Some(field) = objective.field()
