@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
+use rayon::iter::MinLen;
 use rayon::prelude::*;
+use rayon::vec::IntoIter;
 
 /// Atoms of a block.
 pub(crate) const BLOCK: usize = 256;
@@ -29,7 +31,7 @@ pub(crate) fn split<'a, T: Send>(
     mut list: &'a mut [T],
     atoms: usize,
     end: impl Fn(usize) -> usize,
-) -> impl IndexedParallelIterator<Item = &'a mut [T]> {
+) -> MinLen<IntoIter<&'a mut [T]>> {
     let mut cut = |b: usize| {
         let range = b * BLOCK..((b + 1) * BLOCK).min(atoms);
         list.split_off_mut(..end(range.end) - end(range.start)).unwrap_or_default()
