@@ -183,7 +183,7 @@ impl Pairs {
         }
         let n = out.len();
         buffers.resize_with(others.len(), Vec::new);
-        let (mut energy, energies) = rayon::join(
+        let (energy, energies) = rayon::join(
             || pass(first, out),
             || -> Vec<f64> {
                 let private = |(chunk, buffer): (&Chunk, &mut Vec<f64>)| {
@@ -195,8 +195,7 @@ impl Pairs {
             },
         );
         add_all(out, buffers, |x, y| *x += y);
-        energies.into_iter().for_each(|e| energy += e);
-        energy
+        energies.into_iter().fold(energy, |sum, e| sum + e)
     }
 }
 

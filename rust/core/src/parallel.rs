@@ -27,11 +27,11 @@ pub(crate) fn blocks(atoms: usize) -> impl IndexedParallelIterator<Item = Range<
 
 /// The part of every block in a list in which `end(i)` is where what belongs to the atoms before `i`
 /// ends.
-pub(crate) fn split<'a, T: Send>(
-    mut list: &'a mut [T],
+pub(crate) fn split<T: Send>(
+    mut list: &mut [T],
     atoms: usize,
     end: impl Fn(usize) -> usize,
-) -> MinLen<IntoIter<&'a mut [T]>> {
+) -> MinLen<IntoIter<&mut [T]>> {
     let mut cut = |b: usize| {
         let range = b * BLOCK..((b + 1) * BLOCK).min(atoms);
         list.split_off_mut(..end(range.end) - end(range.start)).unwrap_or_default()
@@ -84,4 +84,56 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     }
     let rest: f64 = rest_of_a.iter().zip(rest_of_b).map(|(a, b)| a * b).sum();
     lanes.iter().sum::<f64>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Atom i owns i % 4 numbers.
+    fn end(atoms: usize) -> usize {
+        (0..atoms).map(|i| i % 4).sum()
+    }
+
+    fn numbers(count: usize) -> Vec<f64> {
+        (0..count).map(|k| (1.3 * k as f64).sin() * 10.0_f64.powi(k as i32 % 7)).collect()
+    }
+
+    /// Sum, parts and list of everything here, with a number of threads.
+    fn all(threads: usize, atoms: usize) -> (Vec<f64>, Vec<f64>) {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut list = numbers(end(atoms));
+            let parts = split(&mut list, atoms, end).zip(blocks(atoms));
+            let [own] = total(parts.map(|(list, atoms)| {
+                assert_eq!(list.len(), end(atoms.end) - end(atoms.start));
+                [list.iter().map(|x| x * atoms.start as f64).sum()]
+            }));
+            let [whole] = sum(list.len(), |range| [list[range].iter().sum()]);
+            add_all(&mut list, &[numbers(end(atoms)), numbers(end(atoms))], |x, y| *x += y);
+            (vec![own, whole], list)
+        })
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits() {
+        for atoms in [0, 1, BLOCK, 20 * BLOCK + 17] {
+            let found = all(1, atoms);
+            let whole: f64 = numbers(end(atoms)).iter().sum();
+            assert!((found.0[1] - whole).abs() < 1e-6);
+            let tripled = found.1.iter().zip(numbers(end(atoms)));
+            assert!(tripled.into_iter().all(|(x, y)| (x - 3.0 * y).abs() <= 1e-14 * y.abs()));
+            assert!([2, 3, 7].into_iter().all(|threads| all(threads, atoms) == found));
+        }
+    }
+
+    #[test]
+    fn products_of_any_length() {
+        for n in [0, 5, 8, 37] {
+            let (a, b) = (numbers(n), numbers(n + 1));
+            let expected: f64 = (0..n).map(|k| a[k] * b[k]).sum();
+            assert!((dot(&a, &b[..n]) - expected).abs() < 1e-14 * (1.0 + dot(&a, &a)));
+        }
+    }
 }

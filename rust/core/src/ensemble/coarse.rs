@@ -9,7 +9,9 @@
 
 use rayon::prelude::*;
 
-use crate::parallel::{dot, grain};
+use crate::parallel::grain;
+
+mod equation;
 
 /// Nodes that a group's charge is spread on.
 const CORNERS: usize = 8;
@@ -21,9 +23,6 @@ const REACH: usize = 5;
 const CUBE: usize = BOX * BOX * BOX;
 /// Nodes whose rows are summed at once, and nodes of a task.
 const BATCH: usize = 64;
-/// Relative residual of the equation on the mesh, and the most iterations.
-const ACCURACY: f64 = 1e-9;
-const MAX_ITERATIONS: usize = 200;
 
 /// A periodic mesh of nodes, spaced by at least the range of the couplings, and the groups in it.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +77,9 @@ impl Coarse {
         let first: Vec<usize> =
             self.field.places.iter().map(|(at, _)| self.node(at.map(|m| m as i32))).collect();
         self.starts = vec![0; nodes + 2];
-        first.iter().for_each(|&node| self.starts[node + 2] += 1);
+        for &node in &first {
+            self.starts[node + 2] += 1;
+        }
         (2..nodes + 2).for_each(|node| self.starts[node] += self.starts[node - 1]);
         self.groups = vec![0; first.len()];
         for (g, &node) in first.iter().enumerate() {
@@ -228,66 +229,6 @@ impl Coarse {
             part * self.vectors[1][(x * n[1] + y) * n[2] + z]
         };
         corners(past).into_iter().map(on_node).sum()
-    }
-
-    /// Preconditioned with the diagonal.
-    fn conjugate_gradients(&self, [b, x, r, z, p, product]: &mut [Vec<f64>; 6]) {
-        let diagonal = self.diagonal();
-        x.fill(0.0);
-        r.copy_from_slice(b);
-        let precondition = |r: &[f64], z: &mut [f64]| {
-            z.iter_mut().zip(r).zip(&diagonal).for_each(|((z, r), d)| *z = r / d);
-        };
-        precondition(r, z);
-        p.copy_from_slice(z);
-        let mut rz = dot(r, z);
-        let enough = ACCURACY * ACCURACY * rz;
-        for _ in 0..MAX_ITERATIONS {
-            if rz <= enough {
-                return;
-            }
-            self.multiply(p, product);
-            let alpha = rz / dot(p, product);
-            x.iter_mut().zip(&*p).for_each(|(x, p)| *x += alpha * p);
-            r.iter_mut().zip(&*product).for_each(|(r, q)| *r -= alpha * q);
-            precondition(r, z);
-            let next = dot(r, z);
-            let beta = next / rz;
-            p.iter_mut().zip(&*z).for_each(|(p, z)| *p = z + beta * *p);
-            rz = next;
-        }
-    }
-
-    fn diagonal(&self) -> Vec<f64> {
-        let own = (0..3).fold(0, |own, d| {
-            let n = self.field.shape[d];
-            own * self.width[d] + if n < REACH { 0 } else { 2 }
-        });
-        self.matrix.chunks_exact(self.couplings()).map(|row| row[own]).collect()
-    }
-
-    fn multiply(&self, x: &[f64], out: &mut [f64]) {
-        let n = self.field.shape;
-        let back = n.map(|n| if n < REACH { 0 } else { n - 2 });
-        let rows = self.matrix.par_chunks_exact(self.couplings());
-        let tasks = rows.zip(out).enumerate().with_min_len(BATCH);
-        tasks.for_each(|(node, (row, out))| {
-            let at = self.position(node).map(|x| x as usize);
-            let mut sum = 0.0;
-            let mut values = row.iter();
-            for i in 0..self.width[0] {
-                let plane = (at[0] + back[0] + i) % n[0] * n[1];
-                for j in 0..self.width[1] {
-                    let line = (plane + (at[1] + back[1] + j) % n[1]) * n[2];
-                    let mut k = (at[2] + back[2]) % n[2];
-                    for value in values.by_ref().take(self.width[2]) {
-                        sum += value * x[line + k];
-                        k = if k + 1 == n[2] { 0 } else { k + 1 };
-                    }
-                }
-            }
-            *out = sum;
-        });
     }
 }
 
