@@ -176,13 +176,22 @@ impl Constraints {
         &self,
         of_group: impl Fn(usize) -> [f64; N] + Sync + Send,
     ) -> Vec<[f64; N]> {
-        let mut sums = vec![[0.0; N]; self.fragments()];
+        self.sums_from(vec![[0.0; N]; self.fragments()], of_group)
+    }
+
+    /// [`Self::sums`] and what they begin with.
+    fn sums_from<const N: usize>(
+        &self,
+        mut sums: Vec<[f64; N]>,
+        of_group: impl Fn(usize) -> [f64; N] + Sync + Send,
+    ) -> Vec<[f64; N]> {
         let add = |sum: &mut [f64; N], g: usize| {
             sum.iter_mut().zip(of_group(g)).for_each(|(sum, x)| *sum += x);
         };
         if let [all] = &mut sums[..] {
+            let begin = *all;
             *all = sum(self.groups(), |groups| {
-                let mut part = [0.0; N];
+                let mut part = if groups.start == 0 { begin } else { [0.0; N] };
                 groups.for_each(|g| add(&mut part, g));
                 part
             });
@@ -278,16 +287,16 @@ impl Constraints {
 
     /// Σ ω q − Q of every fragment and its derivative with respect to ν.
     fn excess(&self, weights: &[f64]) -> Vec<[f64; 2]> {
-        let mut found = self.sums(|g| {
+        // Begun with the total: the multiplier of a few near-integer charges needs all their digits.
+        let totals = self.totals.iter().map(|total| [-total, 0.0]).collect();
+        self.sums_from(totals, |g| {
             let (mut mean, mut square) = (0.0, 0.0);
             for a in self.group(g) {
                 mean += weights[a] * self.charges[a];
                 square += weights[a] * self.charges[a] * self.charges[a];
             }
             [mean, (square - mean * mean).max(0.0)]
-        });
-        found.iter_mut().zip(&self.totals).for_each(|([excess, _], total)| *excess -= total);
-        found
+        })
     }
 }
 
