@@ -86,7 +86,7 @@ import ecteam
 from strategies import placed_molecules, sheared
 import numpy as np
 rng = np.random.default_rng(7)
-atoms = sheared(placed_molecules(rng, 64, 3.1, 0.1), rng)
+atoms = sheared(placed_molecules(rng, int(sys.argv[1]), 3.1, 0.1), rng)
 for _ in range(2):
     result = ecteam.evaluate(atoms, "water-unpolarised")
     parts = [result.forces, result.weights, result.energies, np.array([result.free_energy])]
@@ -94,22 +94,30 @@ for _ in range(2):
 """
 
 
+def bits(molecules, threads):
+    """Results of two evaluations, in hexadecimal, of a process with so many threads."""
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {**os.environ, "RAYON_NUM_THREADS": str(threads), "PYTHONPATH": path}
+    command = [sys.executable, "-c", PROGRAM, str(molecules)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    lines = run.stdout.splitlines()
+    assert len(lines) == 2
+    return lines
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_same_number_of_threads_gives_the_same_bits(threads):
     """Enough pairs to be shared among threads, in two processes, twice in each."""
-    environment = {
-        **os.environ,
-        "RAYON_NUM_THREADS": str(threads),
-        "PYTHONPATH": str(Path(__file__).parent),
-    }
-    command = [sys.executable, "-c", PROGRAM]
-    runs = [
-        subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        for _ in range(2)
-    ]
-    lines = [line for run in runs for line in run.stdout.splitlines()]
-    assert len(lines) == 4
-    assert len(set(lines)) == 1
+    assert len({line for _ in range(2) for line in bits(64, threads)}) == 1
+
+
+def test_any_number_of_threads_gives_the_same_results():
+    """Enough atoms for loops over them to be shared; other sums of pairs, so only to rounding."""
+    runs = {threads: [line for _ in range(2) for line in bits(400, threads)] for threads in (1, 2, 3)}
+    assert all(len(set(lines)) == 1 for lines in runs.values())
+    one, *others = (np.frombuffer(bytes.fromhex(lines[0])) for lines in runs.values())
+    for other in others:
+        np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-6)
 
 
 def changed(name, **fields):

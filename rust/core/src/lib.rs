@@ -23,6 +23,7 @@ pub mod library;
 pub mod model;
 pub mod neighbors;
 pub mod pairs;
+mod parallel;
 pub mod potential;
 pub mod slater;
 pub mod structure;

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::formulas::Jet;
 use crate::model::{Model, PairModel};
 use crate::neighbors::Pair;
+use crate::parallel::add_all;
 use crate::structure::{Structure, Vec3};
 use crate::tables::Table;
 
@@ -182,7 +183,7 @@ impl Pairs {
         }
         let n = out.len();
         buffers.resize_with(others.len(), Vec::new);
-        let (mut energy, energies) = rayon::join(
+        let (energy, energies) = rayon::join(
             || pass(first, out),
             || -> Vec<f64> {
                 let private = |(chunk, buffer): (&Chunk, &mut Vec<f64>)| {
@@ -193,11 +194,8 @@ impl Pairs {
                 others.par_iter().zip(buffers.par_iter_mut()).map(private).collect()
             },
         );
-        for (buffer, e) in buffers.iter().zip(energies) {
-            out.iter_mut().zip(buffer).for_each(|(x, y)| *x += y);
-            energy += e;
-        }
-        energy
+        add_all(out, buffers, |x, y| *x += y);
+        energies.into_iter().fold(energy, |sum, e| sum + e)
     }
 }
 

@@ -15,6 +15,7 @@ use super::smooth::Smooth;
 use crate::COULOMB;
 use crate::error::Result;
 use crate::neighbors::{Grid, Run};
+use crate::parallel::add_all;
 use crate::structure::{Mat3, Structure, Vec3};
 
 /// Candidates are padded to a multiple of this.
@@ -81,28 +82,28 @@ impl<const BARE: bool> RealSpace<BARE> {
         let ranges: Vec<_> = bounds.windows(2).map(|b| b[0]..b[1]).collect();
         let Some(Slopes { forces, virial }) = slopes else {
             let sum = |range| self.sum::<false>(range, &sorted);
-            self.collect(&ranges.into_par_iter().map(sum).collect::<Vec<_>>(), potential, &mut []);
+            self.collect(ranges.into_par_iter().map(sum).collect(), potential, &mut []);
             return;
         };
         let sum = |range| self.sum::<true>(range, &sorted);
         let parts: Vec<Sums> = ranges.into_par_iter().map(sum).collect();
-        self.collect(&parts, potential, forces);
         for (_, part) in &parts {
             for (row, added) in virial.iter_mut().zip(part) {
                 row.iter_mut().zip(added).for_each(|(x, y)| *x += y);
             }
         }
+        self.collect(parts, potential, forces);
     }
 
     /// To the user's order.
-    fn collect(&self, parts: &[Sums], potential: &mut [f64], forces: &mut [Vec3]) {
-        for (k, &atom) in self.grid.order.iter().enumerate() {
-            for (fields, _) in parts {
-                let [force @ .., v] = fields[k];
-                potential[atom as usize] += v;
-                if let Some(out) = forces.get_mut(atom as usize) {
-                    out.iter_mut().zip(force).for_each(|(f, added)| *f += added);
-                }
+    fn collect(&self, mut parts: Vec<Sums>, potential: &mut [f64], forces: &mut [Vec3]) {
+        let Some(((fields, _), others)) = parts.split_first_mut() else { return };
+        let others: Vec<&[Field]> = others.iter().map(|(fields, _)| &fields[..]).collect();
+        add_all(fields, &others, |x, y| (0..4).for_each(|d| x[d] += y[d]));
+        for (&atom, [force @ .., v]) in self.grid.order.iter().zip(fields) {
+            potential[atom as usize] += *v;
+            if let Some(out) = forces.get_mut(atom as usize) {
+                out.iter_mut().zip(force).for_each(|(f, added)| *f += *added);
             }
         }
     }

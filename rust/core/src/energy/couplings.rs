@@ -1,11 +1,13 @@
 //! Second derivatives of the energy between the weights and dipoles of near atoms.
 
+use rayon::prelude::*;
+
 use super::{Energy, Workspace, slots};
 use crate::COULOMB;
 use crate::ensemble::Couplings;
 use crate::formulas::resonance_mean;
 use crate::model::{DipoleValues, PairModel};
-use crate::pairs::{Record, Values};
+use crate::pairs::{Chunk, Record, Values};
 use crate::structure::Vec3;
 
 /// Atoms nearer than this (Å) are coupled in the preconditioner. The inverse of the Hessian decays
@@ -39,47 +41,58 @@ impl Bonded<'_> {
 
 impl Energy<'_> {
     /// Blocks of all pairs nearer than [`NEAR`].
-    pub(super) fn near_couplings(&self) -> Couplings {
-        let geometry = self.geometry;
-        let mut found = Couplings::default();
-        let mut block = Vec::new();
-        let mut bonds = Vec::new();
-        for chunk in geometry.pairs.chunks() {
-            chunk.each(geometry.model, |record, pair, values| {
-                if record.distance >= NEAR {
-                    return;
-                }
-                self.fill_block(record, pair, values, &mut block);
-                let (a, b) = (record.a, record.b);
-                found.push([a, b].map(|i| i as usize), &block, pair.states[1]);
-                if record.distance < BONDED {
-                    let back = record.vector.map(|x| -x);
-                    bonds.push(Bonded { centre: a, atom: b, at: values.at_a, to: record.vector });
-                    bonds.push(Bonded { centre: b, atom: a, at: values.at_b, to: back });
-                }
-            });
-        }
-        self.couple_dipoles(&mut found);
+    pub(super) fn near_couplings(&self) -> Vec<Couplings> {
+        let chunks = self.geometry.pairs.chunks();
+        let parts = chunks.par_iter().map(|chunk| {
+            let (mut found, mut bonds) = (Couplings::default(), Vec::new());
+            self.couple_pairs(chunk, &mut found, &mut bonds);
+            self.couple_dipoles(chunk, &mut found);
+            (found, bonds)
+        });
+        let (mut parts, bonds): (Vec<_>, Vec<_>) = parts.unzip();
+        let mut bonds = bonds.concat();
         bonds.sort_by_key(|bond| bond.centre);
+        let mut found = Couplings::default();
         self.couple_by_embedding(&bonds, &mut found);
         self.screen_atoms(&mut found);
-        found
+        parts.push(found);
+        parts
+    }
+
+    fn couple_pairs<'b>(
+        &self,
+        chunk: &'b Chunk,
+        found: &mut Couplings,
+        bonds: &mut Vec<Bonded<'b>>,
+    ) {
+        let mut block = Vec::new();
+        chunk.each(self.geometry.model, |record, pair, values| {
+            if record.distance >= NEAR {
+                return;
+            }
+            self.fill_block(record, pair, values, &mut block);
+            let (a, b) = (record.a, record.b);
+            found.push([a, b].map(|i| i as usize), &block, pair.states[1]);
+            if record.distance < BONDED {
+                let back = record.vector.map(|x| -x);
+                bonds.push(Bonded { centre: a, atom: b, at: values.at_a, to: record.vector });
+                bonds.push(Bonded { centre: b, atom: a, at: values.at_b, to: back });
+            }
+        });
     }
 
     /// Dipoles with near dipoles and weights.
-    fn couple_dipoles(&self, found: &mut Couplings) {
+    fn couple_dipoles(&self, chunk: &Chunk, found: &mut Couplings) {
         let geometry = self.geometry;
         let mut block = Vec::new();
-        for chunk in geometry.pairs.chunks() {
-            chunk.each_dipole(geometry.model, |record, values| {
-                // An atom's dipoles and charges do not see those of its own images but by their sum.
-                if record.distance < NEAR && record.a != record.b {
-                    let pair = [record.a, record.b].map(|i| i as usize);
-                    self.fill_dipole_block(record, &values, &mut block);
-                    found.push(pair, &block, geometry.members(pair[1]));
-                }
-            });
-        }
+        chunk.each_dipole(geometry.model, |record, values| {
+            // An atom's dipoles and charges do not see those of its own images but by their sum.
+            if record.distance < NEAR && record.a != record.b {
+                let pair = [record.a, record.b].map(|i| i as usize);
+                self.fill_dipole_block(record, &values, &mut block);
+                found.push(pair, &block, geometry.members(pair[1]));
+            }
+        });
     }
 
     fn fill_dipole_block(&self, record: &Record, v: &DipoleValues, block: &mut Vec<f64>) {

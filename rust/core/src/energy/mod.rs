@@ -4,13 +4,17 @@
 //! resonance) → induced dipoles → point charges and dipoles → entropy. Hessian products repeat them
 //! linearised.
 
+use std::ops::Range;
+
 use pulp::Simd;
+use rayon::prelude::*;
 
 use crate::coulomb::Coulomb;
 use crate::ensemble::SparseInverse;
 use crate::formulas::entropy;
 use crate::model::{Channel, Model, PairModel};
 use crate::pairs::{ChargeKernel, Pairs, Record, Values, Visitor};
+use crate::parallel::{BLOCK, blocks, grain, split, total};
 use crate::structure::{Mat3, Vec3};
 
 mod coarse;
@@ -110,17 +114,28 @@ impl<'a> Geometry<'a> {
         self.elements.len()
     }
 
+    /// The parts of a list of weights that belong to blocks of atoms, and the atoms.
+    fn by_atoms<'w>(
+        &self,
+        weights: &'w mut [f64],
+    ) -> impl IndexedParallelIterator<Item = (&'w mut [f64], Range<usize>)> + use<'w> {
+        split(weights, self.atoms(), |i| self.offsets[i]).zip(blocks(self.atoms()))
+    }
+
     fn state_charges(&self, atom: usize) -> impl Iterator<Item = f64> + 'a {
         self.model.elements()[usize::from(self.elements[atom])].states.iter().map(|s| s.charge)
     }
 
     /// Σ_M x_iM q_M for every atom.
     fn charges(&self, x: &[f64], out: &mut Vec<f64>) {
-        out.clear();
-        out.extend((0..self.atoms()).map(|i| {
+        let charge = |i: usize| {
             let states = &x[self.offsets[i]..self.offsets[i + 1]];
-            states.iter().zip(self.state_charges(i)).map(|(x, q)| x * q).sum::<f64>()
-        }));
+            states.iter().zip(self.state_charges(i)).map(|(x, q)| x * q).sum()
+        };
+        out.resize(self.atoms(), 0.0);
+        out.par_chunks_mut(BLOCK).zip(blocks(self.atoms())).for_each(|(out, atoms)| {
+            out.iter_mut().zip(atoms).for_each(|(out, i)| *out = charge(i));
+        });
     }
 
     /// Σ_{j≠i} Σ_N x_jN ρ_N(R_ij) for every atom.
@@ -174,24 +189,35 @@ impl<'a> Energy<'a> {
     /// On-site and embedding energies: fills the gradient and the slopes per weight and atom.
     fn on_site(&mut self, gradient: &mut [f64]) -> f64 {
         let Geometry { model, offsets, elements, .. } = self.geometry;
-        let work = &mut *self.work;
-        work.mean_slope.clear();
-        work.mean_curvature.clear();
-        work.embedding_slope.resize(gradient.len(), 0.0);
-        let mut energy = 0.0;
-        for (i, &element) in elements.iter().enumerate() {
-            let (mut mean_slope, mut mean_curvature) = (0.0, 0.0);
-            for (m, state) in model.elements()[usize::from(element)].states.iter().enumerate() {
-                let (a, jet) = (offsets[i] + m, state.embedding(work.background[i]));
-                gradient[a] = state.energy + jet[0];
-                work.embedding_slope[a] = jet[1];
-                energy += work.weights[a] * gradient[a];
-                mean_slope += work.weights[a] * jet[1];
-                mean_curvature += work.weights[a] * jet[2];
+        let Workspace { weights, background, embedding_slope, mean_slope, mean_curvature, .. } =
+            &mut *self.work;
+        mean_slope.resize(elements.len(), 0.0);
+        mean_curvature.resize(elements.len(), 0.0);
+        embedding_slope.resize(gradient.len(), 0.0);
+        // Sums of energy, slope and curvature over the states of an atom.
+        let of_atom = |i: usize, gradient: &mut [f64], slopes: &mut [f64]| {
+            let mut sums = [0.0; 3];
+            let states = &model.elements()[usize::from(elements[i])].states;
+            for (m, state) in states.iter().enumerate() {
+                let (weight, jet) = (weights[offsets[i] + m], state.embedding(background[i]));
+                (gradient[m], slopes[m]) = (state.energy + jet[0], jet[1]);
+                let terms = [gradient[m], jet[1], jet[2]];
+                sums.iter_mut().zip(terms).for_each(|(sum, x)| *sum += weight * x);
             }
-            work.mean_slope.push(mean_slope);
-            work.mean_curvature.push(mean_curvature);
-        }
+            sums
+        };
+        let means = mean_slope.par_chunks_mut(BLOCK).zip(mean_curvature.par_chunks_mut(BLOCK));
+        let tasks = self.geometry.by_atoms(gradient).zip(self.geometry.by_atoms(embedding_slope));
+        let [energy] = total(tasks.zip(means).map(|(((gradient, atoms), (slopes, _)), means)| {
+            let (mut energy, begin) = (0.0, offsets[atoms.start]);
+            for (i, (slope, curvature)) in atoms.zip(means.0.iter_mut().zip(means.1)) {
+                let at = offsets[i] - begin;
+                let term;
+                [term, *slope, *curvature] = of_atom(i, &mut gradient[at..], &mut slopes[at..]);
+                energy += term;
+            }
+            [energy]
+        }));
         energy
     }
 
@@ -200,14 +226,17 @@ impl<'a> Energy<'a> {
         if t == 0.0 {
             return 0.0;
         }
-        let mut sum = 0.0;
-        for (g, w) in gradient.iter_mut().zip(&self.work.weights) {
-            if *w > 0.0 {
+        let weights = &self.work.weights;
+        let tasks = gradient[..weights.len()].par_chunks_mut(BLOCK).zip(weights.par_chunks(BLOCK));
+        let [sum] = total(tasks.with_min_len(grain(weights.len())).map(|(gradient, weights)| {
+            let mut sum = 0.0;
+            for (g, w) in gradient.iter_mut().zip(weights).filter(|(_, w)| **w > 0.0) {
                 let jet = entropy(*w);
                 sum += jet[0];
                 *g += t * jet[1];
             }
-        }
+            [sum]
+        }));
         t * sum
     }
 }

@@ -53,7 +53,7 @@ impl Objective for Energy<'_> {
         self.product_on_tangent(direction, rough, out);
     }
 
-    fn couplings(&mut self) -> Couplings {
+    fn couplings(&mut self) -> Vec<Couplings> {
         self.near_couplings()
     }
 

@@ -1,8 +1,11 @@
 //! Point charges beyond the pairs.
 
-use super::{Energy, Workspace, dot};
+use rayon::prelude::*;
+
+use super::{Energy, Workspace};
 use crate::coulomb::Coulomb;
 use crate::evaluator::Watch;
+use crate::parallel;
 use crate::structure::{Mat3, Vec3};
 
 impl Energy<'_> {
@@ -59,12 +62,14 @@ impl Energy<'_> {
             _ => coulomb.add_potential(charges, potential),
         }
         *long_range += watch.lap();
-        for (i, v) in potential.iter().enumerate() {
-            for (a, q) in (geometry.offsets[i]..).zip(geometry.state_charges(i)) {
-                gradient[a] += q * v;
+        geometry.by_atoms(&mut gradient[..geometry.weights()]).for_each(|(gradient, atoms)| {
+            let begin = geometry.offsets[atoms.start];
+            for i in atoms {
+                let own = gradient[geometry.offsets[i] - begin..].iter_mut();
+                own.zip(geometry.state_charges(i)).for_each(|(g, q)| *g += q * potential[i]);
             }
-        }
-        0.5 * dot(charges, potential)
+        });
+        0.5 * parallel::dot(charges, potential)
     }
 
     /// Adds forces, virial and the atoms' energies of the charges beyond the pairs.

@@ -4,8 +4,13 @@
 //! Y = y_M + y_M′, y = δω/ω, a pair of states (a hop) of an atom answers to
 //! B = Σ t s Y over its neighbours' hops: δ(∂E/∂ω_M) = −s/(8ω_M) [A (Y − 4y_M) + B], A = Σ t s.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use super::{Energy, Geometry, dot};
 use crate::pairs::{Chunk, Slots};
+use crate::parallel::{BLOCK, blocks, total};
 
 /// Where states and hops of an atom lie; see [`Slots`].
 #[derive(Debug, Clone, Default)]
@@ -105,17 +110,21 @@ impl Energy<'_> {
         self.prepare_hops();
         let (geometry, work) = (&self.geometry, &*self.work);
         let Some(sites) = &work.sites else { return 0.0 };
-        let mut energy = 0.0;
-        for i in 0..geometry.atoms() {
-            let (_, hops, start) = sites.of(geometry, i);
-            for (k, hop) in (start..).zip(hops) {
-                let strength = work.factors[k] * work.strengths[k];
-                energy -= strength;
-                for a in hop.map(|m| geometry.offsets[i] + m) {
-                    gradient[a] -= 0.5 * strength * work.inverse_weights[a];
+        let part = |(gradient, atoms): (&mut [f64], Range<usize>)| {
+            let (mut energy, begin) = (0.0, geometry.offsets[atoms.start]);
+            for i in atoms {
+                let (_, hops, start) = sites.of(geometry, i);
+                for (k, hop) in (start..).zip(hops) {
+                    let strength = work.factors[k] * work.strengths[k];
+                    energy -= strength;
+                    for a in hop.map(|m| geometry.offsets[i] + m) {
+                        gradient[a - begin] -= 0.5 * strength * work.inverse_weights[a];
+                    }
                 }
             }
-        }
+            [energy]
+        };
+        let [energy] = total(geometry.by_atoms(gradient).map(part));
         energy
     }
 
@@ -143,11 +152,14 @@ impl Energy<'_> {
             }
             0.0
         });
-        for i in 0..geometry.atoms() {
-            let (at, _, hops) = sites.of(&geometry, i);
-            let states = &mut out[geometry.offsets[i] + 1..geometry.offsets[i + 1]];
-            states.iter_mut().zip(&found[at..hops]).for_each(|(o, x)| *o += x);
-        }
+        geometry.by_atoms(&mut out[..geometry.weights()]).for_each(|(out, atoms)| {
+            let begin = geometry.offsets[atoms.start];
+            for i in atoms {
+                let (at, _, hops) = sites.of(&geometry, i);
+                let states = &mut out[geometry.offsets[i] + 1 - begin..];
+                states.iter_mut().zip(&found[at..hops]).for_each(|(o, x)| *o += x);
+            }
+        });
         let work = &mut *self.work;
         work.response = response;
         work.buffers = buffers;
@@ -163,18 +175,22 @@ impl Energy<'_> {
         let (geometry, work) = (&self.geometry, &*self.work);
         x.clear();
         x.resize(sites.stride * geometry.atoms(), 0.0);
-        for i in 0..geometry.atoms() {
-            let (at, hops, start) = sites.of(geometry, i);
-            let first = geometry.offsets[i];
-            x[at..start].copy_from_slice(&direction[first + 1..geometry.offsets[i + 1]]);
-            for (k, hop) in hops.iter().enumerate() {
-                let sum: f64 = hop
-                    .iter()
-                    .map(|m| direction[first + m] * work.inverse_weights[first + m])
-                    .sum();
-                x[start + k] = work.factors[start + k] * sum;
+        let tasks = x.par_chunks_mut(sites.stride.max(1) * BLOCK).zip(blocks(geometry.atoms()));
+        tasks.for_each(|(x, atoms)| {
+            let begin = sites.stride * atoms.start;
+            for i in atoms {
+                let (at, hops, start) = sites.of(geometry, i);
+                let states = geometry.offsets[i] + 1..geometry.offsets[i + 1];
+                x[at - begin..start - begin].copy_from_slice(&direction[states.clone()]);
+                for (k, hop) in (start..).zip(hops) {
+                    let along = |m: &usize| {
+                        let a = states.start - 1 + m;
+                        direction[a] * work.inverse_weights[a]
+                    };
+                    x[k - begin] = work.factors[k] * hop.iter().map(along).sum::<f64>();
+                }
             }
-        }
+        });
     }
 
     /// Embedding, resonance and entropy on the atoms; `response` is the change of F′.
@@ -188,27 +204,33 @@ impl Energy<'_> {
     ) {
         let (geometry, work) = (&self.geometry, &*self.work);
         let t = geometry.model.temperature();
-        response.clear();
-        for i in 0..geometry.atoms() {
+        let of_atom = |i: usize, out: &mut [f64]| {
             let (at, hops, start) = sites.of(geometry, i);
             let group = geometry.offsets[i]..geometry.offsets[i + 1];
             let change = found[at + sites.stride - 1];
-            let slopes = &work.embedding_slope[group.clone()];
-            let coupling = dot(&direction[group.clone()], slopes);
-            response.push(coupling + work.mean_curvature[i] * change);
-            for a in group.clone() {
-                out[a] =
+            for (a, out) in group.clone().zip(&mut *out) {
+                *out =
                     work.embedding_slope[a] * change + t * direction[a] * work.inverse_weights[a];
             }
             for (k, hop) in (start..).zip(hops) {
-                let at = hop.map(|m| group.start + m);
-                let y = at.map(|a| direction[a] * work.inverse_weights[a]);
+                let y =
+                    hop.map(|m| direction[group.start + m] * work.inverse_weights[group.start + m]);
                 let factor = 0.125 * work.factors[k];
-                for (a, y_a) in at.into_iter().zip(y) {
-                    let answer = work.strengths[k] * (y[0] + y[1] - 4.0 * y_a) + found[k];
-                    out[a] -= factor * work.inverse_weights[a] * answer;
+                for (&m, y_m) in hop.iter().zip(y) {
+                    let answer = work.strengths[k] * (y[0] + y[1] - 4.0 * y_m) + found[k];
+                    out[m] -= factor * work.inverse_weights[group.start + m] * answer;
                 }
             }
-        }
+            let coupling = dot(&direction[group.clone()], &work.embedding_slope[group]);
+            coupling + work.mean_curvature[i] * change
+        };
+        response.resize(geometry.atoms(), 0.0);
+        let tasks = geometry.by_atoms(&mut out[..geometry.weights()]);
+        tasks.zip(response.par_chunks_mut(BLOCK)).for_each(|((out, atoms), response)| {
+            let begin = geometry.offsets[atoms.start];
+            for (i, response) in atoms.zip(response) {
+                *response = of_atom(i, &mut out[geometry.offsets[i] - begin..]);
+            }
+        });
     }
 }

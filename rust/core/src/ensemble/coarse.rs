@@ -7,15 +7,22 @@
 //! sparse and well-conditioned whatever the size of the system. Without it the smallest wave vectors
 //! would need a number of products that grows like the edge of the system.
 
+use rayon::prelude::*;
+
+use crate::parallel::grain;
+
+mod equation;
+
 /// Nodes that a group's charge is spread on.
 const CORNERS: usize = 8;
 /// Nodes along an axis that the groups of one row of the inverse reach.
 const BOX: usize = 4;
 /// Nodes along an axis that one node is coupled to, at most.
 const REACH: usize = 5;
-/// Relative residual of the equation on the mesh, and the most iterations.
-const ACCURACY: f64 = 1e-9;
-const MAX_ITERATIONS: usize = 200;
+/// Nodes of a box.
+const CUBE: usize = BOX * BOX * BOX;
+/// Nodes whose rows are summed at once, and nodes of a task.
+const BATCH: usize = 64;
 
 /// A periodic mesh of nodes, spaced by at least the range of the couplings, and the groups in it.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +39,9 @@ pub struct Field {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Coarse {
     field: Field,
+    /// Groups sorted by their first node, and the first of each node.
+    groups: Vec<u32>,
+    starts: Vec<u32>,
     /// Couplings of a node along the axes.
     width: [usize; 3],
     /// J⁻¹ + Qᵀ M Q: for every node the couplings to the nodes around it.
@@ -46,6 +56,7 @@ impl Coarse {
         let width = field.shape.map(|n| n.min(REACH));
         let nodes = field.shape.iter().product::<usize>();
         let mut this = Self { field, width, ..Self::default() };
+        this.sort_groups(nodes);
         this.matrix = vec![0.0; nodes * this.couplings()];
         this.vectors = std::array::from_fn(|_| vec![0.0; nodes]);
         let places = [0, 1, 2].map(|d| this.coupling_places(d));
@@ -62,9 +73,27 @@ impl Coarse {
         this
     }
 
-    /// Number of groups.
-    pub(super) fn groups(&self) -> usize {
-        self.field.places.len()
+    fn sort_groups(&mut self, nodes: usize) {
+        let first: Vec<usize> =
+            self.field.places.iter().map(|(at, _)| self.node(at.map(|m| m as i32))).collect();
+        self.starts = vec![0; nodes + 2];
+        for &node in &first {
+            self.starts[node + 2] += 1;
+        }
+        (2..nodes + 2).for_each(|node| self.starts[node] += self.starts[node - 1]);
+        self.groups = vec![0; first.len()];
+        for (g, &node) in first.iter().enumerate() {
+            let next = &mut self.starts[node + 1];
+            self.groups[*next as usize] = g as u32;
+            *next += 1;
+        }
+        self.starts.pop();
+    }
+
+    /// Groups whose first node this is.
+    fn groups_at(&self, node: usize) -> impl Iterator<Item = usize> {
+        let range = self.starts[node] as usize..self.starts[node + 1] as usize;
+        self.groups[range].iter().map(|&g| g as usize)
     }
 
     fn couplings(&self) -> usize {
@@ -76,30 +105,61 @@ impl Coarse {
         [node / (ny * nz), node / nz % ny, node % nz].map(|x| x as i32)
     }
 
-    /// Add (g Q)ᵀ(g Q) for a row g of the factor of M = Gᵀ G, given the charges by group; all groups
-    /// are near the first.
-    pub(super) fn add_row(&mut self, charges: &[(usize, f64)]) {
-        let Some(&(first, _)) = charges.first() else { return };
-        let origin = self.field.places[first].0.map(|m| m as i32);
-        let sums = self.charges_near(origin, charges);
-        let filled = || sums.iter().enumerate().filter(|(_, charge)| **charge != 0.0);
+    /// Add (g Q)ᵀ(g Q) for the rows g of the factor of M = Gᵀ G that `each_row` visits for every group,
+    /// given the charges by group: all near the first, the own one.
+    pub(super) fn add_rows(
+        &mut self,
+        each_row: impl Fn(usize, &mut dyn FnMut(&[(usize, f64)])) + Sync,
+    ) {
+        let nodes: Vec<usize> = (0..self.starts.len() - 1).collect();
+        for batch in nodes.chunks(BATCH) {
+            let tasks = batch.par_iter().with_min_len(grain(self.groups.len()));
+            let sums: Vec<_> = tasks.map(|&node| self.sum_rows(node, &each_row)).collect();
+            batch.iter().zip(&sums).for_each(|(&node, sums)| self.add_around(node, sums));
+        }
+    }
+
+    /// Of the groups at a node, on the box that begins one node before it: the lower triangle.
+    fn sum_rows(
+        &self,
+        node: usize,
+        each_row: &impl Fn(usize, &mut dyn FnMut(&[(usize, f64)])),
+    ) -> Vec<[f64; CUBE]> {
+        let mut sums = vec![[0.0; CUBE]; CUBE];
+        let mut filled = Vec::with_capacity(CUBE);
+        for group in self.groups_at(node) {
+            each_row(group, &mut |charges| {
+                let near = self.charges_near(self.position(node), charges);
+                filled.clear();
+                filled.extend(near.into_iter().enumerate().filter(|(_, charge)| *charge != 0.0));
+                for (n, (k, x)) in filled.iter().enumerate() {
+                    filled[..=n].iter().for_each(|(l, y)| sums[*k][*l] += x * y);
+                }
+            });
+        }
+        sums
+    }
+
+    /// Add what [`Self::sum_rows`] found to the matrix.
+    fn add_around(&mut self, node: usize, sums: &[[f64; CUBE]]) {
+        let origin = self.position(node);
         let split = |k: usize| [k / (BOX * BOX), k / BOX % BOX, k % BOX];
         let places = [0, 1, 2].map(|d| self.coupling_places(d));
-        for (k, x) in filled() {
+        let filled: Vec<usize> = (0..CUBE).filter(|&k| sums[k][k] != 0.0).collect();
+        for &k in &filled {
             let at = split(k);
-            let node = [0, 1, 2].map(|d| origin[d] - 1 + at[d] as i32);
-            let couplings = self.row(node);
-            for (l, y) in filled() {
+            let couplings = self.row([0, 1, 2].map(|d| origin[d] - 1 + at[d] as i32));
+            for &l in &filled {
                 let to = split(l);
-                let [i, j, k] = [0, 1, 2].map(|d| places[d][to[d] + BOX - 1 - at[d]]);
-                couplings[i + j + k] += x * y;
+                let [x, y, z] = [0, 1, 2].map(|d| places[d][to[d] + BOX - 1 - at[d]]);
+                couplings[x + y + z] += sums[k.max(l)][k.min(l)];
             }
         }
     }
 
     /// Charges of groups on the nodes of a box that begins one node before `origin`.
-    fn charges_near(&self, origin: [i32; 3], charges: &[(usize, f64)]) -> [f64; BOX * BOX * BOX] {
-        let mut sums = [0.0; BOX * BOX * BOX];
+    fn charges_near(&self, origin: [i32; 3], charges: &[(usize, f64)]) -> [f64; CUBE] {
+        let mut sums = [0.0; CUBE];
         for &(group, charge) in charges {
             let (node, past) = self.field.places[group];
             let shift = [0, 1, 2].map(|d| {
@@ -127,109 +187,63 @@ impl Coarse {
 
     /// Couplings of the node at `at`, of any image.
     fn row(&mut self, at: [i32; 3]) -> &mut [f64] {
-        let n = self.field.shape;
-        let node = (0..3).fold(0, |node, d| node * n[d] + at[d].rem_euclid(n[d] as i32) as usize);
-        let couplings = self.couplings();
+        let (node, couplings) = (self.node(at), self.couplings());
         &mut self.matrix[node * couplings..(node + 1) * couplings]
     }
 
-    /// From charges of the groups to the potential at them that (J⁻¹ + Qᵀ M Q)⁻¹ gives.
-    pub(super) fn solve(&mut self, charges: &[f64], potential: &mut [f64]) {
+    /// The node at `at`, of any image.
+    fn node(&self, at: [i32; 3]) -> usize {
+        let n = self.field.shape;
+        (0..3).fold(0, |node, d| node * n[d] + at[d].rem_euclid(n[d] as i32) as usize)
+    }
+
+    /// Solve for the potential of charges of the groups that (J⁻¹ + Qᵀ M Q)⁻¹ gives.
+    pub(super) fn solve(&mut self, charges: &[f64]) {
         let mut vectors = std::mem::take(&mut self.vectors);
-        vectors[0].fill(0.0);
-        for (place, charge) in self.field.places.iter().zip(charges) {
-            self.each_node(place, |node, part| vectors[0][node] += part * charge);
-        }
+        let tasks = vectors[0].par_iter_mut().enumerate().with_min_len(grain(charges.len()));
+        tasks.for_each(|(node, sum)| *sum = self.charge_on(node, charges));
         self.conjugate_gradients(&mut vectors);
-        for (place, out) in self.field.places.iter().zip(potential) {
-            *out = 0.0;
-            self.each_node(place, |node, part| *out += part * vectors[1][node]);
-        }
         self.vectors = vectors;
     }
 
-    fn each_node(&self, place: &([u32; 3], [f64; 3]), mut visit: impl FnMut(usize, f64)) {
-        let n = self.field.shape;
-        for (corner, part) in corners(place.1) {
+    fn charge_on(&self, node: usize, charges: &[f64]) -> f64 {
+        let (at, mut sum) = (self.position(node), 0.0);
+        for corner in 0..CORNERS {
+            let offset = split_corner(corner);
+            let first = self.node([0, 1, 2].map(|d| at[d] - offset[d] as i32));
+            for g in self.groups_at(first) {
+                sum += part(self.field.places[g].1, offset) * charges[g];
+            }
+        }
+        sum
+    }
+
+    /// The potential at a group.
+    pub(super) fn potential(&self, group: usize) -> f64 {
+        let (n, (first, past)) = (self.field.shape, self.field.places[group]);
+        let on_node = |(corner, part): ([usize; 3], f64)| {
             let [x, y, z] = [0, 1, 2].map(|d| {
-                let x = place.0[d] as usize + corner[d];
+                let x = first[d] as usize + corner[d];
                 if x >= n[d] { x - n[d] } else { x }
             });
-            visit((x * n[1] + y) * n[2] + z, part);
-        }
-    }
-
-    /// Preconditioned with the diagonal.
-    fn conjugate_gradients(&self, [b, x, r, z, p, product]: &mut [Vec<f64>; 6]) {
-        let diagonal = self.diagonal();
-        x.fill(0.0);
-        r.copy_from_slice(b);
-        let precondition = |r: &[f64], z: &mut [f64]| {
-            z.iter_mut().zip(r).zip(&diagonal).for_each(|((z, r), d)| *z = r / d);
+            part * self.vectors[1][(x * n[1] + y) * n[2] + z]
         };
-        precondition(r, z);
-        p.copy_from_slice(z);
-        let mut rz = dot(r, z);
-        let enough = ACCURACY * ACCURACY * rz;
-        for _ in 0..MAX_ITERATIONS {
-            if rz <= enough {
-                return;
-            }
-            self.multiply(p, product);
-            let alpha = rz / dot(p, product);
-            x.iter_mut().zip(&*p).for_each(|(x, p)| *x += alpha * p);
-            r.iter_mut().zip(&*product).for_each(|(r, q)| *r -= alpha * q);
-            precondition(r, z);
-            let next = dot(r, z);
-            let beta = next / rz;
-            p.iter_mut().zip(&*z).for_each(|(p, z)| *p = z + beta * *p);
-            rz = next;
-        }
-    }
-
-    fn diagonal(&self) -> Vec<f64> {
-        let own = (0..3).fold(0, |own, d| {
-            let n = self.field.shape[d];
-            own * self.width[d] + if n < REACH { 0 } else { 2 }
-        });
-        self.matrix.chunks_exact(self.couplings()).map(|row| row[own]).collect()
-    }
-
-    fn multiply(&self, x: &[f64], out: &mut [f64]) {
-        let n = self.field.shape;
-        let back = n.map(|n| if n < REACH { 0 } else { n - 2 });
-        let rows = self.matrix.chunks_exact(self.couplings());
-        for (node, (row, out)) in rows.zip(out).enumerate() {
-            let at = self.position(node).map(|x| x as usize);
-            let mut sum = 0.0;
-            let mut values = row.iter();
-            for i in 0..self.width[0] {
-                let plane = (at[0] + back[0] + i) % n[0] * n[1];
-                for j in 0..self.width[1] {
-                    let line = (plane + (at[1] + back[1] + j) % n[1]) * n[2];
-                    let mut k = (at[2] + back[2]) % n[2];
-                    for value in values.by_ref().take(self.width[2]) {
-                        sum += value * x[line + k];
-                        k = if k + 1 == n[2] { 0 } else { k + 1 };
-                    }
-                }
-            }
-            *out = sum;
-        }
+        corners(past).into_iter().map(on_node).sum()
     }
 }
 
 /// The nodes around a group and its parts on them.
 fn corners(past: [f64; 3]) -> [([usize; 3], f64); CORNERS] {
-    std::array::from_fn(|k| {
-        let corner = [k >> 2 & 1, k >> 1 & 1, k & 1];
-        let part = |d: usize| if corner[d] == 1 { past[d] } else { 1.0 - past[d] };
-        (corner, part(0) * part(1) * part(2))
-    })
+    std::array::from_fn(|k| (split_corner(k), part(past, split_corner(k))))
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
+fn split_corner(k: usize) -> [usize; 3] {
+    [k >> 2 & 1, k >> 1 & 1, k & 1]
+}
+
+fn part(past: [f64; 3], corner: [usize; 3]) -> f64 {
+    let along = |d: usize| if corner[d] == 1 { past[d] } else { 1.0 - past[d] };
+    along(0) * along(1) * along(2)
 }
 
 #[cfg(test)]
@@ -306,7 +320,7 @@ mod tests {
             let field = field(shape, &points);
             let q = spreading(&field);
             let mut matrix = stiffness(&field);
-            let mut coarse = Coarse::new(field.clone());
+            let (mut coarse, mut rows) = (Coarse::new(field.clone()), Vec::new());
             for g in 0..GROUPS {
                 let row: Vec<(usize, f64)> = std::iter::once(g)
                     .chain((0..GROUPS).filter(|&h| h != g && near(&field, g, h)))
@@ -318,10 +332,11 @@ mod tests {
                 }
                 let on_nodes = &q * dense;
                 matrix += &on_nodes * on_nodes.transpose();
-                coarse.add_row(&row);
+                rows.push(row);
             }
-            let mut potential = vec![0.0; GROUPS];
-            coarse.solve(&charges, &mut potential);
+            coarse.add_rows(|group, visit| visit(&rows[group]));
+            coarse.solve(&charges);
+            let potential: Vec<f64> = (0..GROUPS).map(|g| coarse.potential(g)).collect();
             let x = matrix.cholesky().unwrap().solve(&(&q * DVector::from_vec(charges)));
             let expected = q.transpose() * x;
             for (found, expected) in potential.iter().zip(expected.iter()) {

@@ -1,7 +1,16 @@
 //! The constraint set: groups that sum to one, given charges, weights not negative.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use super::FLOOR;
 use crate::error::{Error, Result};
+use crate::parallel::{blocks, split, sum};
+
+mod multiplier;
+
+use multiplier::Multiplier;
 
 /// Charges closer to the extreme than this leave only the extreme states.
 const EXTREME: f64 = 1e-11;
@@ -154,14 +163,48 @@ impl Constraints {
         self.allowed[weight]
     }
 
-    /// a · b over the weights of every fragment.
-    pub(super) fn dots(&self, a: &[f64], b: &[f64]) -> Vec<f64> {
-        let mut sums = vec![0.0; self.fragments()];
-        for g in 0..self.groups() {
-            let sum = &mut sums[self.fragment(g)];
-            self.group(g).for_each(|k| *sum += a[k] * b[k]);
+    /// The parts of a list of weights that belong to blocks of groups, and the groups.
+    pub(super) fn by_groups<'w>(
+        &self,
+        weights: &'w mut [f64],
+    ) -> impl IndexedParallelIterator<Item = (&'w mut [f64], Range<usize>)> + use<'w> {
+        split(weights, self.groups(), |g| self.offsets[g]).zip(blocks(self.groups()))
+    }
+
+    /// Sums over the groups of every fragment.
+    pub(super) fn sums<const N: usize>(
+        &self,
+        of_group: impl Fn(usize) -> [f64; N] + Sync + Send,
+    ) -> Vec<[f64; N]> {
+        self.sums_from(vec![[0.0; N]; self.fragments()], of_group)
+    }
+
+    /// [`Self::sums`] and what they begin with.
+    fn sums_from<const N: usize>(
+        &self,
+        mut sums: Vec<[f64; N]>,
+        of_group: impl Fn(usize) -> [f64; N] + Sync + Send,
+    ) -> Vec<[f64; N]> {
+        let add = |sum: &mut [f64; N], g: usize| {
+            sum.iter_mut().zip(of_group(g)).for_each(|(sum, x)| *sum += x);
+        };
+        if let [all] = &mut sums[..] {
+            let begin = *all;
+            *all = sum(self.groups(), |groups| {
+                let mut part = if groups.start == 0 { begin } else { [0.0; N] };
+                groups.for_each(|g| add(&mut part, g));
+                part
+            });
+        } else {
+            (0..self.groups()).for_each(|g| add(&mut sums[self.fragment(g)], g));
         }
         sums
+    }
+
+    /// a · b over the weights of every fragment.
+    pub(super) fn dots(&self, a: &[f64], b: &[f64]) -> Vec<f64> {
+        let of_group = |g: usize| [self.group(g).map(|k| a[k] * b[k]).sum()];
+        self.sums(of_group).as_flattened().to_vec()
     }
 
     /// Lowest and highest charge of every fragment.
@@ -219,84 +262,42 @@ impl Constraints {
 
     /// Multiply by exp(ν q), floor, and normalise each group.
     fn normalise(&self, weights: &mut [f64], multipliers: &[Multiplier]) {
-        for g in 0..self.groups() {
-            let group = self.group(g);
-            let nu = multipliers[self.fragment(g)].nu;
-            let peak =
-                self.charges[group.clone()].iter().fold(f64::NEG_INFINITY, |m, q| m.max(nu * q));
-            let mut total = 0.0;
-            for a in group.clone() {
-                let tilt = if nu == 0.0 { 1.0 } else { (nu * self.charges[a] - peak).exp() };
-                weights[a] = if self.allowed[a] { (weights[a] * tilt).max(FLOOR) } else { 0.0 };
-                total += weights[a];
+        self.by_groups(&mut weights[..self.charges.len()]).for_each(|(weights, groups)| {
+            let begin = self.offsets[groups.start];
+            for g in groups {
+                let own = self.offsets[g] - begin..self.offsets[g + 1] - begin;
+                self.normalise_group(g, multipliers[self.fragment(g)].nu, &mut weights[own]);
             }
-            for a in group {
-                weights[a] /= total;
-            }
+        });
+    }
+
+    fn normalise_group(&self, g: usize, nu: f64, weights: &mut [f64]) {
+        let charges = &self.charges[self.group(g)];
+        let peak = charges.iter().fold(f64::NEG_INFINITY, |m, q| m.max(nu * q));
+        let mut total = 0.0;
+        for ((w, q), allowed) in weights.iter_mut().zip(charges).zip(&self.allowed[self.group(g)]) {
+            let tilt = if nu == 0.0 { 1.0 } else { (nu * q - peak).exp() };
+            *w = if *allowed { (*w * tilt).max(FLOOR) } else { 0.0 };
+            total += *w;
+        }
+        for w in weights {
+            *w /= total;
         }
     }
 
     /// Σ ω q − Q of every fragment and its derivative with respect to ν.
     fn excess(&self, weights: &[f64]) -> Vec<[f64; 2]> {
-        let mut found: Vec<[f64; 2]> = self.totals.iter().map(|total| [-total, 0.0]).collect();
-        for g in 0..self.groups() {
+        // Begun with the total: the multiplier of a few near-integer charges needs all their digits.
+        let totals = self.totals.iter().map(|total| [-total, 0.0]).collect();
+        self.sums_from(totals, |g| {
             let (mut mean, mut square) = (0.0, 0.0);
             for a in self.group(g) {
                 mean += weights[a] * self.charges[a];
                 square += weights[a] * self.charges[a] * self.charges[a];
             }
-            let [excess, slope] = &mut found[self.fragment(g)];
-            *excess += mean;
-            *slope += (square - mean * mean).max(0.0);
-        }
-        found
+            [mean, (square - mean * mean).max(0.0)]
+        })
     }
-}
-
-/// The multiplier ν of one fragment on its way to the root of a monotone function.
-#[derive(Debug, Clone)]
-struct Multiplier {
-    nu: f64,
-    bracket: [f64; 2],
-    /// Smallest excess so far, and where.
-    best: (f64, f64),
-    done: bool,
-}
-
-impl Default for Multiplier {
-    fn default() -> Self {
-        let bracket = [f64::NEG_INFINITY, f64::INFINITY];
-        Self { nu: 0.0, bracket, best: (f64::INFINITY, 0.0), done: false }
-    }
-}
-
-impl Multiplier {
-    /// Next ν after an excess with a slope; false if there is nothing left to gain.
-    fn advance(&mut self, excess: f64, slope: f64) -> bool {
-        if self.done {
-            return false;
-        }
-        let better = excess.abs() < self.best.0;
-        let stuck = !better && self.best.0 < 1e-9;
-        if better {
-            self.best = (excess.abs(), self.nu);
-        }
-        if stuck || excess.abs() <= 1e-15 {
-            self.done = true;
-            return false;
-        }
-        self.bracket[usize::from(excess > 0.0)] = self.nu;
-        self.nu = next_multiplier(self.nu, excess, slope, self.bracket);
-        self.done = self.bracket.contains(&self.nu);
-        !self.done
-    }
-}
-
-/// Newton step on ν, bisected into the bracket, and bounded while there is no bracket.
-fn next_multiplier(nu: f64, excess: f64, slope: f64, [low, high]: [f64; 2]) -> f64 {
-    let step = (-excess / slope.max(1e-300)).clamp(-4.0 - nu.abs(), 4.0 + nu.abs());
-    let next = nu + step;
-    if next > low && next < high { next } else { 0.5 * (low + high) }
 }
 
 #[cfg(test)]

@@ -8,12 +8,19 @@
 //! scaled with √ω, so that it may be used again when weights and geometry have changed a little.
 //! Components of a group's vector are coordinates too, without a pivot and scaled with √s.
 
+use rayon::prelude::*;
+
 use super::Constraints;
 use super::coarse::{Coarse, Field};
+use crate::parallel::{BLOCK, blocks, grain, split};
 
+mod couplings;
 mod local;
+mod sparse;
 
+pub use couplings::Couplings;
 use local::{Local, Source};
+use sparse::Sparse;
 
 /// Change of √ω that makes it useless, absolute and relative. The heaviest weight of a group of eight
 /// has √ω > 0.35.
@@ -23,41 +30,6 @@ const LARGEST_PART: f64 = 0.3;
 /// √ω of weights without much charge.
 const LIGHT: f64 = 0.01;
 
-/// Second derivatives between groups: the strong ones.
-#[derive(Debug, Clone, Default)]
-pub struct Couplings {
-    entries: Vec<Entry>,
-    /// Blocks, a row for every member of the later group.
-    values: Vec<f64>,
-}
-
-/// Two groups, the later first, where their block starts, and its columns and rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    groups: [u32; 2],
-    start: usize,
-    columns: usize,
-    rows: usize,
-}
-
-impl Couplings {
-    /// Add a block of `values`, a row for every member (see [`Constraints::members`]) of group `a`, a
-    /// column for every one of `b`, or only for their weights; a == b adds to the diagonal block.
-    pub fn push(&mut self, [a, b]: [usize; 2], values: &[f64], columns: usize) {
-        let (start, rows) = (self.values.len(), values.len() / columns);
-        if a >= b {
-            self.values.extend_from_slice(values);
-        } else {
-            for n in 0..columns {
-                self.values.extend((0..rows).map(|m| values[m * columns + n]));
-            }
-        }
-        let [columns, rows] = if a >= b { [columns, rows] } else { [rows, columns] };
-        let groups = [a.max(b) as u32, a.min(b) as u32];
-        self.entries.push(Entry { groups, start, columns, rows });
-    }
-}
-
 /// The factor G, by rows, and the coordinates it is for.
 #[derive(Debug, Clone, Default)]
 pub struct SparseInverse {
@@ -66,11 +38,9 @@ pub struct SparseInverse {
     /// The unknown of every coordinate, and the weight that its group gives up for it; a component of
     /// a vector twice.
     unknowns: Vec<[u32; 2]>,
-    starts: Vec<usize>,
-    columns: Vec<u32>,
-    /// Of an approximation: more digits would be lost on it.
-    values: Vec<f32>,
-    scratch: [Vec<f64>; 2],
+    factor: Sparse,
+    transposed: Sparse,
+    scratch: [Vec<f64>; 3],
     /// √ω where it was made.
     root: Vec<f64>,
     /// Charge of a change of every coordinate.
@@ -84,25 +54,28 @@ pub struct SparseInverse {
 }
 
 impl SparseInverse {
-    /// From the diagonal blocks (see [`super::Objective::blocks`]) and couplings at weights of
+    /// From the `diagonal` blocks (see [`super::Objective::blocks`]) and couplings at weights of
     /// square root `root`, zero where a weight is fixed.
     pub(super) fn new(
         constraints: &Constraints,
         root: &[f64],
-        blocks: &[f64],
-        mut couplings: Couplings,
+        diagonal: &[f64],
+        couplings: &[Couplings],
     ) -> Self {
-        couplings.entries.sort_unstable();
         let mut this = Self { root: root[..constraints.weights()].to_vec(), ..Self::default() };
         this.choose_coordinates(constraints, root);
-        let source = Source::new(constraints, root, blocks, &couplings);
-        let mut local = Local::default();
-        this.starts.push(0);
-        for g in 0..constraints.groups() {
-            local.gather(&source, &this, g);
-            local.factorise();
-            local.push_rows(&mut this);
-        }
+        let source = Source::new(constraints, root, diagonal, couplings);
+        let rows = blocks(constraints.groups()).map(|groups| {
+            let (mut local, mut rows) = (Local::default(), Sparse::default());
+            for g in groups {
+                local.gather(&source, &this, g);
+                local.factorise();
+                local.push_rows(&mut rows);
+            }
+            rows
+        });
+        this.factor = Sparse::joined(&rows.collect::<Vec<_>>());
+        this.transposed = this.factor.transposed();
         this
     }
 
@@ -146,19 +119,15 @@ impl SparseInverse {
                 if a == pivot { 0.0 } else { self.root[a] * (charge(a) - charge(pivot)) }
             })
             .collect();
-        let mut row = Vec::new();
-        for i in 0..self.unknowns.len() {
-            if root[self.unknowns[i][0] as usize] == 0.0 {
-                continue;
+        coarse.add_rows(|group, visit| {
+            let mut row = Vec::new();
+            for i in self.group(group).filter(|&i| self.is_free(i, root)) {
+                row.clear();
+                // The own group is the last of its row.
+                row.extend(self.factor.row(i).map(|(c, g)| (groups[c], g * self.charges[c])));
+                visit(&row);
             }
-            row.clear();
-            // The own group is the last of its row.
-            for k in (self.starts[i]..self.starts[i + 1]).rev() {
-                let c = self.columns[k] as usize;
-                row.push((groups[c], f64::from(self.values[k]) * self.charges[c]));
-            }
-            coarse.add_row(&row);
-        }
+        });
         self.coarse = Some(coarse);
     }
 
@@ -176,39 +145,41 @@ impl SparseInverse {
     }
 
     fn apply_with(&mut self, coarse: Option<&mut Coarse>, root: &[f64], r: &[f64], z: &mut [f64]) {
-        let [mut u, mut t] = std::mem::take(&mut self.scratch);
+        let [mut u, mut s, mut t] = std::mem::take(&mut self.scratch);
         self.gather(root, r, &mut u);
-        self.square(root, &u, &mut t);
+        self.square(root, &u, &mut s, &mut t);
         if let Some(coarse) = coarse {
             self.screen(coarse, &mut u, &t);
-            self.square(root, &u, &mut t);
+            self.square(root, &u, &mut s, &mut t);
         }
         let weights = self.root.len();
         z[..weights].fill(0.0);
         z[weights..].copy_from_slice(&r[weights..]);
         self.scatter(root, &t, z);
-        self.scratch = [u, t];
+        self.scratch = [u, s, t];
     }
 
     /// Take from `u` the potential of the charges that `t` moves.
     fn screen(&self, coarse: &mut Coarse, u: &mut [f64], t: &[f64]) {
-        let mut moved = vec![0.0; coarse.groups()];
-        for (g, moved) in moved.iter_mut().enumerate() {
-            *moved = self.group(g).map(|i| self.charges[i] * t[i]).sum();
-        }
-        let mut potential = vec![0.0; moved.len()];
-        coarse.solve(&moved, &mut potential);
-        for (g, v) in potential.iter().enumerate() {
-            for i in self.group(g) {
-                u[i] -= self.charges[i] * v;
+        let groups = self.firsts.len() - 1;
+        let mut moved = vec![0.0; groups];
+        let sum = |g: usize| self.group(g).map(|i| self.charges[i] * t[i]).sum();
+        let tasks = moved.par_iter_mut().enumerate().with_min_len(grain(groups).max(BLOCK));
+        tasks.for_each(|(g, moved)| *moved = sum(g));
+        coarse.solve(&moved);
+        split(u, groups, |g| self.firsts[g] as usize).zip(blocks(groups)).for_each(|(u, range)| {
+            let first = self.firsts[range.start] as usize;
+            for g in range {
+                let potential = coarse.potential(g);
+                self.group(g).for_each(|i| u[i - first] -= self.charges[i] * potential);
             }
-        }
+        });
     }
 
     /// To coordinates: √ω_a (r_a/√ω_a − r_p/√ω_p), and vectors as they are.
     fn gather(&self, root: &[f64], r: &[f64], u: &mut Vec<f64>) {
-        u.clear();
-        u.extend(self.unknowns.iter().map(|&[a, pivot]| {
+        u.resize(self.unknowns.len(), 0.0);
+        let along = |&[a, pivot]: &[u32; 2]| {
             let (a, pivot) = (a as usize, pivot as usize);
             if a == pivot {
                 return r[a];
@@ -219,7 +190,11 @@ impl SparseInverse {
             } else {
                 0.0
             }
-        }));
+        };
+        let tasks = u.par_chunks_mut(BLOCK).zip(self.unknowns.par_chunks(BLOCK));
+        tasks.with_min_len(grain(self.unknowns.len())).for_each(|(u, unknowns)| {
+            u.iter_mut().zip(unknowns).for_each(|(u, unknown)| *u = along(unknown));
+        });
     }
 
     /// From coordinates.
@@ -242,23 +217,14 @@ impl SparseInverse {
         if self.root[a] < LIGHT { root[a] } else { self.root[a] }
     }
 
-    /// t = Gᵀ G u.
-    fn square(&self, root: &[f64], u: &[f64], t: &mut Vec<f64>) {
-        t.clear();
-        t.resize(u.len(), 0.0);
-        for i in 0..u.len() {
-            if root[self.unknowns[i][0] as usize] == 0.0 {
-                continue;
-            }
-            let row = self.starts[i]..self.starts[i + 1];
-            let mut sum = 0.0;
-            for (c, g) in self.columns[row.clone()].iter().zip(&self.values[row.clone()]) {
-                sum += f64::from(*g) * u[*c as usize];
-            }
-            for (c, g) in self.columns[row.clone()].iter().zip(&self.values[row]) {
-                t[*c as usize] += f64::from(*g) * sum;
-            }
-        }
+    /// t = Gᵀ s, s = G u.
+    fn square(&self, root: &[f64], u: &[f64], s: &mut Vec<f64>, t: &mut Vec<f64>) {
+        self.factor.multiply(u, |i| self.is_free(i, root), s);
+        self.transposed.multiply(s, |_| true, t);
+    }
+
+    fn is_free(&self, i: usize, root: &[f64]) -> bool {
+        root[self.unknowns[i][0] as usize] != 0.0
     }
 }
 
@@ -310,7 +276,7 @@ mod tests {
                 }
             }
         }
-        SparseInverse::new(&constraints(), root, &blocks, couplings)
+        SparseInverse::new(&constraints(), root, &blocks, &[couplings])
     }
 
     /// R Rᵀ + `least`, R of random numbers.

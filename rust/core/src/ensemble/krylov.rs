@@ -5,6 +5,7 @@
 use super::newton::{Point, Step};
 use super::tangent::{centred_charges, remove_normals};
 use super::{Constraints, Objective, SparseInverse};
+use crate::parallel::dot;
 
 /// Most products a single Newton step may take.
 pub(super) const MAX_PRODUCTS: usize = 100;
@@ -215,10 +216,6 @@ fn accurate_enough(point: &Point, weights: usize, tolerance: f64, [r, y]: [&[f64
     left <= ((LINEARISATION * change).min(ROUGHEST) * point.residual).max(FINAL * tolerance)
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
-}
-
 /// The sparse inverse on the tangent space of all constraints.
 struct Preconditioner {
     inverse: SparseInverse,
@@ -261,7 +258,7 @@ impl Preconditioner {
         objective.blocks(&mut blocks);
         shift_blocks(constraints, point, shift, &mut blocks);
         let mut inverse =
-            SparseInverse::new(constraints, &point.root, &blocks, objective.couplings());
+            SparseInverse::new(constraints, &point.root, &blocks, &objective.couplings());
         inverse.shift = shift;
         if constraints.fragments() == 1
             && let Some(field) = objective.field()
@@ -275,14 +272,11 @@ impl Preconditioner {
     fn apply(&mut self, constraints: &Constraints, root: &[f64], r: &[f64], z: &mut [f64]) {
         self.inverse.apply(root, r, z);
         let carried = constraints.dots(&self.charge, z);
-        for g in 0..constraints.groups() {
-            let f = constraints.fragment(g);
-            if self.stiffness[f] > 1e-250 {
-                let nu = carried[f] / self.stiffness[f];
-                let members = constraints.group(g).chain(constraints.vector(g));
-                members.for_each(|a| z[a] -= nu * self.response[a]);
-            }
-        }
+        let nu = |(carried, stiffness): (&f64, &f64)| {
+            if *stiffness > 1e-250 { carried / stiffness } else { 0.0 }
+        };
+        let nu: Vec<f64> = carried.iter().zip(&self.stiffness).map(nu).collect();
+        constraints.subtract(&nu, &self.response, z);
     }
 
     /// Keep the inverse for later, unless it took many products.

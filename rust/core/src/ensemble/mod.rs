@@ -44,8 +44,8 @@ pub trait Objective {
     /// Hessian blocks of each group at the last point (row-major, one after another): of its weights
     /// and, if any of them is soft, its vector.
     fn blocks(&mut self, out: &mut [f64]);
-    /// The strong ones among the Hessian blocks between groups at the last point.
-    fn couplings(&mut self) -> Couplings;
+    /// The strong ones among the Hessian blocks between groups at the last point, in any parts.
+    fn couplings(&mut self) -> Vec<Couplings>;
     /// A long-ranged interaction of the groups' charges at the last point, if there is one.
     fn field(&mut self) -> Option<Field> {
         None

@@ -9,21 +9,21 @@ pub(super) fn chemical_potentials(
     weights: &[f64],
     gradient: &[f64],
 ) -> Vec<f64> {
-    let mut sums = vec![[0.0; 2]; constraints.fragments()];
-    for g in 0..constraints.groups() {
+    let sums = constraints.sums(|g| {
         let group = constraints.group(g).filter(|&a| constraints.allowed(a));
         let (mut mean_q, mut mean_g) = (0.0, 0.0);
         for a in group.clone() {
             mean_q += weights[a] * constraints.charges[a];
             mean_g += weights[a] * gradient[a];
         }
-        let [covariance, variance] = &mut sums[constraints.fragment(g)];
+        let [mut covariance, mut variance] = [0.0; 2];
         for a in group {
             let dq = constraints.charges[a] - mean_q;
-            *covariance += weights[a] * dq * (gradient[a] - mean_g);
-            *variance += weights[a] * dq * dq;
+            covariance += weights[a] * dq * (gradient[a] - mean_g);
+            variance += weights[a] * dq * dq;
         }
-    }
+        [covariance, variance]
+    });
     if sums.iter().all(|[_, variance]| *variance > 1e-20) {
         return sums.iter().map(|[covariance, variance]| covariance / variance).collect();
     }

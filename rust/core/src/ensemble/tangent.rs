@@ -1,5 +1,7 @@
 //! Projection onto the tangent space of the constraints.
 
+use rayon::prelude::*;
+
 use super::Constraints;
 
 /// Remove from `y` its components along the constraint normals √ω (per group) and √ω·q.
@@ -14,29 +16,24 @@ pub(super) fn remove_normals(
     charge: &[f64],
     y: &mut [f64],
 ) {
-    let mut along_charge = vec![0.0; constraints.fragments()];
-    let mut norm_of_charge = along_charge.clone();
-    for g in 0..constraints.groups() {
-        let f = constraints.fragment(g);
-        let (mut along, mut norm) = (0.0, 0.0);
-        for a in constraints.group(g) {
-            along += root[a] * y[a];
-            norm += root[a] * root[a];
+    constraints.by_groups(&mut y[..constraints.weights()]).for_each(|(y, groups)| {
+        let begin = constraints.offsets[groups.start];
+        for group in groups.map(|g| constraints.group(g)) {
+            let root = &root[group.clone()];
+            let y = &mut y[group.start - begin..group.end - begin];
+            let along: f64 = root.iter().zip(&*y).map(|(r, y)| r * y).sum();
+            let norm: f64 = root.iter().map(|r| r * r).sum();
+            let along = if norm > 0.0 { along / norm } else { 0.0 };
+            y.iter_mut().zip(root).for_each(|(y, r)| *y -= along * r);
         }
-        let along = if norm > 0.0 { along / norm } else { 0.0 };
-        for a in constraints.group(g) {
-            y[a] -= along * root[a];
-            along_charge[f] += charge[a] * y[a];
-            norm_of_charge[f] += charge[a] * charge[a];
-        }
-    }
-    for g in 0..constraints.groups() {
-        let f = constraints.fragment(g);
-        if norm_of_charge[f] > 0.0 {
-            let along = along_charge[f] / norm_of_charge[f];
-            constraints.group(g).for_each(|a| y[a] -= along * charge[a]);
-        }
-    }
+    });
+    let sums = constraints.sums(|g| {
+        let group = constraints.group(g);
+        let along = group.clone().map(|a| charge[a] * y[a]).sum();
+        [along, group.map(|a| charge[a] * charge[a]).sum()]
+    });
+    let along = |&[along, norm]: &[f64; 2]| if norm > 0.0 { along / norm } else { 0.0 };
+    constraints.subtract(&sums.iter().map(along).collect::<Vec<_>>(), charge, y);
 }
 
 /// √ω (q − q̄_group) on free weights: the charge normal orthogonal to the group normals.

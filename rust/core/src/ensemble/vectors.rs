@@ -6,8 +6,11 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::newton::Point;
 use super::{Constraints, Objective};
+use crate::parallel::{BLOCK, grain, split};
 
 /// Largest decrease of log ω in a step: a weight that resonance holds above zero must not be lost.
 const LARGEST_DECREASE: f64 = 5.0;
@@ -49,6 +52,23 @@ impl Constraints {
         }
         let start = self.weights() + DIMENSIONS * g;
         start..start + DIMENSIONS
+    }
+
+    /// y −= factor · x, the factor that of the group's fragment, and for its vector too.
+    pub(super) fn subtract(&self, factors: &[f64], x: &[f64], y: &mut [f64]) {
+        let of_vectors = |g: usize| self.vector(g).start - self.weights();
+        let (weights, vectors) = y.split_at_mut(self.weights());
+        let end =
+            |g: usize| if g < self.groups() { of_vectors(g) } else { x.len() - self.weights() };
+        let vectors = split(vectors, self.groups(), end);
+        self.by_groups(weights).zip(vectors).for_each(|((weights, groups), vectors)| {
+            let (begin, first) = (self.offsets[groups.start], self.vector(groups.start).start);
+            for g in groups {
+                let factor = factors[self.fragment(g)];
+                self.group(g).for_each(|a| weights[a - begin] -= factor * x[a]);
+                self.vector(g).for_each(|k| vectors[k - first] -= factor * x[k]);
+            }
+        });
     }
 
     /// The vector of group `g` if any of its weights is soft.
@@ -161,11 +181,14 @@ pub(super) fn retract(
     out: &mut [f64],
 ) {
     let Point { weights, root, .. } = point;
-    for a in 0..constraints.weights() {
+    let moved = |a: usize| {
         let d = if root[a] > 0.0 { scale * y[a] / root[a] } else { 0.0 };
         let factor = if d < LOGARITHMIC { d.max(-LARGEST_DECREASE).exp() } else { 1.0 + d };
-        out[a] = weights[a] * factor;
-    }
+        weights[a] * factor
+    };
+    let n = constraints.weights();
+    let tasks = out[..n].par_iter_mut().enumerate().with_min_len(grain(n).max(BLOCK));
+    tasks.for_each(|(a, out)| *out = moved(a));
     constraints.project(out);
     constraints.move_vectors(weights, root, (y, scale), out);
 }

@@ -1,5 +1,10 @@
 //! The last few solutions, and what to make of them for the next minimisation.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::parallel::{BLOCK, grain, sum};
 use crate::structure::{Structure, Vec3};
 
 /// An atom that moved further than this (Å) since the last call belongs to another geometry: the
@@ -52,9 +57,13 @@ impl History {
             return Some(last.to_vec());
         };
         let mut found = vec![0.0; last.len()];
-        for (unknowns, factor) in self.unknowns.iter().zip(factors) {
-            found.iter_mut().zip(unknowns).for_each(|(x, w)| *x += factor * w);
-        }
+        let tasks = found.par_chunks_mut(BLOCK).enumerate().with_min_len(grain(last.len()));
+        tasks.for_each(|(b, found)| {
+            for (unknowns, factor) in self.unknowns.iter().zip(&factors) {
+                let part = &unknowns[b * BLOCK..];
+                found.iter_mut().zip(part).for_each(|(x, w)| *x += factor * w);
+            }
+        });
         found[..self.weights].iter_mut().zip(last).for_each(|(x, w)| *x = x.max(LARGEST_FALL * w));
         Some(found)
     }
@@ -88,21 +97,23 @@ impl History {
     /// Scalar products of the displacements from the last geometry: of the new one (row 0) and of
     /// the earlier ones.
     fn scalar_products(&self, positions: &[Vec3]) -> [[f64; DEPTH]; DEPTH] {
-        let mut sums = [[0.0; DEPTH]; DEPTH];
-        for (i, new) in positions.iter().enumerate() {
-            for d in 0..3 {
+        let of_atoms = |atoms: Range<usize>| {
+            let mut sums = [0.0; DEPTH * DEPTH];
+            for (i, d) in atoms.flat_map(|i| [0, 1, 2].map(|d| (i, d))) {
                 let last = self.positions[0][i][d];
                 let mut moves = [0.0; DEPTH];
-                moves[0] = new[d] - last;
+                moves[0] = positions[i][d] - last;
                 for (x, earlier) in moves[1..].iter_mut().zip(&self.positions[1..]) {
                     *x = earlier[i][d] - last;
                 }
-                for (row, x) in sums.iter_mut().zip(moves) {
+                for (row, x) in sums.chunks_exact_mut(DEPTH).zip(moves) {
                     row.iter_mut().zip(moves).for_each(|(sum, y)| *sum += x * y);
                 }
             }
-        }
-        sums
+            sums
+        };
+        let sums = sum(positions.len(), of_atoms);
+        std::array::from_fn(|a| std::array::from_fn(|b| sums[a * DEPTH + b]))
     }
 }
 

@@ -1,6 +1,8 @@
 //! All neighbours of each atom, from a half list.
 
-use super::Pair;
+use rayon::prelude::*;
+
+use super::{Pair, SERIAL_BELOW};
 use crate::structure::{Structure, dot};
 
 /// A neighbour of an atom.
@@ -17,6 +19,8 @@ pub struct Neighbor {
 pub struct Neighborhoods {
     starts: Vec<usize>,
     entries: Vec<Neighbor>,
+    /// Which pairs of the list are near.
+    near: Vec<bool>,
 }
 
 impl Neighborhoods {
@@ -24,13 +28,15 @@ impl Neighborhoods {
     /// that of the pairs.
     pub fn build(&mut self, structure: &Structure, pairs: &[Pair], reach: f64) {
         let atoms = structure.len();
-        let near = |pair: &&Pair| {
+        let is_near = |pair: &Pair| {
             let vector = pair.vector(structure.positions(), structure.cell());
             dot(&vector, &vector) < reach * reach
         };
+        pairs.par_iter().with_min_len(SERIAL_BELOW).map(is_near).collect_into_vec(&mut self.near);
+        let near = || pairs.iter().zip(&self.near).filter(|(_, near)| **near).map(|(pair, _)| pair);
         self.starts.clear();
         self.starts.resize(atoms + 1, 0);
-        for pair in pairs.iter().filter(near) {
+        for pair in near() {
             self.starts[pair.i as usize + 1] += 1;
             self.starts[pair.j as usize + 1] += 1;
         }
@@ -44,7 +50,7 @@ impl Neighborhoods {
             self.entries[next[at as usize]] = neighbor;
             next[at as usize] += 1;
         };
-        for pair in pairs.iter().filter(near) {
+        for pair in near() {
             put(pair.i, Neighbor { atom: pair.j, shift: pair.shift });
             put(pair.j, Neighbor { atom: pair.i, shift: pair.shift.map(|s| -s) });
         }

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::formulas::Jet;
 use crate::neighbors::Neighborhoods;
+use crate::parallel::add_all;
 use crate::potential::Term;
 use crate::structure::{Mat3, Structure, Vec3};
 
@@ -94,7 +95,7 @@ impl Terms {
             return part(0);
         }
         let parts: Result<Vec<Contribution>> = (0..threads).into_par_iter().map(part).collect();
-        Ok(parts?.into_iter().reduce(Contribution::joined).unwrap_or_default())
+        Ok(Contribution::joined(parts?))
     }
 
     /// Terms of some atoms: their energies, and all forces that follow.
@@ -317,11 +318,16 @@ impl Contribution {
         }
     }
 
-    fn joined(mut self, other: Self) -> Self {
-        self.energies.extend(other.energies);
-        let add = |x: &mut Vec3, y: &Vec3| (0..3).for_each(|d| x[d] += y[d]);
-        self.forces.iter_mut().zip(&other.forces).for_each(|(x, y)| add(x, y));
-        self.virial.iter_mut().zip(&other.virial).for_each(|(x, y)| add(x, y));
-        self
+    fn joined(mut parts: Vec<Self>) -> Self {
+        let mut others = parts.split_off(1.min(parts.len()));
+        let mut all = parts.pop().unwrap_or_default();
+        let add = |x: &mut Vec3, y: Vec3| (0..3).for_each(|d| x[d] += y[d]);
+        for other in &mut others {
+            all.energies.append(&mut other.energies);
+            all.virial.iter_mut().zip(other.virial).for_each(|(x, y)| add(x, y));
+        }
+        let forces: Vec<&[Vec3]> = others.iter().map(|other| &other.forces[..]).collect();
+        add_all(&mut all.forces, &forces, add);
+        all
     }
 }

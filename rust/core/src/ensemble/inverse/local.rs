@@ -1,6 +1,8 @@
 //! Local factorisations: the rows of G that belong to one group.
 
-use super::{Constraints, Couplings, Entry, SparseInverse};
+use super::couplings::{Couplings, Sorted};
+use super::sparse::Sparse;
+use super::{Constraints, SparseInverse};
 
 /// Smallest pivot of a local factorisation relative to the diagonal entry.
 const SMALLEST_PIVOT: f64 = 0.1;
@@ -12,9 +14,7 @@ pub(super) struct Source<'a> {
     /// Where the diagonal block of every group starts, and all of them.
     at: Vec<usize>,
     blocks: &'a [f64],
-    couplings: &'a Couplings,
-    /// Couplings of a group to earlier ones: `rows[g]..rows[g + 1]`, sorted.
-    rows: Vec<usize>,
+    couplings: Sorted<'a>,
 }
 
 impl<'a> Source<'a> {
@@ -22,19 +22,14 @@ impl<'a> Source<'a> {
         constraints: &'a Constraints,
         root: &'a [f64],
         blocks: &'a [f64],
-        couplings: &'a Couplings,
+        couplings: &'a [Couplings],
     ) -> Self {
-        let (mut at, mut rows) = (vec![0], vec![0]);
+        let mut at = vec![0];
         for g in 0..constraints.groups() {
             at.push(at[g] + constraints.members(g).pow(2));
-            let of_group = |e: &&Entry| e.groups[0] as usize == g;
-            rows.push(rows[g] + couplings.entries[rows[g]..].iter().take_while(of_group).count());
         }
-        Self { constraints, root, at, blocks, couplings, rows }
-    }
-
-    fn row(&self, g: usize) -> &[Entry] {
-        &self.couplings.entries[self.rows[g]..self.rows[g + 1]]
+        let couplings = Sorted::new(couplings, constraints.groups());
+        Self { constraints, root, at, blocks, couplings }
     }
 
     /// Visit the blocks between two groups, a row for each member of the later one, and their columns.
@@ -45,11 +40,11 @@ impl<'a> Source<'a> {
                 self.constraints.members(later),
             );
         }
-        let row = self.row(later);
-        let first = row.partition_point(|e| (e.groups[1] as usize) < earlier);
-        for entry in row[first..].iter().take_while(|e| e.groups[1] as usize == earlier) {
-            let Entry { start, columns, rows, .. } = *entry;
-            visit(&self.couplings.values[start..start + columns * rows], columns);
+        let row = self.couplings.of(later);
+        let first = row.partition_point(|e| (e.earlier as usize) < earlier);
+        for entry in row[first..].iter().take_while(|e| e.earlier as usize == earlier) {
+            let (block, columns) = self.couplings.block(entry);
+            visit(block, columns);
         }
     }
 
@@ -80,7 +75,7 @@ pub(super) struct Local {
 impl Local {
     pub(super) fn gather(&mut self, source: &Source, inverse: &SparseInverse, g: usize) {
         self.groups.clear();
-        self.groups.extend(source.row(g).iter().map(|e| e.groups[1] as usize));
+        self.groups.extend(source.couplings.of(g).iter().map(|e| e.earlier as usize));
         self.groups.push(g);
         self.groups.dedup();
         self.coordinates.clear();
@@ -154,7 +149,7 @@ impl Local {
     }
 
     /// Rows of G: Lᵀ g = e_i on the coordinates up to i.
-    pub(super) fn push_rows(&mut self, inverse: &mut SparseInverse) {
+    pub(super) fn push_rows(&mut self, rows: &mut Sparse) {
         let (n, a) = (self.coordinates.len(), &self.matrix);
         for i in self.own..n {
             self.row.clear();
@@ -167,11 +162,7 @@ impl Local {
                     self.row[j] -= a[k * n + j] * g;
                 }
             }
-            for (g, c) in self.row.iter().zip(&self.coordinates) {
-                inverse.columns.push(c.0);
-                inverse.values.push(*g as f32);
-            }
-            inverse.starts.push(inverse.columns.len());
+            rows.push_row(self.coordinates.iter().zip(&self.row).map(|(c, g)| (c.0, *g)));
         }
     }
 }
