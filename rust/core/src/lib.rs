@@ -30,14 +30,13 @@ pub mod structure;
 pub mod superposition;
 pub mod tables;
 pub mod terms;
-mod threads;
 
 pub use error::{Error, Result};
 pub use evaluator::{Evaluation, Evaluator};
 pub use model::Model;
+pub use parallel::{in_pool, num_threads};
 pub use potential::PotentialFile;
 pub use structure::{Mat3, Structure, Vec3};
-pub use threads::{in_pool, num_threads};
 
 /// Coulomb constant e²/(4πε₀), eV·Å (CODATA 2018; `scipy.constants`: e/(4πε₀)·1e10).
 pub const COULOMB: f64 = 14.399_645_478_425_668;

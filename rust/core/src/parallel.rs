@@ -1,18 +1,52 @@
-//! Loops over many numbers or atoms, shared among threads in pieces that do not depend on how many
-//! there are: a sum over the pieces, added in order, has the same bits with any number of threads.
+//! The pool of threads that the engine shares.
+//!
+//! Loops over many numbers or atoms are divided into pieces that do not depend on how many threads
+//! there are: a sum over the pieces, added in order, has the same bits with any number of them.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::iter::MinLen;
 use rayon::prelude::*;
 use rayon::vec::IntoIter;
 
+/// Fewer atoms are not worth a hand-over to the pool (some 10 µs).
+const WORTH_IT: usize = 64;
 /// Atoms of a block.
 pub(crate) const BLOCK: usize = 256;
 /// Additions that are not worth another thread.
 const FEW_ADDITIONS: usize = 1 << 14;
 /// Numbers summed side by side.
 const LANES: usize = 8;
+
+/// Threads that calculations may use.
+pub fn num_threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// Do all of some work on so many atoms on a thread of the pool.
+///
+/// A parallel loop that is begun elsewhere hands its work over, sleeps and is woken; an evaluation
+/// has a hundred of them.
+pub fn in_pool<T: Send>(atoms: usize, work: impl FnOnce() -> T + Send) -> T {
+    if atoms < WORTH_IT { work() } else { rayon::scope(|_| work()) }
+}
+
+/// Do `work` on every piece, with threads of its own: none of them takes up other work while it waits
+/// for the rest, which inside a lock could need that lock.
+pub(crate) fn apart<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync) {
+    let count = num_threads().min(pieces.len());
+    let pieces = Mutex::new(pieces.into_iter());
+    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let run = || std::iter::from_fn(next).for_each(&work);
+    std::thread::scope(|scope| {
+        for _ in 1..count {
+            // What a thread that cannot be had would do is left to the others.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, run);
+        }
+        run();
+    });
+}
 
 /// Fewest blocks of one thread: all of them for few atoms, for which threads cost more than they bring.
 pub(crate) fn grain(atoms: usize) -> usize {
@@ -125,6 +159,15 @@ mod tests {
             let tripled = found.1.iter().zip(numbers(end(atoms)));
             assert!(tripled.into_iter().all(|(x, y)| (x - 3.0 * y).abs() <= 1e-14 * y.abs()));
             assert!([2, 3, 7].into_iter().all(|threads| all(threads, atoms) == found));
+        }
+    }
+
+    #[test]
+    fn every_piece_is_worked_on() {
+        for count in [0, 1, 100] {
+            let mut numbers = vec![0; count];
+            apart(numbers.iter_mut().enumerate().collect(), |(k, number)| *number = k + 1);
+            assert!(numbers.iter().enumerate().all(|(k, number)| *number == k + 1));
         }
     }
 

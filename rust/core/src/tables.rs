@@ -7,9 +7,9 @@
 mod spline;
 
 use pulp::Simd;
-use rayon::prelude::*;
 
 use crate::formulas::{Jet, scaled, sum};
+use crate::parallel::apart;
 pub use spline::spline_jets;
 
 /// Knots of several functions of distance on [start, end].
@@ -34,6 +34,8 @@ pub struct Lookup {
 /// Coefficients of a quintic.
 pub(crate) const ORDER: usize = 6;
 
+/// Arguments that a thread computes in one go.
+const PIECE: usize = 64;
 /// Largest number of intervals a compiled table may need.
 const MAX_INTERVALS: usize = 1 << 15;
 
@@ -320,10 +322,14 @@ fn sample(
     jets: &(impl Fn(f64, &mut [Jet]) + Sync),
 ) -> Vec<Jet> {
     let mut rows = vec![[0.0; 3]; count * functions];
-    rows.par_chunks_exact_mut(functions.max(1))
-        .with_min_len(64)
-        .enumerate()
-        .for_each(|(k, row)| jets(start + spacing * k as f64, row));
+    let width = functions.max(1);
+    // Tables are made when they are first asked for, under a lock that others may wait for.
+    let pieces = rows.chunks_mut(PIECE * width).enumerate().collect();
+    apart(pieces, |(piece, rows)| {
+        for (k, row) in (piece * PIECE..).zip(rows.chunks_exact_mut(width)) {
+            jets(start + spacing * k as f64, row);
+        }
+    });
     rows
 }
 

@@ -5,8 +5,8 @@ use super::real::{self, RealSpace, Slopes};
 use super::smooth::Smooth;
 use super::{Coulomb, Kernel, Method, Options, check_options};
 use crate::error::{Error, Result};
+use crate::parallel::in_pool;
 use crate::structure::{Mat3, Structure, Vec3};
-use crate::threads::in_pool;
 
 /// Real-space cutoffs to choose from, Å.
 pub(super) const CUTOFFS: [f64; 9] = [4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0];

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::neighbors::NeighborList;
 use crate::pairs::Pairs;
+use crate::parallel::in_pool;
 use crate::structure::Structure;
-use crate::threads::in_pool;
 
 mod around;
 mod charges;
