@@ -32,7 +32,7 @@ pub(super) struct Point {
     pub(super) root: Vec<f64>,
     pub(super) value: f64,
     /// μ of every fragment.
-    mu: Vec<f64>,
+    pub(super) mu: Vec<f64>,
     pub(super) residual: f64,
 }
 
