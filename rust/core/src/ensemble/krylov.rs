@@ -21,7 +21,7 @@ const MANY_PRODUCTS: usize = 12;
 /// constant, or the relative change of the weights times another (the error of the linearisation).
 const FINAL: f64 = 0.4;
 const ROUGHEST: f64 = 0.1;
-const LINEARISATION: f64 = 1.0;
+const LINEARISATION: f64 = 0.3;
 /// Relative accuracy of a damped step.
 const DAMPED: f64 = 0.2;
 
