@@ -150,7 +150,7 @@ impl Reduced {
     fn into_step(self, y: &DVector<f64>, n: usize, curvature: Option<f64>) -> Step {
         let mut full = vec![0.0; n];
         self.free.iter().zip(y.iter()).for_each(|(&a, &y)| full[a] = y);
-        Step { y: full, products: self.products, curvature }
+        Step { y: full, products: self.products, curvature, negative: Vec::new() }
     }
 }
 

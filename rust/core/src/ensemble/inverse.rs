@@ -49,8 +49,8 @@ pub struct SparseInverse {
     coarse: Option<Coarse>,
     /// Minimisations begun since it was made.
     pub(super) age: usize,
-    /// Added to the Hessian (see `damping`), eV.
-    pub(super) shift: f64,
+    /// Added to the Hessian by group (see `damping`), eV.
+    pub(super) shifts: Vec<f64>,
 }
 
 impl SparseInverse {

@@ -4,7 +4,7 @@
 
 use super::newton::{Point, Step};
 use super::tangent::{centred_charges, remove_normals};
-use super::{Constraints, Objective, SparseInverse};
+use super::{Constraints, Objective, SparseInverse, damping};
 use crate::parallel::dot;
 
 /// Most products a single Newton step may take.
@@ -28,13 +28,13 @@ const DAMPED: f64 = 0.2;
 
 /// How far to go with a Newton step.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Accuracy {
+pub(super) struct Accuracy<'a> {
     /// Residual of the minimisation that is low enough, eV.
     pub(super) tolerance: f64,
     /// Most products.
     pub(super) most: usize,
-    /// Added to the Hessian in the scaling y (see `damping`), eV.
-    pub(super) shift: f64,
+    /// Added to the Hessian in the scaling y by group (see `damping`), eV; empty for none.
+    pub(super) shifts: &'a [f64],
 }
 
 /// Truncated Newton step; it ends at a direction of negative curvature, and takes that one only if
@@ -46,17 +46,17 @@ pub(super) fn step(
     accuracy: Accuracy,
 ) -> Step {
     let rhs = point.root.iter().zip(&point.slack).map(|(r, s)| -r * s).collect();
-    let Accuracy { tolerance, most, shift } = accuracy;
+    let Accuracy { tolerance, most, shifts } = accuracy;
     let enough = |ratio: f64, r: &[f64], y: &[f64]| {
         ratio <= ROUGHEST && accurate_enough(point, constraints.weights(), tolerance, [r, y])
-            || shift > 0.0 && ratio <= DAMPED
+            || !shifts.is_empty() && ratio <= DAMPED
     };
-    let task = Task { rhs, enough, most, rough: true, shift };
+    let task = Task { rhs, enough, most, rough: true, shifts };
     match conjugate_gradients(objective, constraints, point, task) {
         Found::Solution(step) => step,
-        Found::Descent { y, p, products, curvature } => {
+        Found::Descent { y, p, products, curvature, negative } => {
             let y = if products > 1 { y } else { p };
-            Step { y, products, curvature: Some(curvature) }
+            Step { y, products, curvature: Some(curvature), negative }
         }
     }
 }
@@ -75,11 +75,11 @@ pub(super) fn escape(
     let rhs =
         point.root.iter().map(|r| if *r > 0.0 { xorshift(&mut state) } else { 0.0 }).collect();
     let enough = |left: f64, _: &[f64], _: &[f64]| left <= ESCAPE_ACCURACY;
-    let task = Task { rhs, enough, most: MAX_PRODUCTS, rough: false, shift: 0.0 };
+    let task = Task { rhs, enough, most: MAX_PRODUCTS, rough: false, shifts: &[] };
     match conjugate_gradients(objective, constraints, point, task) {
         Found::Solution(step) => Step { y: vec![0.0; point.root.len()], ..step },
         Found::Descent { p, products, curvature, .. } => {
-            Step { y: p, products, curvature: Some(curvature) }
+            Step { y: p, products, curvature: Some(curvature), negative: Vec::new() }
         }
     }
 }
@@ -92,7 +92,7 @@ pub(super) fn solve(
     rhs: Vec<f64>,
 ) -> Vec<f64> {
     let enough = |left: f64, _: &[f64], _: &[f64]| left <= SOLVE_ACCURACY;
-    let task = Task { rhs, enough, most: SOLVE_PRODUCTS, rough: false, shift: 0.0 };
+    let task = Task { rhs, enough, most: SOLVE_PRODUCTS, rough: false, shifts: &[] };
     match conjugate_gradients(objective, constraints, point, task) {
         Found::Solution(Step { y, .. }) | Found::Descent { y, .. } => y,
     }
@@ -114,13 +114,14 @@ enum Found {
         y: Vec<f64>,
         p: Vec<f64>,
         products: usize,
-        /// Along `p`.
+        /// Along `p`, and by group (see [`Step`]).
         curvature: f64,
+        negative: Vec<f64>,
     },
 }
 
 /// A linear problem H y = rhs on the tangent space.
-struct Task<F> {
+struct Task<'a, F> {
     rhs: Vec<f64>,
     /// Ends it; given the size of the residual in the metric of the preconditioner relative to that
     /// of rhs, the residual, and the solution.
@@ -129,17 +130,17 @@ struct Task<F> {
     most: usize,
     /// With products of three digits: only the Newton step, whose result is checked.
     rough: bool,
-    /// Added to the Hessian.
-    shift: f64,
+    /// Added to the Hessian, by group.
+    shifts: &'a [f64],
 }
 
 fn conjugate_gradients(
     objective: &mut impl Objective,
     constraints: &Constraints,
     point: &Point,
-    task: Task<impl Fn(f64, &[f64], &[f64]) -> bool>,
+    task: Task<'_, impl Fn(f64, &[f64], &[f64]) -> bool>,
 ) -> Found {
-    let mut preconditioner = Preconditioner::new(objective, constraints, point, task.shift);
+    let mut preconditioner = Preconditioner::new(objective, constraints, point, task.shifts);
     let found = iterate(objective, constraints, point, &mut preconditioner, task);
     if let Found::Solution(step) = &found {
         preconditioner.keep(objective, step.products);
@@ -152,7 +153,7 @@ fn iterate(
     constraints: &Constraints,
     point: &Point,
     preconditioner: &mut Preconditioner,
-    task: Task<impl Fn(f64, &[f64], &[f64]) -> bool>,
+    task: Task<'_, impl Fn(f64, &[f64], &[f64]) -> bool>,
 ) -> Found {
     let n = task.rhs.len();
     let mut r = task.rhs;
@@ -164,25 +165,28 @@ fn iterate(
     let (mut v, mut hp) = (vec![0.0; n], vec![0.0; n]);
     let mut rz = dot(&r, &z);
     let first = rz;
-    let solution = |y, products| Found::Solution(Step { y, products, curvature: None });
+    let solution =
+        |y, products| Found::Solution(Step { y, products, curvature: None, negative: Vec::new() });
     for products in 1..=task.most {
         if rz <= 0.0 {
             return solution(y, products - 1);
         }
         (0..n).for_each(|a| v[a] = point.root[a] * p[a]);
         objective.tangent_product(&v, task.rough, &mut hp);
-        (0..n).for_each(|a| hp[a] = hp[a] * point.root[a] + task.shift * p[a]);
+        (0..n).for_each(|a| hp[a] *= point.root[a]);
+        damping::add(constraints, task.shifts, &p, &mut hp);
         // What the preconditioner does not see would grow by rounding and end up in the residual.
         remove_normals(constraints, &point.root, &preconditioner.charge, &mut hp);
         let curvature = dot(&p, &hp);
         let size = dot(&p, &p);
         if curvature <= 1e-14 * size {
+            let negative = damping::negative(constraints, task.shifts, [&p, &hp]);
             // As long as if the curvature had the other sign; the line search bounds it.
             let length = rz / curvature.abs().max(1e-14 * size);
             for p in &mut p {
                 *p *= length;
             }
-            return Found::Descent { y, p, products, curvature: curvature / size - task.shift };
+            return Found::Descent { y, p, products, curvature: curvature / size, negative };
         }
         let alpha = rz / curvature;
         (0..n).for_each(|a| {
@@ -231,15 +235,15 @@ impl Preconditioner {
         objective: &mut impl Objective,
         constraints: &Constraints,
         point: &Point,
-        shift: f64,
+        shifts: &[f64],
     ) -> Self {
         let fits = |kept: &SparseInverse| {
-            kept.age < LONGEST_USE && kept.shift == shift && kept.fits(constraints, &point.root)
+            kept.age < LONGEST_USE && kept.shifts == shifts && kept.fits(constraints, &point.root)
         };
         // One that does not is gone before another is made.
         let kept = objective.inverse().take().filter(fits);
         let mut inverse =
-            kept.unwrap_or_else(|| Self::inverse(objective, constraints, point, shift));
+            kept.unwrap_or_else(|| Self::inverse(objective, constraints, point, shifts));
         let charge = centred_charges(constraints, &point.root);
         let mut response = vec![0.0; charge.len()];
         inverse.apply_local(&point.root, &charge, &mut response);
@@ -251,15 +255,15 @@ impl Preconditioner {
         objective: &mut impl Objective,
         constraints: &Constraints,
         point: &Point,
-        shift: f64,
+        shifts: &[f64],
     ) -> SparseInverse {
         let size = (0..constraints.groups()).map(|g| constraints.members(g).pow(2)).sum();
         let mut blocks = vec![0.0; size];
         objective.blocks(&mut blocks);
-        shift_blocks(constraints, point, shift, &mut blocks);
+        shift_blocks(constraints, point, shifts, &mut blocks);
         let mut inverse =
             SparseInverse::new(constraints, &point.root, &blocks, &objective.couplings());
-        inverse.shift = shift;
+        inverse.shifts = shifts.to_vec();
         if constraints.fragments() == 1
             && let Some(field) = objective.field()
         {
@@ -287,10 +291,11 @@ impl Preconditioner {
 }
 
 /// Add the Hessian of ½ shift |y|² to the diagonal blocks of the groups.
-fn shift_blocks(constraints: &Constraints, point: &Point, shift: f64, blocks: &mut [f64]) {
+fn shift_blocks(constraints: &Constraints, point: &Point, shifts: &[f64], blocks: &mut [f64]) {
     let mut at = 0;
     for g in 0..constraints.groups() {
         let size = constraints.members(g);
+        let shift = shifts.get(g).copied().unwrap_or(0.0);
         let scales = constraints.group(g).map(|a| point.weights[a]);
         let vector = constraints.soft_vector(g).map(|k| point.root[k] * point.root[k]);
         for (m, scale) in scales.chain(vector).enumerate() {

@@ -32,7 +32,7 @@ pub(super) struct Point {
     pub(super) root: Vec<f64>,
     pub(super) value: f64,
     /// μ of every fragment.
-    mu: Vec<f64>,
+    pub(super) mu: Vec<f64>,
     pub(super) residual: f64,
 }
 
@@ -42,6 +42,8 @@ pub(super) struct Step {
     pub(super) products: usize,
     /// The most negative curvature that was met, in units of y, if any was.
     pub(super) curvature: Option<f64>,
+    /// The Hessian's curvature by group where that was negative, 0 elsewhere; may be empty.
+    pub(super) negative: Vec<f64>,
 }
 
 /// Minimise from `weights` (any positive numbers; projected first); the solution replaces them.
@@ -58,7 +60,7 @@ pub fn minimise(
     weights: &mut [f64],
 ) -> Result<Outcome> {
     let mut point = Point::start(objective, constraints, weights);
-    let mut descent = Descent::new(options, &point);
+    let mut descent = Descent::new(options, constraints, &point);
     let mut used = 0;
     for iteration in 0..=options.max_iterations {
         used = iteration;
@@ -96,9 +98,13 @@ struct Descent<'a> {
 }
 
 impl<'a> Descent<'a> {
-    fn new(options: &'a Options, point: &Point) -> Self {
+    fn new(options: &'a Options, constraints: &Constraints, point: &Point) -> Self {
         let dense = options.dense(point.weights.len());
-        let damping = if dense { Damping::default() } else { Damping::start(point.residual) };
+        let damping = if dense {
+            Damping::default()
+        } else {
+            Damping::start(point.residual, constraints.groups())
+        };
         Self { options, dense, damping, products: 0, definite: true, escapes: 0 }
     }
 
@@ -120,18 +126,20 @@ impl<'a> Descent<'a> {
             let accuracy = krylov::Accuracy {
                 tolerance: self.options.tolerance,
                 most: krylov::MAX_PRODUCTS,
-                shift: self.damping.shift,
+                shifts: &self.damping.shifts,
             };
             krylov::step(objective, constraints, point, accuracy)
         };
         self.products += step.products;
         self.definite = step.curvature.is_none();
         let whole = !self.dense && damping::limit_groups(constraints, point, &mut step.y);
+        let learns = !self.dense && !(self.definite && self.damping.shifts.is_empty());
+        let before = learns.then(|| point.clone());
         let (value, slope) = (point.value, point.slope(&step.y));
         let moved = point.advance(objective, constraints, &step.y, !(whole || self.definite));
-        if !self.dense {
+        if let Some(before) = before {
             let ratio = if moved { (point.value - value) / slope.min(-1e-300) } else { 0.0 };
-            self.damping.learn(step.curvature, ratio);
+            self.damping.learn(constraints, &step.negative, [&before, point], ratio);
         }
         if moved {
             return true;
@@ -185,7 +193,7 @@ pub fn relax(
     // the direction of time too, and dynamics gain energy.
     let kept = objective.inverse().take().filter(|kept| kept.age < SHADOW_USE);
     *objective.inverse() = kept;
-    let accuracy = krylov::Accuracy { tolerance: 0.0, most: products, shift: 0.0 };
+    let accuracy = krylov::Accuracy { tolerance: 0.0, most: products, shifts: &[] };
     let step = krylov::step(objective, constraints, &point, accuracy);
     let mut next = point.clone();
     retract(constraints, &point, &step.y, 1.0, &mut next.weights);
