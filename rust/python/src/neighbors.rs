@@ -30,8 +30,9 @@ pub(crate) fn neighbor_list(
     cell: &Bound<'_, PyAny>,
     pbc: &Bound<'_, PyAny>,
     cutoff: f64,
-    room: Py<PyAny>,
+    room: &Bound<'_, PyAny>,
 ) -> PyResult<Found> {
+    let room = room.clone().unbind();
     let n = Points::borrow(positions, "positions")?.rows()?.len();
     // The list does not depend on the elements.
     let numbers = PyArray1::from_vec(py, vec![1_u8; n]);

@@ -133,7 +133,7 @@ impl<'a> Descent<'a> {
         self.products += step.products;
         self.definite = step.curvature.is_none();
         let whole = !self.dense && damping::limit_groups(constraints, point, &mut step.y);
-        let learns = !self.dense && !(self.definite && self.damping.shifts.is_empty());
+        let learns = !(self.dense || self.definite && self.damping.shifts.is_empty());
         let before = learns.then(|| point.clone());
         let (value, slope) = (point.value, point.slope(&step.y));
         let moved = point.advance(objective, constraints, &step.y, !(whole || self.definite));
