@@ -43,7 +43,7 @@ def neighbor_list(quantities: str, atoms: Atoms, cutoff: float) -> _Array | tupl
     array or tuple of arrays
         One array for one letter, else a tuple. All five together share one block of memory. Two
         blocks of up to 128 MiB are kept for the next lists once none of their columns is in use
-        any more: the system clears fresh memory, which takes as long as the search.
+        any more: the system clears fresh memory, which takes up to half of the time.
 
     Raises
     ------
