@@ -113,7 +113,7 @@ def test_the_same_number_of_threads_gives_the_same_bits(threads):
 
 def test_any_number_of_threads_gives_the_same_results():
     """Enough atoms for loops over them to be shared; other sums of pairs, so only to rounding."""
-    runs = {threads: [line for _ in range(2) for line in bits(400, threads)] for threads in (1, 2, 3)}
+    runs = {n: [line for _ in range(2) for line in bits(400, n)] for n in (1, 2, 3)}
     assert all(len(set(lines)) == 1 for lines in runs.values())
     one, *others = (np.frombuffer(bytes.fromhex(lines[0])) for lines in runs.values())
     for other in others:
