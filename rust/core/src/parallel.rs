@@ -10,7 +10,7 @@ use rayon::iter::MinLen;
 use rayon::prelude::*;
 use rayon::vec::IntoIter;
 
-/// Fewer atoms are not worth a hand-over to the pool (some 10 µs).
+/// Fewer atoms are not worth a hand-over to the pool.
 const WORTH_IT: usize = 64;
 /// Atoms of a block.
 pub(crate) const BLOCK: usize = 256;
@@ -26,8 +26,8 @@ pub fn num_threads() -> usize {
 
 /// Do all of some work on so many atoms on a thread of the pool.
 ///
-/// A parallel loop that is begun elsewhere hands its work over, sleeps and is woken; an evaluation
-/// has a hundred of them.
+/// A parallel loop that is begun elsewhere hands its work over, sleeps and is woken: 61 voluntary
+/// switches a step of dynamics of 3,000 atoms, 2 in one stay.
 pub fn in_pool<T: Send>(atoms: usize, work: impl FnOnce() -> T + Send) -> T {
     if atoms < WORTH_IT { work() } else { rayon::scope(|_| work()) }
 }
