@@ -182,18 +182,21 @@ impl<T: Number, const P: usize> WithSimd for SpreadDipoles<'_, T, P> {
         let (ny, row, a) = (self.mesh.shape[1], self.mesh.row(), self.a);
         let slopes = self.sources.slopes.as_chunks::<P>().0;
         for i in self.atoms {
-            let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
-            let [dx, dy, dz] = &slopes[3 * i..3 * i + 3] else { continue };
+            let &[ref wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
+            let &[ref dx, dy, dz] = &slopes[3 * i..3 * i + 3] else { continue };
             let [q, mx, my, mz] = self.sources.strengths[i];
             let [_, mut y, z] = self.pme.places[i].first.map(|m| m as usize);
             for b in 0..P {
                 let across = (q * wx[a] + mx * dx[a]) * wy[b] + my * wx[a] * dy[b];
                 let along = mz * wx[a] * wy[b];
                 let start = y * row + z;
-                let out = &mut self.plane[start..start + P];
+                let Some(out) = self.plane[start..].first_chunk_mut::<P>() else { break };
+                // Copies tell the compiler that none of the weights change.
+                let mut sum = *out;
                 for c in 0..P {
-                    out[c] += across * wz[c] + along * dz[c];
+                    sum[c] += across * wz[c] + along * dz[c];
                 }
+                *out = sum;
                 y = if y + 1 == ny { 0 } else { y + 1 };
             }
         }

@@ -75,20 +75,28 @@ impl<T: Number, const P: usize> WithSimd for Spread<'_, T, P> {
     fn with_simd<S: Simd>(self, _: S) {
         let (ny, row) = (self.mesh.shape[1], self.mesh.row());
         for i in self.atoms {
-            let [wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
+            let &[ref wx, wy, wz] = self.pme.weights_of::<P>(i) else { continue };
             let strength = self.charges[i] * wx[self.a];
             let [_, mut y, z] = self.pme.places[i].first.map(|m| m as usize);
             for b in 0..P {
                 let factor = strength * wy[b];
                 let start = y * row + z;
-                let out = &mut self.plane[start..start + P];
-                for c in 0..P {
-                    out[c] += factor * wz[c];
-                }
+                add_scaled(&mut self.plane[start..start + P], factor, &wz);
                 y = if y + 1 == ny { 0 } else { y + 1 };
             }
         }
     }
+}
+
+/// Adds factor·weights to a row, in lanes: the copies tell the compiler that none of the weights change.
+#[inline(always)]
+fn add_scaled<T: Number, const P: usize>(row: &mut [T], factor: T, weights: &[T; P]) {
+    let Some(row) = row.first_chunk_mut::<P>() else { return };
+    let mut sum = *row;
+    for c in 0..P {
+        sum[c] += factor * weights[c];
+    }
+    *row = sum;
 }
 
 /// Potential at some atoms.
