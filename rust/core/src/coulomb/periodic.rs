@@ -9,8 +9,8 @@ use super::splitting::Splitting;
 use crate::error::Result;
 use crate::structure::{Mat3, Structure, Vec3};
 
-/// Accuracy of the rough mesh.
-const ROUGH: f64 = 1e-3;
+/// Accuracy of the rough mesh: finer ones save no products.
+const ROUGH: f64 = 3e-3;
 
 /// Both ways to the reciprocal sum, with the same splitting.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ impl Periodic {
         }
     }
 
-    /// As [`Self::add_potential`], to three digits where that takes less time.
+    /// As [`Self::add_potential`], to some 3e-3 where that takes less time.
     pub(super) fn add_rough_potential(&self, charges: &[f64], potential: &mut [f64]) {
         match &self.rough {
             Some(rough) if self.splitting.on_mesh => rough.add_potential(charges, potential),
@@ -113,7 +113,7 @@ impl Periodic {
         }
     }
 
-    /// As [`Self::add_potential`] of charges and dipoles, with ∂E/∂m; `rough`, to three digits where
+    /// As [`Self::add_potential`] of charges and dipoles, with ∂E/∂m; `rough`, to some 3e-3 where
     /// that takes less time.
     ///
     /// # Panics

@@ -128,7 +128,7 @@ struct Task<'a, F> {
     enough: F,
     /// Most products.
     most: usize,
-    /// With products of three digits: only the Newton step, whose result is checked.
+    /// With rough products: only the Newton step, whose result is checked.
     rough: bool,
     /// Added to the Hessian, by group.
     shifts: &'a [f64],
