@@ -246,19 +246,29 @@ impl Table {
         let rows = &self.knots[first..first + 6 * n];
         let row = |k: usize| S::as_simd_f64s(&rows[k * n..(k + 1) * n]);
         let rows: [_; 6] = [row(0), row(1), row(2), row(3), row(4), row(5)];
-        let basis = basis.map(|b| simd.splat_f64s(b));
+        // `array::map` is now and then not inlined, and then compiled without the machine's instructions.
+        let [a, b, c, d, e, f] = *basis;
+        let basis = [
+            simd.splat_f64s(a),
+            simd.splat_f64s(b),
+            simd.splat_f64s(c),
+            simd.splat_f64s(d),
+            simd.splat_f64s(e),
+            simd.splat_f64s(f),
+        ];
         let (lanes, rest) = S::as_mut_simd_f64s(&mut out[..n]);
         for (k, lanes) in lanes.iter_mut().enumerate() {
             let mut sum = simd.mul_f64s(basis[0], rows[0].0[k]);
-            for (b, row) in basis.iter().zip(&rows).skip(1) {
-                sum = simd.add_f64s(sum, simd.mul_f64s(*b, row.0[k]));
+            for b in 1..6 {
+                sum = simd.add_f64s(sum, simd.mul_f64s(basis[b], rows[b].0[k]));
             }
             *lanes = sum;
         }
         if !rest.is_empty() {
             let mut sum = simd.mul_f64s(basis[0], simd.partial_load_f64s(rows[0].1));
-            for (b, row) in basis.iter().zip(&rows).skip(1) {
-                sum = simd.add_f64s(sum, simd.mul_f64s(*b, simd.partial_load_f64s(row.1)));
+            for b in 1..6 {
+                let row = simd.partial_load_f64s(rows[b].1);
+                sum = simd.add_f64s(sum, simd.mul_f64s(basis[b], row));
             }
             simd.partial_store_f64s(rest, sum);
         }
