@@ -1,26 +1,20 @@
 //! The last few solutions, and what to make of them for the next minimisation.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
-use crate::parallel::{BLOCK, grain, sum};
+use super::displacements::Displacements;
+use crate::parallel::{BLOCK, grain};
 use crate::structure::{Structure, Vec3};
 
 /// An atom that moved further than this (Å) since the last call belongs to another geometry: the
 /// weights are sought afresh, so that a pulled bond ends on its lowest branch.
 const LARGEST_MOVE: f64 = 0.5;
 /// Solutions kept.
-const DEPTH: usize = 8;
+pub(super) const DEPTH: usize = 10;
+/// Part of the last displacement that a smooth path leaves unexplained.
+const SMOOTH: f64 = 1e-3;
 /// Part of the last displacement that a fit to earlier ones may leave unexplained.
 const UNEXPLAINED: f64 = 0.5;
-/// Regularisation of the fit relative to its largest diagonal entry.
-const RIDGE: f64 = 1e-14;
-/// Where the fit leaves a choice (on a straight path, say) it extrapolates with this order.
-const ORDER: usize = 5;
-/// Largest sum of the factors' sizes, that of polynomials through all solutions: more would amplify
-/// errors of the weights, on a path that earlier displacements hardly span.
-const LARGEST_SUM: f64 = 256.0;
 /// A weight falls to no less than this part of itself in one prediction.
 const LARGEST_FALL: f64 = 0.2;
 
@@ -82,64 +76,21 @@ impl History {
         })
     }
 
-    /// Factors (sum 1) of the combination of geometries nearest to `positions`, by least squares;
-    /// none if even that is far from it.
+    /// Factors (sum 1) of the combination of geometries nearest to `positions`, by least squares; on a
+    /// smooth path of the one that, a step earlier, also came nearest to the last solution: weights
+    /// have frequencies that positions do not. None if even that is far from `positions`.
     fn factors(&self, positions: &[Vec3]) -> Option<Vec<f64>> {
-        let products = self.scalar_products(positions);
-        // Displacements along a line are linearly dependent: use as many as are not.
-        let factors = (1..self.positions.len()).rev().find_map(|m| combination(&products, m))?;
-        let explained: f64 =
-            factors[1..].iter().zip(&products[1..]).map(|(f, row)| f * row[0]).sum();
-        let whole = products[0][0];
-        (whole - explained <= UNEXPLAINED * UNEXPLAINED * whole).then_some(factors)
+        let flat = |k: usize| self.positions[k].as_flattened();
+        let geometry =
+            Displacements::new(positions.as_flattened(), (0..self.positions.len()).map(flat));
+        let weights = self.unknowns[1..].iter().map(Vec::as_slice);
+        let weights = Displacements::new(&self.unknowns[0], weights);
+        let smooth = geometry.plus(&weights).combination();
+        let smooth = smooth.filter(|factors| geometry.misfit(factors) <= SMOOTH * SMOOTH);
+        let any = || geometry.plus(&Displacements::default()).combination();
+        let factors = smooth.or_else(any)?;
+        (geometry.misfit(&factors) <= UNEXPLAINED * UNEXPLAINED).then_some(factors)
     }
-
-    /// Scalar products of the displacements from the last geometry: of the new one (row 0) and of
-    /// the earlier ones.
-    fn scalar_products(&self, positions: &[Vec3]) -> [[f64; DEPTH]; DEPTH] {
-        let of_atoms = |atoms: Range<usize>| {
-            let mut sums = [0.0; DEPTH * DEPTH];
-            for (i, d) in atoms.flat_map(|i| [0, 1, 2].map(|d| (i, d))) {
-                let last = self.positions[0][i][d];
-                let mut moves = [0.0; DEPTH];
-                moves[0] = positions[i][d] - last;
-                for (x, earlier) in moves[1..].iter_mut().zip(&self.positions[1..]) {
-                    *x = earlier[i][d] - last;
-                }
-                for (row, x) in sums.chunks_exact_mut(DEPTH).zip(moves) {
-                    row.iter_mut().zip(moves).for_each(|(sum, y)| *sum += x * y);
-                }
-            }
-            sums
-        };
-        let sums = sum(positions.len(), of_atoms);
-        std::array::from_fn(|a| std::array::from_fn(|b| sums[a * DEPTH + b]))
-    }
-}
-
-/// Factors of the last geometry and of `m` earlier ones; none if their displacements are dependent
-/// or the factors large.
-fn combination(products: &[[f64; DEPTH]; DEPTH], m: usize) -> Option<Vec<f64>> {
-    let largest = (1..=m).fold(0.0_f64, |most, a| most.max(products[a][a]));
-    let mut matrix: Vec<f64> =
-        products[1..=m].iter().flat_map(|row| &row[1..=m]).copied().collect();
-    (0..m).for_each(|a| matrix[a * (m + 1)] += RIDGE * largest);
-    let preferred = polynomial(ORDER.min(m + 1));
-    let mut factors: Vec<f64> = products[1..=m].iter().map(|row| row[0]).collect();
-    factors.iter_mut().zip(&preferred[1..]).for_each(|(x, f)| *x += RIDGE * largest * f);
-    solve(&mut matrix, &mut factors)?;
-    factors.insert(0, 1.0 - factors.iter().sum::<f64>());
-    (factors.iter().map(|f| f.abs()).sum::<f64>() <= LARGEST_SUM).then_some(factors)
-}
-
-/// Factors of the last `order` values of a polynomial of that degree less one, for the next value.
-fn polynomial(order: usize) -> Vec<f64> {
-    let mut factor = -1.0;
-    let next = |j: usize| {
-        factor *= -((order - j) as f64) / (j + 1) as f64;
-        factor
-    };
-    (0..order).map(next).collect()
 }
 
 /// Put a copy of `new` before the others, at most [`DEPTH`] of them.
@@ -148,31 +99,6 @@ fn renew<T: Copy>(all: &mut Vec<Vec<T>>, new: &[T]) {
     slot.clear();
     slot.extend_from_slice(new);
     all.insert(0, slot);
-}
-
-/// Solve a positive definite system in place (Cholesky); none if it is not one.
-fn solve(a: &mut [f64], b: &mut [f64]) -> Option<()> {
-    let n = b.len();
-    for i in 0..n {
-        for j in 0..=i {
-            let dot: f64 = (0..j).map(|k| a[i * n + k] * a[j * n + k]).sum();
-            let rest = a[i * n + j] - dot;
-            if i > j {
-                a[i * n + j] = rest / a[j * n + j];
-            } else if rest > 0.0 {
-                a[i * n + i] = rest.sqrt();
-            } else {
-                return None;
-            }
-        }
-        let dot: f64 = (0..i).map(|k| a[i * n + k] * b[k]).sum();
-        b[i] = (b[i] - dot) / a[i * n + i];
-    }
-    for i in (0..n).rev() {
-        let dot: f64 = (i + 1..n).map(|k| a[k * n + i] * b[k]).sum();
-        b[i] = (b[i] - dot) / a[i * n + i];
-    }
-    Some(())
 }
 
 #[cfg(test)]
@@ -230,6 +156,5 @@ mod tests {
         let (structure, weights) = moved(0.1);
         assert_eq!(history.predict(&structure), Some(weights));
         assert_eq!(history.predict(&moved(0.3).0), None);
-        assert_eq!(polynomial(4), [4.0, -6.0, 4.0, -1.0]);
     }
 }

@@ -15,6 +15,7 @@ use crate::structure::Structure;
 
 mod around;
 mod charges;
+mod displacements;
 mod evaluation;
 mod history;
 mod jacobian;
