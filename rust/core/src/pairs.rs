@@ -312,7 +312,7 @@ pub(crate) fn slopes_in<'a, S: Simd>(
     out: &'a mut Vec<f64>,
 ) -> Values<'a> {
     let r = record.distance;
-    out.resize(pair.table.functions(), 0.0);
+    out.resize(pair.table.stride(), 0.0);
     pair.table.slopes_in(simd, &pair.table.lookup(r), out);
     let inverse = r.recip();
     let energies = pair.states[0] * pair.states[1];
@@ -323,7 +323,7 @@ pub(crate) fn slopes_in<'a, S: Simd>(
     for (x, phi) in out[..energies].iter_mut().zip(values.phi) {
         *x = (*x - phi) * inverse;
     }
-    Values::split(out, pair)
+    Values::split(&out[..pair.table.functions()], pair)
 }
 
 /// Two atoms nearer than the model's tables begin.

@@ -4,12 +4,12 @@
 //! between two knots each function is the quintic Hermite polynomial (C²). One look-up gives the
 //! basis that serves all functions. A cubic spline on the same knots is reproduced exactly.
 
+mod lookup;
 mod spline;
-
-use pulp::Simd;
 
 use crate::formulas::{Jet, scaled, sum};
 use crate::parallel::apart;
+pub use lookup::Lookup;
 pub use spline::spline_jets;
 
 /// Knots of several functions of distance on [start, end].
@@ -19,21 +19,18 @@ pub struct Table {
     end: f64,
     inverse_spacing: f64,
     functions: usize,
+    /// Numbers of a row of `knots`: functions, and zeros up to a multiple of [`TOGETHER`], so that they
+    /// are worked on in whole lanes; a few are not.
+    stride: usize,
     /// (knot, value | h·slope | h²·curvature, function): functions in lanes.
     knots: Vec<f64>,
-}
-
-/// Weights of the six knot numbers for the value and the slope at one distance.
-#[derive(Debug, Clone, Copy)]
-pub struct Lookup {
-    first: usize,
-    value: [f64; 6],
-    slope: [f64; 6],
 }
 
 /// Coefficients of a quintic.
 pub(crate) const ORDER: usize = 6;
 
+/// See [`Table::stride`].
+const TOGETHER: usize = 4;
 /// Arguments that a thread computes in one go.
 const PIECE: usize = 64;
 /// Largest number of intervals a compiled table may need.
@@ -83,14 +80,17 @@ impl Table {
     fn from_rows(start: f64, spacing: f64, functions: usize, rows: &[Jet]) -> Self {
         let intervals = rows.len() / functions.max(1) - 1;
         let scales = [1.0, spacing, spacing * spacing];
-        let mut knots = Vec::with_capacity(3 * rows.len());
+        let stride =
+            if functions < TOGETHER { functions } else { functions.next_multiple_of(TOGETHER) };
+        let mut knots = Vec::with_capacity(3 * stride * (intervals + 1));
         for row in rows.chunks_exact(functions.max(1)) {
             for (c, scale) in scales.into_iter().enumerate() {
                 knots.extend(row.iter().map(|jet| jet[c] * scale));
+                knots.resize(knots.len().next_multiple_of(stride), 0.0);
             }
         }
         let end = start + spacing * intervals as f64;
-        Self { start, end, inverse_spacing: spacing.recip(), functions, knots }
+        Self { start, end, inverse_spacing: spacing.recip(), functions, stride, knots }
     }
 
     /// Largest error at the middles, in units of the tolerance.
@@ -144,6 +144,11 @@ impl Table {
     pub fn functions(&self) -> usize {
         self.functions
     }
+    /// Length of a list that takes values or slopes of all functions in whole lanes; those after
+    /// [`Self::functions`] are zero.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
     /// First tabulated argument.
     pub fn start(&self) -> f64 {
         self.start
@@ -158,12 +163,12 @@ impl Table {
     }
     /// Number of intervals.
     pub fn intervals(&self) -> usize {
-        self.knots.len() / (3 * self.functions.max(1)) - 1
+        self.knots.len() / (3 * self.stride.max(1)) - 1
     }
 
     /// Value, slope × spacing and curvature × spacing² of a function at a knot.
     pub(crate) fn knot(&self, knot: usize, function: usize) -> [f64; 3] {
-        [0, 1, 2].map(|c| self.knots[(3 * knot + c) * self.functions + function])
+        [0, 1, 2].map(|c| self.knots[(3 * knot + c) * self.stride + function])
     }
 
     /// Powers of t ∈ [0, 1], highest first, of a function in an interval.
@@ -180,146 +185,6 @@ impl Table {
             a[1],
             a[0],
         ]
-    }
-
-    /// Hermite basis at `r`, clamped to [start, end].
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    pub fn lookup(&self, r: f64) -> Lookup {
-        let x = (r.clamp(self.start, self.end) - self.start) * self.inverse_spacing;
-        let k = (x as usize).min(self.intervals() - 1);
-        let t = x - k as f64;
-        let s = 1.0 - t;
-        let (t3, s3, ts) = (t * t * t, s * s * s, t * t * s * s);
-        let h = self.inverse_spacing;
-        Lookup {
-            first: k * self.functions * 3,
-            value: [
-                s3 * (1.0 + t * (3.0 + 6.0 * t)),
-                s3 * t * (1.0 + 3.0 * t),
-                0.5 * s3 * t * t,
-                t3 * (1.0 + s * (3.0 + 6.0 * s)),
-                -t3 * s * (1.0 + 3.0 * s),
-                0.5 * t3 * s * s,
-            ],
-            slope: [
-                -30.0 * ts * h,
-                s * s * (1.0 + t * (2.0 - 15.0 * t)) * h,
-                0.5 * s * s * t * (2.0 - 5.0 * t) * h,
-                30.0 * ts * h,
-                t * t * (1.0 + s * (2.0 - 15.0 * s)) * h,
-                -0.5 * t * t * s * (2.0 - 5.0 * s) * h,
-            ],
-        }
-    }
-
-    /// Values of all functions.
-    pub fn values(&self, at: &Lookup, out: &mut [f64]) {
-        self.values_in(pulp::Scalar::new(), at, out);
-    }
-
-    /// Slopes of all functions.
-    pub fn slopes(&self, at: &Lookup, out: &mut [f64]) {
-        self.slopes_in(pulp::Scalar::new(), at, out);
-    }
-
-    /// [`Self::values`] in the lanes of a machine.
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    pub(crate) fn values_in<S: Simd>(&self, simd: S, at: &Lookup, out: &mut [f64]) {
-        self.combine(simd, at.first, &at.value, out);
-    }
-
-    /// [`Self::slopes`] in the lanes of a machine.
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    pub(crate) fn slopes_in<S: Simd>(&self, simd: S, at: &Lookup, out: &mut [f64]) {
-        self.combine(simd, at.first, &at.slope, out);
-    }
-
-    /// Sums of the six rows from `first` on: two knots lie side by side. Products are rounded before
-    /// they are added, so that all machines find the same.
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    fn combine<S: Simd>(&self, simd: S, first: usize, basis: &[f64; 6], out: &mut [f64]) {
-        let n = self.functions;
-        let rows = &self.knots[first..first + 6 * n];
-        let row = |k: usize| S::as_simd_f64s(&rows[k * n..(k + 1) * n]);
-        let rows: [_; 6] = [row(0), row(1), row(2), row(3), row(4), row(5)];
-        // `array::map` is now and then not inlined, and then compiled without the machine's instructions.
-        let [a, b, c, d, e, f] = *basis;
-        let basis = [
-            simd.splat_f64s(a),
-            simd.splat_f64s(b),
-            simd.splat_f64s(c),
-            simd.splat_f64s(d),
-            simd.splat_f64s(e),
-            simd.splat_f64s(f),
-        ];
-        let (lanes, rest) = S::as_mut_simd_f64s(&mut out[..n]);
-        for (k, lanes) in lanes.iter_mut().enumerate() {
-            let mut sum = simd.mul_f64s(basis[0], rows[0].0[k]);
-            for b in 1..6 {
-                sum = simd.add_f64s(sum, simd.mul_f64s(basis[b], rows[b].0[k]));
-            }
-            *lanes = sum;
-        }
-        if !rest.is_empty() {
-            let mut sum = simd.mul_f64s(basis[0], simd.partial_load_f64s(rows[0].1));
-            for b in 1..6 {
-                let row = simd.partial_load_f64s(rows[b].1);
-                sum = simd.add_f64s(sum, simd.mul_f64s(basis[b], row));
-            }
-            simd.partial_store_f64s(rest, sum);
-        }
-    }
-
-    /// Curvatures of all functions at `r` (needed only for embedding energies).
-    pub fn curvatures(&self, r: f64, out: &mut [f64]) {
-        let mut at = self.lookup(r);
-        let x = (r.clamp(self.start, self.end) - self.start) * self.inverse_spacing;
-        let t = x - (at.first / (3 * self.functions)) as f64;
-        let s = 1.0 - t;
-        let basis = [
-            -60.0 * t * s * (1.0 - 2.0 * t),
-            -12.0 * t * s * (3.0 - 5.0 * t),
-            s * (1.0 - t * (8.0 - 10.0 * t)),
-            -60.0 * t * s * (1.0 - 2.0 * s),
-            12.0 * t * s * (3.0 - 5.0 * s),
-            t * (1.0 - s * (8.0 - 10.0 * s)),
-        ];
-        at.value = basis.map(|b| b * self.inverse_spacing * self.inverse_spacing);
-        self.values(&at, out);
-    }
-
-    /// Value and slope of the only function of the table.
-    #[inline]
-    pub fn single(&self, r: f64) -> (f64, f64) {
-        let at = self.lookup(r);
-        (self.one(&at, &at.value), self.one(&at, &at.slope))
-    }
-
-    /// Value of the only function of the table.
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    pub(crate) fn single_value(&self, r: f64) -> f64 {
-        let at = self.lookup(r);
-        self.one(&at, &at.value)
-    }
-
-    /// Slope of the only function of the table.
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    pub(crate) fn single_slope(&self, r: f64) -> f64 {
-        let at = self.lookup(r);
-        self.one(&at, &at.slope)
-    }
-
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    fn one(&self, at: &Lookup, basis: &[f64; 6]) -> f64 {
-        let knots = &self.knots[at.first..at.first + 6];
-        (0..6).map(|k| basis[k] * knots[k]).sum()
     }
 }
 
@@ -383,6 +248,36 @@ mod tests {
             let mut curvature = [0.0];
             table.curvatures(x, &mut curvature);
             assert!((curvature[0] - f(x)[2]).abs() < 1e-10, "{x}");
+        }
+    }
+
+    #[test]
+    fn any_number_of_functions_is_looked_up_alike_with_and_without_room_for_lanes() {
+        let jet = |f: usize, x: f64| {
+            let a = 1.0 + 0.3 * f as f64;
+            [(a * x).sin(), a * (a * x).cos(), -a * a * (a * x).sin()]
+        };
+        for functions in 1..10 {
+            let jets = |x: f64, row: &mut [Jet]| {
+                row.iter_mut().enumerate().for_each(|(f, out)| *out = jet(f, x));
+            };
+            let table = Table::tabulate([0.5, 2.5], 7, functions, jets);
+            assert_eq!(table.intervals(), 7);
+            for x in [0.5, 0.93, 1.7, 2.5] {
+                let at = table.lookup(x);
+                let (mut tight, mut wide) = (vec![1.0; functions], vec![1.0; table.stride()]);
+                table.slopes(&at, &mut tight);
+                table.slopes(&at, &mut wide);
+                assert_eq!(tight, wide[..functions]);
+                assert!(wide[functions..].iter().all(|x| *x == 0.0));
+                table.values(&at, &mut tight);
+                table.values(&at, &mut wide);
+                assert_eq!(tight, wide[..functions]);
+                for (f, found) in tight.iter().enumerate() {
+                    let one = Table::tabulate([0.5, 2.5], 7, 1, |x, row| row[0] = jet(f, x));
+                    assert!((one.single(x).0 - found).abs() < 1e-15, "{functions} {f} {x}");
+                }
+            }
         }
     }
 

@@ -65,7 +65,8 @@ impl WithSimd for Fill<'_> {
             let kind = a * n_elements + b;
             look_up(simd, (model, kernel), (kind, distance), &mut all);
             let of_kind = model.pair(kind / n_elements, kind % n_elements);
-            chunk.kinds[kind].push(atoms, image, of_kind.states, &all);
+            let all = &all[..of_kind.table.functions()];
+            chunk.kinds[kind].push(atoms, image, of_kind.states, all);
             if let Some(table) = &of_kind.dipoles {
                 chunk.kinds[kind].push_dipoles(table, kernel, distance);
             }
@@ -85,7 +86,7 @@ fn look_up<S: Simd>(
 ) {
     let n = model.elements().len();
     let pair = model.pair(kind / n, kind % n);
-    all.resize(pair.table.functions(), 0.0);
+    all.resize(pair.table.stride(), 0.0);
     pair.table.values_in(simd, &pair.table.lookup(r), all);
     let inverse = r.recip();
     let energies = &mut all[..pair.states[0] * pair.states[1]];

@@ -69,13 +69,25 @@ impl KindPairs {
     /// Take a pair, all values given, of elements with so many states.
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    pub(super) fn push(&mut self, atoms: [u32; 2], image: u32, [na, nb]: [usize; 2], all: &[f64]) {
+    pub(super) fn push(&mut self, atoms: [u32; 2], image: u32, states: [usize; 2], all: &[f64]) {
         self.atoms.push(atoms);
         self.images.push(image);
+        // Lists of a literal length are copied without a call.
+        match states {
+            [2, 2] => self.push_values([2, 2], all),
+            [2, 3] => self.push_values([2, 3], all),
+            [3, 3] => self.push_values([3, 3], all),
+            states => self.push_values(states, all),
+        }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn push_values(&mut self, [na, nb]: [usize; 2], all: &[f64]) {
         let (phi, rest) = all.split_at(na * nb);
         let (densities, amplitudes) = rest.split_at(na + nb);
         self.energies.extend_from_slice(phi);
-        self.energies.extend_from_slice(amplitudes);
+        amplitudes.iter().for_each(|amplitude| self.energies.push(*amplitude));
         self.densities.extend_from_slice(densities);
     }
 
