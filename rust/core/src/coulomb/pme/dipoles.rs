@@ -12,7 +12,7 @@ use super::super::mesh::{Mesh, with_values};
 use super::super::multipoles::Multipoles;
 use super::super::scratch::Number;
 use super::super::spline::Spline;
-use super::kernels::{Incline, Slopes, for_planes, inner};
+use super::kernels::{Incline, Slopes, add_scaled, for_planes, inner};
 use super::{CHUNK, Pme};
 use crate::structure::{Mat3, Vec3};
 
@@ -191,11 +191,10 @@ impl<T: Number, const P: usize> WithSimd for SpreadDipoles<'_, T, P> {
                 let along = mz * wx[a] * wy[b];
                 let start = y * row + z;
                 let Some(out) = self.plane[start..].first_chunk_mut::<P>() else { break };
-                // Copies tell the compiler that none of the weights change.
+                // Copies tell the compiler that no weight changes meanwhile.
                 let mut sum = *out;
-                for c in 0..P {
-                    sum[c] += across * wz[c] + along * dz[c];
-                }
+                add_scaled(&mut sum, across, &wz);
+                add_scaled(&mut sum, along, &dz);
                 *out = sum;
                 y = if y + 1 == ny { 0 } else { y + 1 };
             }
@@ -237,26 +236,18 @@ impl<const P: usize> WithSimd for Pull<'_, P> {
             for_planes::<_, P>(self.mesh, place, |a, rows| {
                 let [mut here, mut along, mut bent] = [[0.0; P]; 3];
                 for b in 0..P {
-                    let row = &self.values[rows[b]..rows[b] + P];
-                    for c in 0..P {
-                        here[c] += wy[b] * row[c];
-                        along[c] += dy[b] * row[c];
-                        bent[c] += cy[b] * row[c];
-                    }
+                    let Some(row) = self.values[rows[b]..].first_chunk() else { break };
+                    add_scaled(&mut here, wy[b], row);
+                    add_scaled(&mut along, dy[b], row);
+                    add_scaled(&mut bent, cy[b], row);
                 }
-                let parts = [
-                    (wx[a], &here),
-                    (dx[a], &here),
-                    (wx[a], &along),
-                    (cx[a], &here),
-                    (wx[a], &bent),
-                    (dx[a], &along),
-                ];
-                for (sum, (factor, part)) in sums.iter_mut().zip(parts) {
-                    for c in 0..P {
-                        sum[c] += factor * part[c];
-                    }
-                }
+                let [s, sx, sy, sxx, syy, sxy] = &mut sums;
+                add_scaled(s, wx[a], &here);
+                add_scaled(sx, dx[a], &here);
+                add_scaled(sy, wx[a], &along);
+                add_scaled(sxx, cx[a], &here);
+                add_scaled(syy, wx[a], &bent);
+                add_scaled(sxy, dx[a], &along);
             });
             let [s, sx, sy, sxx, syy, sxy] = &sums;
             let gradient = [inner(sx, wz), inner(sy, wz), inner(s, &dz)];

@@ -81,22 +81,24 @@ impl<T: Number, const P: usize> WithSimd for Spread<'_, T, P> {
             for b in 0..P {
                 let factor = strength * wy[b];
                 let start = y * row + z;
-                add_scaled(&mut self.plane[start..start + P], factor, &wz);
+                let Some(out) = self.plane[start..].first_chunk_mut::<P>() else { break };
+                // Copies tell the compiler that no weight changes meanwhile.
+                let mut sum = *out;
+                add_scaled(&mut sum, factor, &wz);
+                *out = sum;
                 y = if y + 1 == ny { 0 } else { y + 1 };
             }
         }
     }
 }
 
-/// Adds factor·weights to a row, in lanes: the copies tell the compiler that none of the weights change.
+/// `sum` += factor·values, in lanes: where a loop does much more, the compiler was found to leave it
+/// scalar.
 #[inline(always)]
-fn add_scaled<T: Number, const P: usize>(row: &mut [T], factor: T, weights: &[T; P]) {
-    let Some(row) = row.first_chunk_mut::<P>() else { return };
-    let mut sum = *row;
+pub(super) fn add_scaled<T: Number, const P: usize>(sum: &mut [T; P], factor: T, values: &[T; P]) {
     for c in 0..P {
-        sum[c] += factor * weights[c];
+        sum[c] += factor * values[c];
     }
-    *row = sum;
 }
 
 /// Potential at some atoms.
