@@ -87,7 +87,9 @@ impl KindPairs {
         let (phi, rest) = all.split_at(na * nb);
         let (densities, amplitudes) = rest.split_at(na + nb);
         self.energies.extend_from_slice(phi);
-        amplitudes.iter().for_each(|amplitude| self.energies.push(*amplitude));
+        for amplitude in amplitudes {
+            self.energies.push(*amplitude);
+        }
         self.densities.extend_from_slice(densities);
     }
 
