@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import systems
-from timing import Contender, Row, Target
+from timing import Contender, Row, Target, warm_up
 
 CASES = {
     "fcc Cu 4k, 5.5 Å": ("copper", 10, 5.5),
@@ -42,9 +42,10 @@ def rows(quick: bool) -> Iterator[Row]:
 
 
 def _timed(build: Callable[[], Any], pairs_of: Callable[[Any], int]) -> Callable[[], float]:
-    """Seconds per pair; a sample takes at least 0.2 s."""
+    """Seconds per pair; a sample takes at least 0.2 s, after some untimed."""
 
     def sample() -> float:
+        warm_up(build)
         pairs, start = 0, time.perf_counter()
         while (taken := time.perf_counter() - start) < 0.2:
             pairs += pairs_of(build())
