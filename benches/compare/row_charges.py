@@ -19,7 +19,7 @@ from typing import Any
 
 import systems
 from lammps_runs import command, loop_seconds
-from timing import Contender, Row, Target, warm_up
+from timing import Contender, Row, Target, settle
 
 SIZES = {"8k": (10, 20), "64k": (20, 5)}
 #: Force error: accuracy asked of ecteam; cutoff (Å), accuracy, order, differentiation of LAMMPS.
@@ -90,7 +90,7 @@ def ecteam(cells: int, accuracy: float, steps: int) -> Callable[[], float]:
     charges, arguments = solver(accuracy), arguments_of(atoms)
 
     def sample() -> float:
-        warm_up(lambda: charges.evaluate(*arguments))
+        settle(lambda: charges.evaluate(*arguments))
         start = time.perf_counter()
         for _ in range(steps):
             charges.evaluate(*arguments)

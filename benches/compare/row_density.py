@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import systems
-from timing import Contender, Row, Target, warm_up
+from timing import Contender, Row, Target, settle
 
 MARGIN = 4.0  # Å between the outermost nuclei and the faces of the grid
 CASES = {"H₂O": ("H2O", 100), "benzene": ("C6H6", 100), "64 waters": ("waters", 100)}
@@ -61,7 +61,7 @@ def ecteam(name: str, side: int) -> Callable[[], float]:
     arguments = (core, *arrays_of(atoms), weights, grid(atoms, side))
 
     def sample() -> float:
-        warm_up(lambda: _core.electron_density_gradient(*arguments))
+        settle(lambda: _core.electron_density_gradient(*arguments))
         start = time.perf_counter()
         _core.electron_density_gradient(*arguments)
         return (time.perf_counter() - start) / (len(atoms) * side**3)

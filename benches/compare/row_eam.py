@@ -10,7 +10,7 @@ from typing import Any
 
 import systems
 from lammps_runs import command, loop_seconds, potential_file
-from timing import Contender, Row, Target, warm_up
+from timing import Contender, Row, Target, settle
 
 TEMPERATURE, TIMESTEP, WARM_UP = 300.0, 1.0, 10  # K, fs, steps
 SIZES = {"4k": (10, 300), "32k": (20, 80), "256k": (40, 25)}  # cells along a side, steps
@@ -108,7 +108,7 @@ def ecteam(cells: int, steps: int) -> Callable[[], float]:
             forces = evaluator.evaluate(positions, *rest, 0.0).forces
 
     def sample() -> float:
-        warm_up(lambda: run(1))
+        settle(lambda: run(1))
         start = time.perf_counter()
         run(steps)
         return (time.perf_counter() - start) / (steps * len(atoms))

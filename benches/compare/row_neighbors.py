@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import systems
-from timing import Contender, Row, Target, warm_up
+from timing import Contender, Row, Target, settle
 
 CASES = {
     "fcc Cu 4k, 5.5 Å": ("copper", 10, 5.5),
@@ -45,7 +45,7 @@ def _timed(build: Callable[[], Any], pairs_of: Callable[[Any], int]) -> Callable
     """Seconds per pair; a sample takes at least 0.2 s, after some untimed."""
 
     def sample() -> float:
-        warm_up(build)
+        settle(build)
         pairs, start = 0, time.perf_counter()
         while (taken := time.perf_counter() - start) < 0.2:
             pairs += pairs_of(build())

@@ -19,17 +19,15 @@ from statistics import median
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-
-
 #: Seconds of the same work before a sample: for some 50 ms after a pause Linux was seen to keep all
 #: threads of a process on one core.
-WARM_UP = 0.1
+SETTLING = 0.1
 
 
-def warm_up(work: Callable[[], object]) -> None:
+def settle(work: Callable[[], object]) -> None:
     """Repeat `work` for as long as threads may need to get cores of their own."""
     start = time.perf_counter()
-    while time.perf_counter() - start < WARM_UP:
+    while time.perf_counter() - start < SETTLING:
         work()
 
 

@@ -109,6 +109,8 @@ pub(crate) fn add_all<T: Copy + Send + Sync>(
 }
 
 /// a · b of long vectors.
+#[inline(always)]
+#[allow(clippy::inline_always)]
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; LANES];
     let (a, rest_of_a) = a.as_chunks::<LANES>();

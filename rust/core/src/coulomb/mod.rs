@@ -199,7 +199,7 @@ impl Coulomb {
         }
     }
 
-    /// As [`Self::add_potential`], to some 3e-3 where that takes less time (on a mesh): for steps
+    /// As [`Self::add_potential`], roughly where that takes less time (on a mesh): for steps
     /// towards a solution that is checked with [`Self::add_potential`]. Symmetric and linear too.
     ///
     /// # Panics

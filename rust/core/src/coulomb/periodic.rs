@@ -105,7 +105,7 @@ impl Periodic {
         }
     }
 
-    /// As [`Self::add_potential`], to some 3e-3 where that takes less time.
+    /// As [`Self::add_potential`], on the rough mesh where there is one.
     pub(super) fn add_rough_potential(&self, charges: &[f64], potential: &mut [f64]) {
         match &self.rough {
             Some(rough) if self.splitting.on_mesh => rough.add_potential(charges, potential),
@@ -113,8 +113,8 @@ impl Periodic {
         }
     }
 
-    /// As [`Self::add_potential`] of charges and dipoles, with ∂E/∂m; `rough`, to some 3e-3 where
-    /// that takes less time.
+    /// As [`Self::add_potential`] of charges and dipoles, with ∂E/∂m; `rough`, on the rough mesh
+    /// where there is one.
     ///
     /// # Panics
     /// After [`Self::extend`].

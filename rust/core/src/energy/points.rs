@@ -26,7 +26,7 @@ impl Energy<'_> {
         energy
     }
 
-    /// Adds the Hessian of the point charges (and dipoles) times `direction`; `rough`: to some 3e-3.
+    /// Adds the Hessian of the point charges (and dipoles) times `direction`; `rough`: on a rough mesh.
     pub(super) fn charges_product(&mut self, direction: &[f64], rough: bool, out: &mut [f64]) {
         let mut change = std::mem::take(&mut self.work.change);
         let sum = if rough { Sum::RoughProduct } else { Sum::Product };
@@ -110,7 +110,7 @@ impl Energy<'_> {
 pub(super) enum Sum {
     Value,
     Product,
-    /// To some 3e-3.
+    /// On a rough mesh.
     RoughProduct,
 }
 

@@ -129,7 +129,7 @@ impl Energy<'_> {
     }
 
     /// `out` = ∇²E · `direction` up to a constant for each atom; `direction` sums to zero on each.
-    /// `rough`: long-ranged sums to some 3e-3.
+    /// `rough`: long-ranged sums on a rough mesh.
     pub(super) fn product_on_tangent(&mut self, direction: &[f64], rough: bool, out: &mut [f64]) {
         let sites = self.work.sites.take().unwrap_or_default();
         let geometry = self.geometry;

@@ -39,7 +39,7 @@ pub trait Objective {
     /// `out = ∇²E · direction` at the last point.
     fn product(&mut self, direction: &[f64], out: &mut [f64]);
     /// As [`Objective::product`] for a `direction` that sums to zero in every group, up to a constant
-    /// in every group; `rough`, to some 3e-3 if that is faster.
+    /// in every group; `rough`, roughly if that is faster.
     fn tangent_product(&mut self, direction: &[f64], rough: bool, out: &mut [f64]);
     /// Hessian blocks of each group at the last point (row-major, one after another): of its weights
     /// and, if any of them is soft, its vector.

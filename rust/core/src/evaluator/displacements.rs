@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::history::DEPTH;
-use crate::parallel::sum;
+use crate::parallel::{dot, sum};
 
 /// Regularisation of the fit relative to its largest diagonal entry.
 const RIDGE: f64 = 1e-14;
@@ -14,11 +14,11 @@ const ORDER: usize = 5;
 /// Largest sum of the factors' sizes, that of polynomials of order 8: more would amplify errors of the
 /// weights, on a path that earlier displacements hardly span.
 const LARGEST_SUM: f64 = 256.0;
-/// Numbers whose displacements are held at once, and of those added up side by side.
+/// Numbers whose displacements are held at once.
 const TOGETHER: usize = 64;
-const LANES: usize = 8;
 
-/// Scalar products of displacements from one place: to a new one (row 0) and to earlier ones.
+/// Scalar products of displacements from one place: to a new one (row 0) and to earlier ones, in units
+/// of the one to the new place.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Displacements {
     products: [[f64; DEPTH]; DEPTH],
@@ -32,23 +32,17 @@ impl Displacements {
         let earlier = known.len().saturating_sub(1);
         let known = &known[..];
         let sums = sum(new.len(), |numbers| Arch::new().dispatch(Multiply { new, known, numbers }));
-        let products =
-            std::array::from_fn(|a| std::array::from_fn(|b| sums[a.max(b) * DEPTH + a.min(b)]));
+        let unit = if sums[0] > 0.0 { sums[0].recip() } else { 0.0 };
+        let product = |a: usize, b: usize| unit * sums[a.max(b) * DEPTH + a.min(b)];
+        let products = std::array::from_fn(|a| std::array::from_fn(|b| product(a, b)));
         Self { products, earlier }
     }
 
-    /// In units of the displacement to the new place.
-    fn product(&self, a: usize, b: usize) -> f64 {
-        let whole = self.products[0][0];
-        if whole > 0.0 { self.products[a][b] / whole } else { 0.0 }
-    }
-
-    /// Both in their units; as many earlier ones as both have, if the `other` has any.
+    /// Both, as many earlier places as both have.
     pub(super) fn plus(&self, other: &Self) -> Self {
-        let sum = |a, b| self.product(a, b) + other.product(a, b);
+        let sum = |a: usize, b: usize| self.products[a][b] + other.products[a][b];
         let products = std::array::from_fn(|a| std::array::from_fn(|b| sum(a, b)));
-        let most = if other.earlier > 0 { other.earlier } else { usize::MAX };
-        Self { products, earlier: self.earlier.min(most) }
+        Self { products, earlier: self.earlier.min(other.earlier) }
     }
 
     /// Factors of the last place and of as many earlier ones as are not linearly dependent (those
@@ -57,11 +51,11 @@ impl Displacements {
         (1..=self.earlier).rev().find_map(|m| combination(&self.products, m))
     }
 
-    /// Square of what a combination leaves of the displacement to the new place, in its units.
+    /// Square of what a combination leaves of the displacement to the new place.
     pub(super) fn misfit(&self, factors: &[f64]) -> f64 {
         let signed = |a: usize| if a == 0 { -1.0 } else { factors[a] };
         let all = (0..factors.len()).flat_map(|a| (0..factors.len()).map(move |b| (a, b)));
-        all.map(|(a, b)| signed(a) * signed(b) * self.product(a, b)).sum()
+        all.map(|(a, b)| signed(a) * signed(b) * self.products[a][b]).sum()
     }
 }
 
@@ -96,16 +90,6 @@ impl WithSimd for Multiply<'_> {
         }
         sums
     }
-}
-
-#[inline(always)]
-#[allow(clippy::inline_always)]
-fn dot(a: &[f64; TOGETHER], b: &[f64; TOGETHER]) -> f64 {
-    let mut lanes = [0.0; LANES];
-    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
-        (0..LANES).for_each(|k| lanes[k] += a[k] * b[k]);
-    }
-    lanes.iter().sum()
 }
 
 /// Factors of the last geometry and of `m` earlier ones; none if their displacements are dependent

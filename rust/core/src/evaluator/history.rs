@@ -87,8 +87,7 @@ impl History {
         let weights = Displacements::new(&self.unknowns[0], weights);
         let smooth = geometry.plus(&weights).combination();
         let smooth = smooth.filter(|factors| geometry.misfit(factors) <= SMOOTH * SMOOTH);
-        let any = || geometry.plus(&Displacements::default()).combination();
-        let factors = smooth.or_else(any)?;
+        let factors = smooth.or_else(|| geometry.combination())?;
         (geometry.misfit(&factors) <= UNEXPLAINED * UNEXPLAINED).then_some(factors)
     }
 }

@@ -190,7 +190,7 @@ impl<T: Number, const P: usize> WithSimd for SpreadDipoles<'_, T, P> {
                 let across = (q * wx[a] + mx * dx[a]) * wy[b] + my * wx[a] * dy[b];
                 let along = mz * wx[a] * wy[b];
                 let start = y * row + z;
-                let Some(out) = self.plane[start..].first_chunk_mut::<P>() else { break };
+                let Some(out) = self.plane[start..start + P].first_chunk_mut() else { break };
                 // Copies tell the compiler that no weight changes meanwhile.
                 let mut sum = *out;
                 add_scaled(&mut sum, across, &wz);
@@ -236,7 +236,7 @@ impl<const P: usize> WithSimd for Pull<'_, P> {
             for_planes::<_, P>(self.mesh, place, |a, rows| {
                 let [mut here, mut along, mut bent] = [[0.0; P]; 3];
                 for b in 0..P {
-                    let Some(row) = self.values[rows[b]..].first_chunk() else { break };
+                    let Some(row) = self.values[rows[b]..rows[b] + P].first_chunk() else { break };
                     add_scaled(&mut here, wy[b], row);
                     add_scaled(&mut along, dy[b], row);
                     add_scaled(&mut bent, cy[b], row);
